@@ -1,0 +1,241 @@
+"""The files of branch `state`: one per package, named after it, and a few whose names begin with a dot.
+
+* `<pkgbase>`: key=value. `CI_GIT_COMMIT` and `CI_PKGBUILD_TIMESTAMP` are the bash template's, others are added here;
+  keys that are not known survive.
+* `.version-state`: `name:version` lines, kept as it is.
+* `.ci-toolkit`: key=value about the branch itself: schema, the commit of the default branch it belongs to, a counter.
+* `.verdicts`: one JSON object a line, sorted by package: what the last run said of each package.
+* `.reviews`: `pkgbase head content author` a line: what is known of each review branch, to save fetching it again.
+* `.pending-schedule/<request>`: schedules that no backend has acknowledged yet, `pkgbase` or `pkgbase/class` a line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from ci_toolkit.errors import FormatError, ToolkitError
+from ci_toolkit.formats.key_value import KeyValueFile
+from ci_toolkit.model.names import Oid, Pkgbase, is_oid, is_pkgbase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SCHEMA = 1
+META_FILE = ".ci-toolkit"
+VERDICTS_FILE = ".verdicts"
+REVIEWS_FILE = ".reviews"
+VERSIONS_FILE = ".version-state"
+PENDING_FOLDER = ".pending-schedule"
+
+_REQUEST = re.compile(r"[0-9a-f]{16}")
+_BUILD = re.compile(r"(?P<pkgbase>[^/\s]+)(?:/(?P<builder_class>[^/\s]+))?")
+_REVISION = re.compile(r"[A-Za-z0-9._:+-]{1,128}")
+_LONGEST_NUMBER = 12
+
+Author = Literal["bot", "person"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageState:
+    """What is remembered of one package.
+
+    `upstream_revision` is the revision last taken, sent to review or refused; `review_content` the tree that was
+    last sent to review and not seen on the default branch since.
+    """
+
+    git_commit: Oid | None = None
+    pkgbuild_timestamp: int | None = None
+    upstream_revision: str | None = None
+    review_content: Oid | None = None
+    file: KeyValueFile = field(default_factory=lambda: KeyValueFile.empty(file=""), repr=False, compare=False)
+
+    def to_bytes(self) -> bytes:
+        """The file's bytes, the very ones it was read from when nothing changed; empty when nothing is known."""
+        file = self.file
+        for key, value in (
+            ("CI_GIT_COMMIT", self.git_commit),
+            ("CI_PKGBUILD_TIMESTAMP", self.pkgbuild_timestamp),
+            ("CI_UPSTREAM_REVISION", self.upstream_revision),
+            ("CI_REVIEW_CONTENT", self.review_content),
+        ):
+            file = file.without(key) if value is None else file.with_value(key, str(value))
+        return file.to_bytes()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewRecord:
+    """What is known of the review branch of a package while it points at `head`.
+
+    `content` names the tree of the package folder there, without `.CI` and `.gitignore`; None: the folder is not there.
+    """
+
+    pkgbase: Pkgbase
+    head: Oid
+    content: Oid | None
+    author: Author
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingBuild:
+    """One package of a schedule that is not acknowledged."""
+
+    pkgbase: Pkgbase
+    builder_class: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryState:
+    """The whole branch. `unknown` are packages whose file could not be read: nothing is known of them."""
+
+    packages: Mapping[Pkgbase, PackageState] = field(default_factory=dict)
+    meta: KeyValueFile = field(default_factory=lambda: KeyValueFile.empty(file=META_FILE))
+    verdicts: bytes = b""
+    versions: bytes | None = None
+    reviews: Mapping[Pkgbase, ReviewRecord] = field(default_factory=dict)
+    pending: Mapping[str, tuple[PendingBuild, ...]] = field(default_factory=dict)
+    unknown: Mapping[Pkgbase, ToolkitError] = field(default_factory=dict)
+
+    @property
+    def counter(self) -> int:
+        """How many runs have written this branch."""
+        return _number(self.meta.get("STATE_COUNTER")) or 0
+
+    @property
+    def base(self) -> str | None:
+        """The commit of the default branch that this state describes."""
+        return self.meta.get("STATE_BASE")
+
+    @property
+    def memory(self) -> dict[str, str]:
+        """What the branch says about itself and what kinds of sources wanted remembered."""
+        return {key: self.meta.get(key) or "" for key in self.meta.keys()}  # noqa: SIM118 - it is no mapping
+
+    def package(self, pkgbase: Pkgbase) -> PackageState:
+        """What is remembered of a package; nothing, if it is new."""
+        return self.packages.get(pkgbase) or PackageState()
+
+    def without_pending(self, request: str) -> RepositoryState:
+        """The state after a schedule was acknowledged."""
+        return replace(self, pending={name: builds for name, builds in self.pending.items() if name != request})
+
+
+def parse_package_state(content: bytes, *, file: str) -> PackageState:
+    """One package's file; FormatError names the key whose value cannot be."""
+    text = KeyValueFile.parse(content, file=file)
+
+    def read(key: str, *, acceptable: bool) -> str | None:
+        value = text.get(key)
+        if value and not acceptable:
+            raise FormatError(
+                "cannot be",
+                key=key,
+                got=value,
+                file=file,
+                line=text.line_of(key),
+                hint="what it recorded is found anew",
+            )
+        return value or None
+
+    commit = read("CI_GIT_COMMIT", acceptable=is_oid(text.get("CI_GIT_COMMIT") or ""))
+    content_id = read("CI_REVIEW_CONTENT", acceptable=is_oid(text.get("CI_REVIEW_CONTENT") or ""))
+    revision_text = text.get("CI_UPSTREAM_REVISION") or ""
+    read("CI_PKGBUILD_TIMESTAMP", acceptable=_number(text.get("CI_PKGBUILD_TIMESTAMP")) is not None)
+    return PackageState(
+        git_commit=Oid(commit) if commit else None,
+        pkgbuild_timestamp=_number(text.get("CI_PKGBUILD_TIMESTAMP")),
+        upstream_revision=read("CI_UPSTREAM_REVISION", acceptable=_REVISION.fullmatch(revision_text) is not None),
+        review_content=Oid(content_id) if content_id else None,
+        file=text,
+    )
+
+
+def parse_state(files: Mapping[str, bytes]) -> RepositoryState:
+    """The branch, given as path to content. A broken file makes one package unknown and never fails the whole."""
+    packages: dict[Pkgbase, PackageState] = {}
+    unknown: dict[Pkgbase, ToolkitError] = {}
+    pending: dict[str, tuple[PendingBuild, ...]] = {}
+    for path, content in files.items():
+        if is_pkgbase(path):
+            try:
+                packages[Pkgbase(path)] = parse_package_state(content, file=f"branch state, file {path}")
+            except FormatError as error:
+                unknown[Pkgbase(path)] = error
+        folder, _, request = path.partition("/")
+        if folder == PENDING_FOLDER and _REQUEST.fullmatch(request):
+            pending[request] = parse_pending(content)
+    return RepositoryState(
+        packages=packages,
+        meta=_parse_meta(files.get(META_FILE, b"")),
+        verdicts=files.get(VERDICTS_FILE, b""),
+        versions=files.get(VERSIONS_FILE),
+        reviews=parse_reviews(files.get(REVIEWS_FILE, b"")),
+        pending=pending,
+        unknown=unknown,
+    )
+
+
+def format_state(state: RepositoryState) -> dict[str, bytes]:
+    """The branch's files, path to content; packages of which nothing is known have none."""
+    files = {str(pkgbase): package.to_bytes() for pkgbase, package in state.packages.items()}
+    files = {path: content for path, content in files.items() if content.strip()}
+    files[META_FILE] = state.meta.to_bytes()
+    if state.versions is not None:
+        files[VERSIONS_FILE] = state.versions
+    if state.verdicts:
+        files[VERDICTS_FILE] = state.verdicts
+    if state.reviews:
+        files[REVIEWS_FILE] = format_reviews(state.reviews.values())
+    for request, builds in state.pending.items():
+        files[f"{PENDING_FOLDER}/{request}"] = format_pending(builds)
+    return files
+
+
+def parse_reviews(content: bytes) -> dict[Pkgbase, ReviewRecord]:
+    """`.reviews`; lines that are not understood are left out: the branch is then looked at again."""
+    records = {}
+    for line in content.decode(errors="replace").split("\n"):
+        match line.split(" "):
+            case [pkgbase, head, content_id, ("bot" | "person") as author] if is_pkgbase(pkgbase) and is_oid(head):
+                known = Oid(content_id) if is_oid(content_id) else None
+                record = ReviewRecord(pkgbase=Pkgbase(pkgbase), head=Oid(head), content=known, author=author)
+                records[record.pkgbase] = record
+            case _:
+                continue
+    return records
+
+
+def format_reviews(records: Iterable[ReviewRecord]) -> bytes:
+    """`.reviews`, sorted by package."""
+    ordered = sorted(records, key=lambda record: record.pkgbase)
+    lines = (f"{record.pkgbase} {record.head} {record.content or '-'} {record.author}\n" for record in ordered)
+    return "".join(lines).encode()
+
+
+def parse_pending(content: bytes) -> tuple[PendingBuild, ...]:
+    """One file below `.pending-schedule/`; lines that are no package are left out."""
+    matches = (_BUILD.fullmatch(line) for line in content.decode(errors="replace").split("\n"))
+    return tuple(
+        PendingBuild(pkgbase=Pkgbase(match["pkgbase"]), builder_class=match["builder_class"])
+        for match in matches
+        if match and is_pkgbase(match["pkgbase"])
+    )
+
+
+def format_pending(builds: Iterable[PendingBuild]) -> bytes:
+    """One file below `.pending-schedule/`, in the order given."""
+    lines = (f"{build.pkgbase}/{build.builder_class}" if build.builder_class else build.pkgbase for build in builds)
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _parse_meta(content: bytes) -> KeyValueFile:
+    try:
+        return KeyValueFile.parse(content, file=f"branch state, file {META_FILE}")
+    except FormatError:
+        return KeyValueFile.empty(file=META_FILE)
+
+
+def _number(text: str | None) -> int | None:
+    fits = text is not None and text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
+    return int(text) if fits and text is not None else None

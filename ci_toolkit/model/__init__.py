@@ -1,0 +1,1 @@
+"""Values and pure decisions: no disk, clock, environment or network."""

@@ -1,0 +1,161 @@
+"""Every configuration key, declared once: its scope, the shape of its value, its default and what it means.
+
+Validation, typed configuration and documentation are made from these tables (source: the bash template's own keys, kept
+as they are, and ci-toolkit's additions, which say so).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from ci_toolkit.errors import ConfigError
+
+
+class Shape(Enum):
+    """What a value must look like."""
+
+    TEXT = "text"
+    BOOLEAN = "true or false"
+    COUNT = "a whole number"
+    NAMES = "names separated by colons"
+    WORDS = "words separated by blanks"
+    PATTERNS = "regular expressions separated by semicolons"
+    BUILDER = "a whole number of at least 1, or a builder's name"
+    REPOSITORY = "a repository name of a-z 0-9 _ . + -"
+    URL = "a URL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key: `default` is the text a missing key stands for, None where missing means nothing."""
+
+    name: str
+    shape: Shape
+    default: str | None
+    meaning: str
+
+
+def _table(*rows: tuple[str, Shape, str | None, str]) -> dict[str, Key]:
+    return {
+        name: Key(name=name, shape=shape, default=default, meaning=meaning) for name, shape, default, meaning in rows
+    }
+
+
+PACKAGE_KEYS = _table(
+    ("CI_PKGBUILD_SOURCE", Shape.TEXT, None, "where updates come from: aur, custom or a git URL"),
+    ("CI_PACKAGE_BUMP", Shape.TEXT, None, "[epoch:]pkgver-pkgrel/N builds that very version with pkgrel.N"),
+    ("CI_REBUILD_TRIGGERS", Shape.NAMES, None, "packages whose new version rebuilds this one"),
+    ("CI_ON_TRIGGER", Shape.TEXT, None, "build only in pipelines that run with this TRIGGER"),
+    ("CI_MANAGE_AUR", Shape.BOOLEAN, "false", "push the package to the AUR after a change"),
+    ("CI_NVCHECKER", Shape.BOOLEAN, "false", "ask nvchecker for new versions"),
+    ("CI_PKGBUILD_CHANGE_ALLOW_REGEX", Shape.PATTERNS, None, "changed lines that need no review"),
+    ("CI_FORCE_VCS", Shape.BOOLEAN, "false", "follow the VCS head although the name does not end in -git"),
+    ("BUILDER_CACHE_SOURCES", Shape.BOOLEAN, "false", "keep downloaded sources between builds"),
+    ("BUILDER_CLASS", Shape.BUILDER, None, "the least class, or the name, of the builder"),
+    ("BUILDER_EXTRA_TIMEOUT", Shape.COUNT, "1", "factor on the builder's timeout"),
+    ("BUILDER_ALLOW_PROHIBITED", Shape.BOOLEAN, "false", "keep replaces and groups in the built package"),
+)
+
+REPOSITORY_KEYS = _table(
+    ("REPO_NAME", Shape.REPOSITORY, "chaotic-aur", "the target repository's name"),
+    ("BUILD_REPO", Shape.REPOSITORY, "chaotic-aur", "the source repository's name in the build backend"),
+    ("GIT_AUTHOR_NAME", Shape.TEXT, "ci-toolkit", "name on automated commits"),
+    ("GIT_AUTHOR_EMAIL", Shape.TEXT, "ci-toolkit@localhost", "address on automated commits"),
+    ("REDIS_SSH_HOST", Shape.TEXT, "localhost", "SSH host in front of the manager's Redis"),
+    ("REDIS_SSH_PORT", Shape.COUNT, "22", "its SSH port"),
+    ("REDIS_SSH_USER", Shape.TEXT, "redis", "its SSH user"),
+    ("REDIS_PORT", Shape.COUNT, "6379", "the port of Redis itself"),
+    ("CI_HUMAN_REVIEW", Shape.BOOLEAN, "false", "changes beyond version, release and checksums are reviewed"),
+    ("CI_HUMAN_REVIEW_ASSIGNEE", Shape.TEXT, None, "who is assigned to reviews"),
+    ("CI_NVCHECKER_REVIEW", Shape.BOOLEAN, "true", "review every nvchecker update"),
+    ("CI_MANAGE_AUR", Shape.BOOLEAN, "false", "push packages to the AUR at all"),
+    ("CI_OVERWRITE_COMMITS", Shape.BOOLEAN, "false", "amend the previous automated commit"),
+    ("CI_CLONE_DELAY", Shape.COUNT, "0", "seconds between requests to one upstream host"),
+    ("CI_AUR_PROXY", Shape.URL, None, "HTTP(S) proxy for AUR requests"),
+    ("CI_LIB_DB", Shape.WORDS, None, "URLs of pacman databases whose versions are watched"),
+    ("CI_REBUILD_TRIGGERS", Shape.NAMES, None, "packages whose new version rebuilds everything"),
+    ("CI_REBUILD_BLACKLIST", Shape.NAMES, None, "packages that never trigger a rebuild"),
+    ("CI_DEFAULT_CLASS", Shape.BUILDER, None, "builder class of packages without one"),
+    ("CI_CODE_SKIP", Shape.COUNT, "123", "exit status of a build hook that means: skip on purpose"),
+    ("CI_MAX_PARALLEL", Shape.COUNT, "8", "upper bound on parallel upstream work"),
+    ("TEMPLATE_ENABLE_UPDATES", Shape.BOOLEAN, "true", "keep the CI files current"),
+    ("TEMPLATE_REPO", Shape.URL, None, "where the CI files come from"),
+    # Additions of ci-toolkit.
+    ("CI_BACKEND", Shape.TEXT, "chaotic_manager", "which build backend takes schedules"),
+    ("CI_FORGE", Shape.TEXT, "local", "where reviews are kept"),
+    (
+        "CI_AUR_METADATA_URL",
+        Shape.URL,
+        "https://aur.archlinux.org/packages-meta-ext-v1.json.gz",
+        "the AUR's metadata dump",
+    ),
+    ("CI_AUR_GIT_URL", Shape.URL, "https://github.com/archlinux/aur.git", "the AUR's mirror, a branch per pkgbase"),
+    ("CI_ALLOW_LOCAL_UPSTREAMS", Shape.BOOLEAN, "false", "upstreams may be on private or loopback addresses, or files"),
+    ("CI_REMOVE_LIMIT", Shape.COUNT, "20", "percent of the packages that may disappear in one run"),
+)
+
+_REPOSITORY_NAME = re.compile(r"[a-z0-9_+][a-z0-9_.+-]*")
+_BUILDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_POSIX_CLASSES = {
+    "alnum": "a-zA-Z0-9",
+    "alpha": "a-zA-Z",
+    "blank": r" \t",
+    "digit": "0-9",
+    "lower": "a-z",
+    "space": r"\s",
+    "upper": "A-Z",
+    "xdigit": "0-9a-fA-F",
+}
+_TRUTH = {"true": True, "false": False, "": False}
+
+
+def parse_boolean(text: str) -> bool:
+    """`true`, `false` or nothing at all (false); anything else is a ConfigError."""
+    value = _TRUTH.get(text.lower())
+    if value is None:
+        raise ConfigError("is neither true nor false", got=text)
+    return value
+
+
+def parse_count(text: str) -> int:
+    """A whole number of zero or more."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise ConfigError("is not a whole number", got=text)
+    return int(text)
+
+
+def parse_builder(text: str) -> str:
+    """A builder class (a whole number of at least 1) or a builder's host name."""
+    if text.isdigit() and int(text) < 1:
+        raise ConfigError("is a class below 1", got=text)
+    if _BUILDER_NAME.fullmatch(text) is None:
+        raise ConfigError("is neither a class of at least 1 nor a builder's name", got=text)
+    return text
+
+
+def parse_repository_name(text: str) -> str:
+    """A repository name as the build manager takes it; it drops others without a word."""
+    if _REPOSITORY_NAME.fullmatch(text) is None:
+        raise ConfigError("is no repository name", got=text, hint="a-z 0-9 _ . + - are allowed, no - or . at the start")
+    return text
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Names separated by colons; empty ones are dropped."""
+    return tuple(name.strip() for name in text.split(":") if name.strip())
+
+
+def parse_patterns(text: str) -> tuple[re.Pattern[str], ...]:
+    """Regular expressions separated by semicolons, in the extended syntax of POSIX or that of Python."""
+    patterns = []
+    for expression in text.split(";"):
+        if not expression:
+            continue
+        translated = re.sub(r"\[:([a-z]+):\]", lambda found: _POSIX_CLASSES.get(found[1], found[0]), expression)
+        try:
+            patterns.append(re.compile(translated))
+        except re.error as error:
+            raise ConfigError(f"is no regular expression: {error}", got=expression) from error
+    return tuple(patterns)

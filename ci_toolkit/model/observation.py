@@ -1,0 +1,127 @@
+"""What upstreams said: exactly one outcome a package and question, and "could not ask" is an outcome of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ci_toolkit.model.names import Oid, Pkgbase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamFile:
+    """One file of a package folder as its upstream has it."""
+
+    mode: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmoved:
+    """The upstream is where it was when it was last dealt with. `timestamp_s` is set when there is one to remember."""
+
+    timestamp_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """The upstream has another revision than the one last dealt with.
+
+    `timestamp_s` None: the upstream's clock is not to be believed yet and the question stays open. `maintainers` None:
+    this kind of upstream tells of none. `formatted` is PKGBUILD after formatting, None: it does not parse.
+    """
+
+    revision: Oid
+    files: Mapping[str, UpstreamFile]
+    formatted: bytes | None
+    timestamp_s: int | None = None
+    maintainers: tuple[str, ...] | None = None
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unusable:
+    """The upstream has a new revision that must not be taken, whoever asks."""
+
+    revision: Oid
+    reason: str
+    timestamp_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingToPull:
+    """There is no upstream, on purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """The upstream was asked and does not have the package."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lagging:
+    """The upstream announces a revision that its mirror does not have yet; it is asked again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CouldNotAsk:
+    """The upstream could not be asked, or answered nonsense; the package stays due."""
+
+    reason: str
+
+
+SourceOutcome = Unmoved | Moved | Unusable | NothingToPull | Absent | Lagging | CouldNotAsk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Where the followed branch of a VCS source is."""
+
+    commit: Oid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotFollowed:
+    """There is no head to follow: not a VCS package, or its source is pinned."""
+
+    reason: str
+
+
+HeadOutcome = Head | NotFollowed | CouldNotAsk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What was found out for one package. `asked` is the configuration it answers."""
+
+    asked: str | None
+    source: SourceOutcome
+    head: HeadOutcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReport:
+    """What one kind of source found: an outcome for every package it was asked about, and what it wants remembered."""
+
+    outcomes: Mapping[Pkgbase, SourceOutcome]
+    memory: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observations:
+    """All answers of a run.
+
+    `our_pkgbuilds` maps the blob of a PKGBUILD of ours, where its upstream moved, to its text and formatted text;
+    `memory` is what kinds of sources want remembered on the state branch.
+    """
+
+    packages: Mapping[Pkgbase, Observation]
+    our_pkgbuilds: Mapping[Oid, tuple[bytes, bytes | None]] = field(default_factory=dict)
+    memory: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,74 @@
+"""What a run is going to do, as values: nothing here has happened yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ci_toolkit.formats.state import PackageState, RepositoryState
+    from ci_toolkit.model.names import Oid, Pkgbase
+    from ci_toolkit.model.observation import UpstreamFile
+    from ci_toolkit.model.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """New content of a package folder (`files` without what is ours) and where it comes from.
+
+    `content` names the tree of `files`; `findings` are the reasons why a person should look, if any.
+    """
+
+    pkgbase: Pkgbase
+    files: Mapping[str, UpstreamFile]
+    content: Oid
+    revision: Oid
+    old_version: str | None
+    new_version: str | None
+    findings: tuple[str, ...] = ()
+    maintainers: tuple[str, ...] = ()
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageDecision:
+    """What one package's observation leads to.
+
+    At most one of `applied` and `reviewed` is set; `builds` asks the backend for it whether or not anything changed in
+    git; `drops_review` gives the reason why its review branch has no use any more.
+    """
+
+    pkgbase: Pkgbase
+    verdict: Verdict
+    state: PackageState
+    applied: Change | None = None
+    reviewed: Change | None = None
+    builds: bool = False
+    drops_review: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DroppedReview:
+    """A review branch that is to be removed, and why."""
+
+    pkgbase: Pkgbase
+    head: Oid
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole run's decisions. `notes` are remarks on review branches that belong to no package's verdict."""
+
+    decisions: Mapping[Pkgbase, PackageDecision]
+    state: RepositoryState
+    verdicts: tuple[Verdict, ...]
+    dropped_reviews: tuple[DroppedReview, ...] = ()
+    notes: tuple[str, ...] = ()
+    applied: tuple[Change, ...] = ()
+    reviewed: tuple[Change, ...] = ()
+    builds: tuple[Pkgbase, ...] = ()
+    moves_tag: bool = True
+    files: Mapping[str, bytes] = field(default_factory=dict)

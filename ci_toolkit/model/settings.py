@@ -1,0 +1,119 @@
+"""The repository-wide configuration: `.ci/config`, overridden by environment variables of the same name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from ci_toolkit.errors import ConfigError
+from ci_toolkit.model.config_keys import (
+    REPOSITORY_KEYS,
+    parse_boolean,
+    parse_builder,
+    parse_count,
+    parse_names,
+    parse_repository_name,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ci_toolkit.formats.key_value import KeyValueFile
+
+T = TypeVar("T")
+
+SETTINGS_PATH = ".ci/config"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What holds for the whole repository; `overridden` names the keys whose value the environment changed."""
+
+    repo_name: str
+    build_repo: str
+    author_name: str
+    author_email: str
+    redis_ssh_host: str
+    redis_ssh_port: int
+    redis_ssh_user: str
+    redis_port: int
+    human_review: bool
+    overwrite_commits: bool
+    clone_delay_s: int
+    aur_proxy: str | None
+    lib_databases: tuple[str, ...]
+    rebuild_triggers: tuple[str, ...]
+    rebuild_blacklist: tuple[str, ...]
+    default_class: str | None
+    max_parallel: int
+    backend: str
+    forge: str
+    aur_metadata_url: str
+    aur_git_url: str
+    allow_local_upstreams: bool
+    remove_limit_percent: int
+    overridden: tuple[str, ...] = ()
+
+
+def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
+    """The typed form; ConfigError with key, and line where the file says it, at the first unacceptable value."""
+    read = _Reader(file, environ)
+    return Settings(
+        repo_name=read("REPO_NAME", parse_repository_name),
+        build_repo=read("BUILD_REPO", parse_repository_name),
+        author_name=read("GIT_AUTHOR_NAME", _one_line),
+        author_email=read("GIT_AUTHOR_EMAIL", _one_line),
+        redis_ssh_host=read("REDIS_SSH_HOST", _one_line),
+        redis_ssh_port=read("REDIS_SSH_PORT", parse_count),
+        redis_ssh_user=read("REDIS_SSH_USER", _one_line),
+        redis_port=read("REDIS_PORT", parse_count),
+        human_review=read("CI_HUMAN_REVIEW", parse_boolean),
+        overwrite_commits=read("CI_OVERWRITE_COMMITS", parse_boolean),
+        clone_delay_s=read("CI_CLONE_DELAY", parse_count),
+        aur_proxy=read.optional("CI_AUR_PROXY", _one_line),
+        lib_databases=tuple(read.text("CI_LIB_DB").split()),
+        rebuild_triggers=parse_names(read.text("CI_REBUILD_TRIGGERS")),
+        rebuild_blacklist=parse_names(read.text("CI_REBUILD_BLACKLIST")),
+        default_class=read.optional("CI_DEFAULT_CLASS", parse_builder),
+        max_parallel=max(1, read("CI_MAX_PARALLEL", parse_count)),
+        backend=read("CI_BACKEND", _one_line),
+        forge=read("CI_FORGE", _one_line),
+        aur_metadata_url=read("CI_AUR_METADATA_URL", _one_line),
+        aur_git_url=read("CI_AUR_GIT_URL", _one_line),
+        allow_local_upstreams=read("CI_ALLOW_LOCAL_UPSTREAMS", parse_boolean),
+        remove_limit_percent=read("CI_REMOVE_LIMIT", parse_count),
+        overridden=tuple(key for key in REPOSITORY_KEYS if read.is_overridden(key)),
+    )
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ConfigError("has a control character", got=text)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    file: KeyValueFile
+    environ: Mapping[str, str]
+
+    def is_overridden(self, key: str) -> bool:
+        """Whether file and environment both speak, and differ."""
+        said = self.file.get(key)
+        return said is not None and self.environ.get(key, "") not in ("", said)
+
+    def text(self, key: str) -> str:
+        """The value in force: environment, file, default; empty when there is none."""
+        return self.environ.get(key) or self.file.get(key) or REPOSITORY_KEYS[key].default or ""
+
+    def optional(self, key: str, parse: Callable[[str], T]) -> T | None:
+        """The parsed value, None when there is none."""
+        return self(key, parse) if self.text(key) else None
+
+    def __call__(self, key: str, parse: Callable[[str], T]) -> T:
+        try:
+            return parse(self.text(key))
+        except ConfigError as error:
+            if self.environ.get(key):
+                raise error.located(file="the environment", key=key) from None
+            raise error.located(file=self.file.file, key=key, line=self.file.line_of(key)) from None
