@@ -1,0 +1,103 @@
+"""An existing chaotic-manager fleet: schedules become two artifacts that the pipeline's next job sends to it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from ci_toolkit.effects.files import remove_file, write_file
+from ci_toolkit.errors import HandOverError
+from ci_toolkit.formats.deptree import format_deptree
+from ci_toolkit.formats.schedule_params import format_schedule_params
+from ci_toolkit.model.names import is_oid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from ci_toolkit.backends.spec import BackendTools
+    from ci_toolkit.model.names import Pkgbase
+    from ci_toolkit.model.settings import Settings
+    from ci_toolkit.scheduling.schedule import Schedule
+
+DEPTREE_FILE = "deptree.txt"
+PARAMS_FILE = "schedule-params.txt"
+
+# The manager drops other names without a word.
+_NAME = re.compile(r"[a-z0-9_+][a-z0-9_.+-]*")
+_OFFICIAL = re.compile(r"(?P<base>https?://[^\s]+)/(?:core|extra|community)/os/[^/\s]+/[^/\s]+\.db")
+
+
+class ChaoticManagerBackend:
+    """Writes `.ci/deptree.txt` and `.ci/schedule-params.txt`."""
+
+    name: ClassVar[str] = "chaotic_manager"
+
+    def name_fault(self, pkgbase: Pkgbase) -> str | None:
+        """The manager's own grammar."""
+        if _NAME.fullmatch(pkgbase):
+            return None
+        return "the chaotic-manager takes only names of a-z 0-9 _ . + - and would drop it; it is not scheduled"
+
+    def submit(self, schedule: Schedule, tools: BackendTools) -> str:
+        """Write the artifacts, both or neither, in place of any that an earlier run left."""
+        folder = tools.top / ".ci"
+        if folder.is_symlink():
+            raise HandOverError(".ci is a symbolic link; artifacts are not written through it")
+        try:
+            clear_artifacts(tools.top)
+            write_file(folder / DEPTREE_FILE, format_deptree(schedule.deptree))
+            write_file(folder / PARAMS_FILE, schedule_params(schedule, tools.settings, tools.environ))
+        except OSError as error:
+            raise HandOverError(f"{folder} cannot be written: {error.strerror}") from error
+        what = [f"{len(schedule.builds)} builds"] if schedule.builds else []
+        what += ["a removal"] if schedule.remaining is not None else []
+        return f"{' and '.join(what)} handed over in .ci/{PARAMS_FILE} and .ci/{DEPTREE_FILE}"
+
+
+def clear_artifacts(top: Path) -> None:
+    """Remove what an earlier run left, so that it is never taken for this one's."""
+    for name in (PARAMS_FILE, DEPTREE_FILE):
+        remove_file(top / ".ci" / name)
+
+
+def schedule_params(schedule: Schedule, settings: Settings, environ: Mapping[str, str]) -> bytes:
+    """The content of `.ci/schedule-params.txt`; options come before the first package, as the manager wants it."""
+    values = {
+        "REDIS_SSH_HOST": settings.redis_ssh_host,
+        "REDIS_SSH_PORT": str(settings.redis_ssh_port),
+        "REDIS_SSH_USER": settings.redis_ssh_user,
+        "REDIS_PORT": str(settings.redis_port),
+    }
+    target = f"--target-repo={settings.repo_name}"
+    arrays: dict[str, list[str]] = {}
+    if schedule.builds:
+        arrays["PARAMS_SCHEDULE"] = [
+            "schedule",
+            target,
+            f"--source-repo={settings.build_repo}",
+            *_commit_option(environ),
+            *_mirror_option(settings.lib_databases),
+            *(
+                f"{build.pkgbase}/{build.builder_class}" if build.builder_class else build.pkgbase
+                for build in schedule.builds
+            ),
+        ]
+    if schedule.remaining is not None:
+        if not schedule.remaining:
+            raise HandOverError("a removal that leaves no package at all is not handed over")
+        arrays["PARAMS_AUTOREPOREMOVE"] = ["auto-repo-remove", target, *schedule.remaining]
+    return format_schedule_params(values, arrays)
+
+
+def _commit_option(environ: Mapping[str, str]) -> list[str]:
+    """On GitLab the manager reports to the pipeline of a commit."""
+    sha, pipeline = environ.get("CI_COMMIT_SHA", ""), environ.get("CI_PIPELINE_ID", "")
+    if environ.get("GITLAB_CI") and is_oid(sha) and pipeline.isdigit():
+        return ["--commit", f"{sha}:{pipeline}"]
+    return []
+
+
+def _mirror_option(databases: Iterable[str]) -> list[str]:
+    official = next(filter(None, map(_OFFICIAL.fullmatch, databases)), None)
+    return [f"--arch-mirror={official['base']}/$repo/os/$arch"] if official else []

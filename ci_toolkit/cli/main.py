@@ -1,0 +1,87 @@
+"""The entry point: the only place that knows exit statuses, logging set-up and `sys`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ci_toolkit import __version__
+from ci_toolkit.cli.surface import Terminal
+from ci_toolkit.effects.clock import SystemClock
+from ci_toolkit.effects.redaction import RedactingFormatter, Redactor
+from ci_toolkit.errors import ToolkitError
+from ci_toolkit.model.names import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ci_toolkit.cli.surface import Subcommand
+
+SUBCOMMANDS = ("on_commit", "on_schedule", "explain", "reviews", "plugins")
+
+
+def run() -> int:
+    """The console script."""
+    # A reader that goes away, such as `head`, ends the program without a traceback.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    terminal = Terminal(
+        stdout=sys.stdout,
+        stderr=sys.stderr,
+        environ=os.environ,
+        clock=SystemClock(),
+        redactor=Redactor(os.environ),
+        cwd=Path.cwd(),
+    )
+    return main(sys.argv[1:], terminal)
+
+
+def main(arguments: Sequence[str], terminal: Terminal) -> int:
+    """Run one subcommand; gives the exit status."""
+    modules: dict[str, Subcommand] = {}
+    parser = _Parser(prog="ci-toolkit", description="Keeps a git repository of Arch-style packages up to date.")
+    parser.add_argument("--version", action="version", version=f"ci-toolkit {__version__}")
+    parser.add_argument("--verbose", "-v", action="store_true", help="tell what is being done, on stderr")
+    choices = parser.add_subparsers(title="subcommands", dest="subcommand", required=True, metavar="SUBCOMMAND")
+    for name in SUBCOMMANDS:
+        module: Subcommand = import_module(f"ci_toolkit.cli.{name}")
+        modules[module.NAME] = module
+        module.declare(choices.add_parser(module.NAME, help=module.HELP, description=module.HELP))
+    options = parser.parse_args(arguments)
+    _set_up_logging(terminal, verbose=options.verbose)
+    try:
+        return modules[options.subcommand].run(options, terminal)
+    except ToolkitError as error:
+        terminal.stderr.write(terminal.redactor.clean(f"ci-toolkit {options.subcommand}: {error}\n"))
+        return error.exit_status
+    except KeyboardInterrupt:
+        terminal.stderr.write("interrupted; nothing is left half done\n")
+        return 128 + signal.SIGINT
+
+
+class _Parser(argparse.ArgumentParser):
+    """Answers a misspelt subcommand with the nearest known one."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]  # the base declares that it never returns: it exits
+        words = [word.strip("'\"") for word in message.split()]
+        known = [name.replace("_", "-") for name in SUBCOMMANDS]
+        hint = nearest(words[5], known) if "invalid choice" in message and len(words) > 5 else ""
+        super().error(f"{message}{f'; {hint}' if hint else ''}")
+
+
+def _set_up_logging(terminal: Terminal, *, verbose: bool) -> None:
+    handler = logging.StreamHandler(terminal.stderr)
+    handler.setFormatter(RedactingFormatter(terminal.redactor))
+    root = logging.getLogger("ci_toolkit")
+    root.handlers[:] = [handler]
+    root.setLevel(logging.DEBUG if verbose else logging.INFO)
+    root.propagate = False
+
+
+if __name__ == "__main__":
+    sys.exit(run())

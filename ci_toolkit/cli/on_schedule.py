@@ -1,0 +1,136 @@
+"""`ci-toolkit on-schedule`."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
+
+from ci_toolkit.cli.reporting import report
+from ci_toolkit.cli.surface import Terminal, declare_repository, declare_run, workshop_for
+from ci_toolkit.effects.cache_files import CacheFiles
+from ci_toolkit.effects.git_command import upstream_environment
+from ci_toolkit.effects.remote_heads import RemoteHeads
+from ci_toolkit.effects.shfmt import Shfmt
+from ci_toolkit.effects.upstream_cache import UpstreamCache
+from ci_toolkit.effects.web import Web, WebManners
+from ci_toolkit.model.config_keys import parse_boolean, parse_names
+from ci_toolkit.pipelines.observing import Observer
+from ci_toolkit.pipelines.on_schedule import OnSchedule
+from ci_toolkit.plugins import load_backend, load_forge, load_sources
+from ci_toolkit.reports.progress import progress
+from ci_toolkit.sources.spec import SourceTools
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable
+
+    from ci_toolkit.model.package import Snapshot
+    from ci_toolkit.pipelines.workshop import Workshop
+
+NAME = "on-schedule"
+HELP = "by a timer: check all upstreams, apply harmless updates, send the rest to review, schedule what changed"
+
+log = logging.getLogger(__name__)
+
+_REQUESTS_PER_WORKER = 8
+
+
+def declare(parser: ArgumentParser) -> None:
+    """Add arguments."""
+    declare_run(parser)
+    declare_repository(parser)
+    parser.epilog = (
+        "Environment: TRIGGER schedules the packages whose CI_ON_TRIGGER equals it and does nothing else; "
+        "CI_TEST_PACKAGES (names separated by colons) limits the run to those packages; "
+        "SKIP_ON_COMMIT_CHECK=true runs although an on-commit run is missing."
+    )
+
+
+def run(options: Namespace, terminal: Terminal) -> int:
+    """Run the pipeline once."""
+    started_s = terminal.clock.monotonic()
+    environ = terminal.environ
+    workshop = workshop_for(options, terminal)
+    snapshot = workshop.reader.read()
+    for key in snapshot.settings.overridden:
+        log.info("%s: the environment's value is used, not that of .ci/config", key)
+    selected = parse_names(f"{environ.get('CI_TEST_PACKAGES', '')}:{environ.get('CI_TEST_PACKAGE', '')}")
+    with ExitStack() as stack:
+        web, aur_web = (stack.enter_context(closing(client)) for client in _web_clients(snapshot, terminal))
+        pool = stack.enter_context(ThreadPoolExecutor(_parallel(snapshot), thread_name_prefix="upstream"))
+
+        def observer(seen: Snapshot) -> Observer:
+            total = len(selected or seen.packages)
+            done = stack.enter_context(
+                progress(total, stream=terminal.stderr, surroundings=terminal.surroundings, clock=terminal.clock)
+            )
+            return _observer(seen, workshop, web, aur_web, pool, done)
+
+        pipeline = OnSchedule(
+            workshop=workshop,
+            backend=load_backend(snapshot.settings.backend),
+            forge=load_forge(snapshot.settings.forge),
+            observer=observer,
+            selected=frozenset(selected) or None,
+            trigger=environ.get("TRIGGER") or None,
+            ignores_tag=parse_boolean(environ.get("SKIP_ON_COMMIT_CHECK", "")),
+            dry_run=options.dry_run,
+        )
+        outcome = pipeline.run(snapshot)
+        requests = web.requests.total() + aur_web.requests.total()
+    return report(outcome, terminal, workshop, as_json=options.json, started_s=started_s, requests=requests)
+
+
+def _parallel(snapshot: Snapshot) -> int:
+    """Threads that wait for upstreams: cheap requests, so more of them than CI_MAX_PARALLEL allows of heavy work."""
+    return snapshot.settings.max_parallel * _REQUESTS_PER_WORKER
+
+
+def _web_clients(snapshot: Snapshot, terminal: Terminal) -> tuple[Web, Web]:
+    """The client for everybody, and the one for the AUR, which may have a proxy of its own."""
+    settings = snapshot.settings
+    manners = WebManners(
+        allow_local=settings.allow_local_upstreams,
+        delay_s=settings.clone_delay_s,
+        connections=_parallel(snapshot),
+    )
+    proxies = {"http": settings.aur_proxy, "https": settings.aur_proxy} if settings.aur_proxy else None
+    return Web(clock=terminal.clock, manners=manners), Web(clock=terminal.clock, manners=manners, proxies=proxies)
+
+
+def _observer(
+    snapshot: Snapshot,
+    workshop: Workshop,
+    web: Web,
+    aur_web: Web,
+    pool: ThreadPoolExecutor,
+    done: Callable[[str], None],
+) -> Observer:
+    settings = snapshot.settings
+    local = settings.allow_local_upstreams
+    env = upstream_environment(workshop.environ, allow_local=local)
+    aur_env = upstream_environment(workshop.environ, allow_local=local, proxy=settings.aur_proxy)
+    upstreams = workshop.cache / "upstreams"
+    tools = SourceTools(
+        web=web,
+        aur_web=aur_web,
+        heads=RemoteHeads(web=web, processes=workshop.processes, env=env),
+        aur_heads=RemoteHeads(web=aur_web, processes=workshop.processes, env=aur_env),
+        upstreams=UpstreamCache(folder=upstreams, processes=workshop.processes, web=web, env=env),
+        aur_upstreams=UpstreamCache(folder=upstreams, processes=workshop.processes, web=aur_web, env=aur_env),
+        files=CacheFiles(folder=workshop.cache),
+        clock=workshop.clock,
+        settings=settings,
+        memory=snapshot.state.memory,
+        aur_watermark_s=snapshot.aur_watermark_s,
+        pool=pool,
+        done=done,
+    )
+    return Observer(
+        sources=load_sources(),
+        tools=tools,
+        shfmt=Shfmt(processes=workshop.processes, environ=workshop.environ),
+        repository=workshop.repository,
+    )

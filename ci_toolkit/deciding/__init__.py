@@ -1,0 +1,1 @@
+"""From a snapshot and observations to a plan: pure functions, tested with plain data."""

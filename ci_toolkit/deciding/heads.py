@@ -1,0 +1,66 @@
+"""What the head of a package's VCS source means for it, whatever its package source says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from ci_toolkit.formats.srcinfo import SrcInfo
+from ci_toolkit.model.observation import CouldNotAsk, Head, NotFollowed
+from ci_toolkit.model.vcs import first_git_source
+from ci_toolkit.model.verdict import Code
+
+if TYPE_CHECKING:
+    from ci_toolkit.formats.state import PackageState
+    from ci_toolkit.model.names import Oid
+    from ci_toolkit.model.observation import Observation
+    from ci_toolkit.model.package import Package
+    from ci_toolkit.model.plan import Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadDecision:
+    """`commit` is what to remember; `moved` asks for a build, `why` says so; `problems` are failures."""
+
+    commit: Oid | None
+    moved: bool = False
+    why: str = ""
+    old: str | None = None
+    new: str | None = None
+    code: Code | None = None
+    problems: tuple[str, ...] = ()
+
+
+def decide_head(
+    package: Package, state: PackageState, observation: Observation, *, changed: Change | None
+) -> HeadDecision:
+    """Compare the head with the one last built from.
+
+    When an update of the package itself is applied, the package is built anyway; if that update follows another source,
+    the head of the old one is forgotten and the next run records the new one.
+    """
+    match observation.head:
+        case NotFollowed():
+            return HeadDecision(commit=None)
+        case CouldNotAsk(reason=reason):
+            return HeadDecision(commit=state.git_commit, code=Code.UNREACHABLE, problems=(reason,))
+        case Head(commit=commit):
+            if changed is not None and _follows_another(package, changed):
+                return HeadDecision(commit=None)
+            if state.git_commit is None or state.git_commit == commit:
+                return HeadDecision(commit=commit)
+            return HeadDecision(
+                commit=commit,
+                moved=True,
+                why="the head of its git source moved",
+                old=state.git_commit[:10],
+                new=commit[:10],
+            )
+        case _:
+            assert_never(observation.head)
+
+
+def _follows_another(package: Package, changed: Change) -> bool:
+    """Whether an update makes the package follow another repository or branch."""
+    new = SrcInfo.parse(changed.files[".SRCINFO"].content, file=".SRCINFO")
+    return package.srcinfo is None or first_git_source(package.srcinfo) != first_git_source(new)

@@ -1,0 +1,297 @@
+"""What one package's observation leads to; nothing that another package's upstream does changes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ci_toolkit.deciding.content import content_of
+from ci_toolkit.deciding.heads import HeadDecision, decide_head
+from ci_toolkit.errors import FormatError
+from ci_toolkit.formats.git_objects import ObjectDraft, object_name
+from ci_toolkit.formats.srcinfo import SrcInfo
+from ci_toolkit.model.names import review_branch
+from ci_toolkit.model.observation import (
+    Absent,
+    CouldNotAsk,
+    Lagging,
+    Moved,
+    NothingToPull,
+    Observation,
+    Observations,
+    Unmoved,
+    Unusable,
+)
+from ci_toolkit.model.plan import Change, PackageDecision
+from ci_toolkit.model.verdict import Code, Verdict, Weight
+from ci_toolkit.review.lines import PackageSide, findings
+from ci_toolkit.review.trust import is_trusted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ci_toolkit.formats.state import PackageState, ReviewRecord
+    from ci_toolkit.model.names import Oid, Pkgbase
+    from ci_toolkit.model.package import FolderFile, Package, Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What a decision depends on besides snapshot and observations.
+
+    `selected` None: every package. `refused_pushes` are reviews whose branch the remote would not take. `name_fault` is
+    the backend's word on a name it would not build.
+    """
+
+    name_fault: Callable[[Pkgbase], str | None]
+    selected: frozenset[Pkgbase] | None = None
+    refused_pushes: Mapping[Pkgbase, str] = field(default_factory=dict)
+
+    def includes(self, pkgbase: Pkgbase) -> bool:
+        """Whether this run is about a package."""
+        return self.selected is None or pkgbase in self.selected
+
+
+@dataclass(frozen=True, slots=True)
+class PackageDeciding:
+    """One package's decision in the making."""
+
+    snapshot: Snapshot
+    observations: Observations
+    circumstances: Circumstances
+    package: Package
+    before: Verdict | None
+
+    @property
+    def state(self) -> PackageState:
+        """What is remembered of it."""
+        return self.snapshot.state.package(self.package.pkgbase)
+
+    @property
+    def review(self) -> ReviewRecord | None:
+        """Its review branch."""
+        return self.snapshot.reviews.get(self.package.pkgbase)
+
+    def decide(self) -> PackageDecision:
+        """The decision, with its verdict."""
+        package, state = self.package, self.state
+        if package.config_fault is not None:
+            return self._stays(Code.BAD_CONFIG, package.config_fault.what_and_where)
+        observation = self.observations.packages.get(package.pkgbase)
+        if observation is None or observation.asked != package.config.source:
+            return self._stays(Code.APPEARED, "it came, or its source changed, while upstreams were asked")
+        decision = self._decide_source(observation)
+        head = decide_head(package, state, observation, changed=decision.applied)
+        return self._combine(decision, head)
+
+    def _decide_source(self, observation: Observation) -> PackageDecision:
+        match observation.source:
+            case NothingToPull():
+                return self._without_upstream()
+            case CouldNotAsk(reason=reason):
+                return self._stays(Code.UNREACHABLE, reason)
+            case Lagging(reason=reason):
+                return self._stays(Code.LAGGING, reason)
+            case Absent(reason=reason):
+                return self._stays(Code.ABSENT, reason)
+            case Unmoved(timestamp_s=timestamp_s):
+                return self._unmoved(timestamp_s)
+            case Unusable(revision=revision, reason=reason, timestamp_s=timestamp_s):
+                return self._refused(revision, reason, timestamp_s)
+            case Moved() as moved:
+                return self._moved(moved)
+
+    def _without_upstream(self) -> PackageDecision:
+        state = replace(self.state, pkgbuild_timestamp=None, upstream_revision=None)
+        if self.package.config.source is None:
+            why = "CI_PKGBUILD_SOURCE is not set; set it to custom if that is on purpose"
+            return self._decision(Code.NO_SOURCE, why, state=state)
+        return self._decision(Code.NOTHING_TO_PULL, "its source is custom", state=state)
+
+    def _unmoved(self, timestamp_s: int | None) -> PackageDecision:
+        state = replace(self.state, pkgbuild_timestamp=timestamp_s)
+        pending = state.review_content
+        if pending is None:
+            first = self.state.upstream_revision is None and self.state.pkgbuild_timestamp is None
+            if first:
+                why = "nothing was known of it; what is in the repository now is the baseline"
+                return self._decision(Code.BASELINE, why, state=state)
+            if self.before is not None and self.before.code in (Code.REFUSED, Code.REFUSED_BEFORE):
+                return self._decision(
+                    Code.REFUSED_BEFORE, self.before.why, state=state, now="waits for a newer revision"
+                )
+            return self._decision(Code.UNCHANGED, "its upstream has not moved", state=state)
+        if pending == content_of(self.package.upstream_files(), self.snapshot.hash_name):
+            state = replace(state, review_content=None)
+            return self._decision(Code.UNCHANGED, "its reviewed update has been merged", state=state)
+        if self.review is not None:
+            now = f"merge or close branch {review_branch(self.package.pkgbase)}"
+            return self._decision(Code.REVIEW_PENDING, "its update waits for a review", state=state, now=now)
+        why = "its review was closed without merging"
+        return self._decision(Code.REVIEW_CLOSED, why, state=state, now="waits for a newer revision")
+
+    def _refused(self, revision: Oid, reason: str, timestamp_s: int | None) -> PackageDecision:
+        state = replace(self.state, upstream_revision=revision, pkgbuild_timestamp=timestamp_s)
+        why = f"upstream {revision[:10]} must not be taken: {reason}"
+        return self._decision(Code.REFUSED, why, state=state, now="waits for a newer revision")
+
+    def _moved(self, moved: Moved) -> PackageDecision:
+        timestamp_s = self.state.pkgbuild_timestamp if moved.timestamp_s is None else moved.timestamp_s
+        taken = replace(self.state, upstream_revision=moved.revision, pkgbuild_timestamp=timestamp_s)
+        try:
+            srcinfo = SrcInfo.parse(moved.files[".SRCINFO"].content, file=".SRCINFO")
+        except FormatError as error:
+            return self._refused(moved.revision, str(error), timestamp_s)
+        change = self._change(moved, srcinfo)
+        if change.content == content_of(self.package.upstream_files(), self.snapshot.hash_name):
+            known = self.state.upstream_revision is not None
+            state = replace(taken, review_content=None)
+            why = "its upstream moved without a change to the package" if known else "its upstream has the same content"
+            return self._decision(Code.UNCHANGED if known else Code.BASELINE, why, state=state)
+        if not change.findings:
+            return self._apply(change, taken, "only version, release and checksums change")
+        if not self.snapshot.settings.human_review:
+            return self._apply(change, taken, f"reviews are off; {change.findings[0]}")
+        if is_trusted(moved.maintainers, self.snapshot.trusted_maintainers):
+            return self._apply(change, taken, f"trusted: {', '.join(moved.maintainers or ())}; {change.findings[0]}")
+        return self._send_to_review(change, taken)
+
+    def _change(self, moved: Moved, srcinfo: SrcInfo) -> Change:
+        files = dict(moved.files)
+        if moved.formatted is not None:
+            files["PKGBUILD"] = replace(files["PKGBUILD"], content=moved.formatted)
+        names = {
+            path: (file.mode, object_name("blob", file.content, hash_name=self.snapshot.hash_name))
+            for path, file in files.items()
+        }
+        ours = self.package.upstream_files()
+        pkgbuild = ours.get("PKGBUILD")
+        _, formatted = self.observations.our_pkgbuilds.get(pkgbuild.oid, (b"", None)) if pkgbuild else (b"", None)
+        found = findings(
+            PackageSide(pkgbuild=formatted, srcinfo=self.package.srcinfo, others=_others(ours)),
+            PackageSide(
+                pkgbuild=moved.formatted,
+                srcinfo=srcinfo,
+                others={path: name for path, name in names.items() if path not in ("PKGBUILD", ".SRCINFO")},
+            ),
+            self.package.config.allow_patterns,
+        )
+        return Change(
+            pkgbase=self.package.pkgbase,
+            files=files,
+            content=ObjectDraft(hash_name=self.snapshot.hash_name).add_folder(names),
+            revision=moved.revision,
+            old_version=self.package.version,
+            new_version=srcinfo.version,
+            findings=found,
+            maintainers=moved.maintainers or (),
+            link=moved.link,
+        )
+
+    def _apply(self, change: Change, state: PackageState, why: str) -> PackageDecision:
+        decision = self._decision(
+            Code.APPLIED,
+            why,
+            state=replace(state, review_content=None),
+            versions=(change.old_version, change.new_version),
+            builds=True,
+        )
+        return replace(decision, applied=change, drops_review="a newer update has been applied")
+
+    def _send_to_review(self, change: Change, state: PackageState) -> PackageDecision:
+        branch = review_branch(self.package.pkgbase)
+        versions = (change.old_version, change.new_version)
+        refusal = self.circumstances.refused_pushes.get(self.package.pkgbase)
+        if refusal is not None:
+            return self._decision(Code.PUSH_REFUSED, f"branch {branch} was refused: {refusal}", versions=versions)
+        offered = replace(state, review_content=change.content)
+        why = _why_review(change)
+        if self.review is None:
+            if self.state.review_content == change.content:
+                closed = "its review was closed without merging"
+                return self._decision(Code.REVIEW_CLOSED, closed, state=offered, now="waits for a newer revision")
+            opened = self._decision(
+                Code.REVIEW_OPENED, why, state=offered, now=f"review branch {branch}", versions=versions
+            )
+            return replace(opened, reviewed=change)
+        if self.review.content == change.content:
+            now = f"merge or close branch {branch}"
+            return self._decision(
+                Code.REVIEW_PENDING, "its update waits for a review", state=offered, now=now, versions=versions
+            )
+        if self.review.author == "person":
+            held = f"people have committed to {branch}; upstream {change.revision[:10]} is not put there"
+            return self._decision(Code.REVIEW_HELD, held, now=f"merge or delete branch {branch}", versions=versions)
+        updated = self._decision(
+            Code.REVIEW_UPDATED, why, state=offered, now=f"review branch {branch}", versions=versions
+        )
+        return replace(updated, reviewed=change)
+
+    def _stays(self, code: Code, why: str) -> PackageDecision:
+        return self._decision(code, why, now="stays due" if code in (Code.UNREACHABLE, Code.LAGGING) else "")
+
+    def _decision(
+        self,
+        code: Code,
+        why: str,
+        *,
+        state: PackageState | None = None,
+        now: str = "",
+        versions: tuple[str | None, str | None] = (None, None),
+        builds: bool = False,
+    ) -> PackageDecision:
+        old, new = versions
+        verdict = Verdict(package=self.package.pkgbase, code=code, why=why, now=now, old=old, new=new)
+        return PackageDecision(pkgbase=self.package.pkgbase, verdict=verdict, state=state or self.state, builds=builds)
+
+    def _combine(self, decision: PackageDecision, head: HeadDecision) -> PackageDecision:
+        """Source and head are decided each on its own; the verdict names the more important of the two."""
+        package, verdict = self.package, decision.verdict
+        wants_build = decision.builds or head.moved
+        if head.moved and not decision.applied:
+            quiet = verdict.code.weight is Weight.QUIET
+            why = head.why if quiet else f"{verdict.why}; {head.why}"
+            verdict = replace(verdict, code=Code.REBUILT if quiet else verdict.code, why=why)
+            if quiet:
+                verdict = replace(verdict, old=head.old, new=head.new)
+        problems = [*head.problems]
+        if package.srcinfo_fault is not None and not (decision.applied or decision.reviewed):
+            problems.append(str(package.srcinfo_fault.what_and_where))
+        fault = self.circumstances.name_fault(package.pkgbase) if wants_build else None
+        if fault:
+            problems.append(fault)
+        unknown = self.snapshot.state.unknown.get(package.pkgbase)
+        if unknown is not None:
+            problems.append(f"{unknown}; it was recorded anew and nothing was scheduled for it")
+        if problems and verdict.code.weight is Weight.QUIET:
+            code = head.code or (Code.BAD_SRCINFO if package.srcinfo_fault else verdict.code)
+            verdict = replace(
+                verdict, code=Code.BAD_STATE if unknown else code, why="; ".join(problems), now=verdict.now
+            )
+            problems = []
+        builds = wants_build and package.config.on_trigger is None and fault is None
+        return replace(
+            decision,
+            verdict=replace(
+                verdict, now=self._now(verdict, wants_build, builds), builds=builds, problems=tuple(problems)
+            ),
+            state=replace(decision.state, git_commit=head.commit),
+            builds=builds,
+        )
+
+    def _now(self, verdict: Verdict, wants_build: bool, builds: bool) -> str:
+        if builds:
+            return "; ".join(filter(None, (verdict.now, "is built")))
+        if wants_build and self.package.config.on_trigger is not None:
+            waits = f"is built when TRIGGER={self.package.config.on_trigger} runs"
+            return "; ".join(filter(None, (verdict.now, waits)))
+        return verdict.now or ("stays due" if verdict.code is Code.UNREACHABLE else "")
+
+
+def _others(files: Mapping[str, FolderFile]) -> dict[str, tuple[str, Oid]]:
+    return {path: (file.mode, file.oid) for path, file in files.items() if path not in ("PKGBUILD", ".SRCINFO")}
+
+
+def _why_review(change: Change) -> str:
+    more = len(change.findings) - 1
+    return change.findings[0] + (f" (and {more} more)" if more else "")

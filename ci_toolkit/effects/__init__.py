@@ -1,0 +1,1 @@
+"""The only doors to the outside: processes, git, the web, files and the clock."""

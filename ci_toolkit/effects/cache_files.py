@@ -1,0 +1,30 @@
+"""Small things worth keeping between runs, in the user's cache folder; losing them costs time and nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ci_toolkit.effects.files import write_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheFiles:
+    """A folder of JSON files by name."""
+
+    folder: Path
+
+    def load(self, name: str) -> Any:  # noqa: ANN401 - JSON; whoever asks checks what it gets
+        """What was saved under a name; None when there is nothing or it cannot be read."""
+        try:
+            return json.loads((self.folder / f"{name}.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def save(self, name: str, value: Any) -> None:  # noqa: ANN401 - likewise
+        """Remember something under a name."""
+        write_file(self.folder / f"{name}.json", json.dumps(value, sort_keys=True).encode(), mode=0o600)

@@ -1,0 +1,31 @@
+"""Files on disk: written beside their place and renamed, so that nobody ever reads half of one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Write `content` to `path` at once; what stood there, a link too, is replaced and never followed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, mode)  # noqa: PTH101 - `name` is a plain string from mkstemp
+        os.replace(name, path)  # noqa: PTH105 - likewise
+    except BaseException:
+        os.unlink(name)  # noqa: PTH108 - likewise
+        raise
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file if it is there."""
+    path.unlink(missing_ok=True)

@@ -1,0 +1,75 @@
+"""Where branches of strangers' repositories are, asked with as few requests as the protocol allows.
+
+Over HTTP(S) one POST of git's `ls-refs` command (protocol version 2, which needs no `info/refs` first) over pooled
+connections; `git ls-remote` for other schemes and for servers that do not speak version 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci_toolkit.effects.addresses import public_address
+from ci_toolkit.errors import FormatError, ProcessError, UpstreamError
+from ci_toolkit.formats.pkt_line import decode_refs, encode_ls_refs
+from ci_toolkit.model.names import Oid, is_oid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ci_toolkit.effects.process import Processes
+    from ci_toolkit.effects.web import Web
+    from ci_toolkit.formats.source_url import GitRemote
+
+_LIMIT_BYTES = 64 << 20
+_TIMEOUT_S = 60.0
+_HEADERS = {
+    "Git-Protocol": "version=2",
+    "Content-Type": "application/x-git-upload-pack-request",
+    "Accept": "application/x-git-upload-pack-result",
+}
+_ANSWER_TYPE = "application/x-git-upload-pack-result"
+_DEFAULT_PORTS = {"ssh": 22, "git": 9418, "http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteHeads:
+    """Asks remotes for refs; `env` is the environment for git processes that talk to strangers."""
+
+    web: Web
+    processes: Processes
+    env: Mapping[str, str]
+
+    def ask(self, remote: GitRemote, refs: Iterable[str]) -> dict[str, Oid]:
+        """Those of `refs` (`HEAD`, `refs/heads/x`) that are there; UpstreamError when it cannot be found out."""
+        wanted = tuple(dict.fromkeys(refs))
+        if remote.scheme not in ("http", "https"):
+            return self._with_git(remote, wanted)
+        url = f"{remote.url.rstrip('/')}/git-upload-pack"
+        body = encode_ls_refs(wanted)
+        answer = self.web.post(url, body, limit_bytes=_LIMIT_BYTES, headers=_HEADERS, kind="ls-refs")
+        if answer.headers.get("Content-Type", "") != _ANSWER_TYPE:
+            return self._with_git(remote, wanted)
+        try:
+            found = decode_refs(answer.body)
+        except FormatError as error:
+            raise UpstreamError(f"{remote.url}: {error.what}") from error
+        return {ref: found[ref] for ref in wanted if ref in found}
+
+    def _with_git(self, remote: GitRemote, wanted: tuple[str, ...]) -> dict[str, Oid]:
+        check_address(remote, allow_local=self.web.manners.allow_local)
+        self.web.requests["ls-remote"] += 1
+        argv = ("git", "-c", "protocol.version=2", "ls-remote", "--quiet", "--end-of-options", remote.url, *wanted)
+        try:
+            output = self.processes.run(argv, env=self.env, timeout_s=_TIMEOUT_S).stdout.decode(errors="replace")
+        except ProcessError as error:
+            raise UpstreamError(error.problem) from error
+        pairs = (line.split("\t") for line in output.split("\n") if "\t" in line)
+        found = {pair[1]: Oid(pair[0]) for pair in pairs if is_oid(pair[0])}
+        return {ref: found[ref] for ref in wanted if ref in found}
+
+
+def check_address(remote: GitRemote, *, allow_local: bool) -> None:
+    """Refuse a remote at a local address before git, which resolves names itself, gets to see it."""
+    if not allow_local and remote.host is not None:
+        public_address(remote.host, remote.port or _DEFAULT_PORTS.get(remote.scheme, 0))

@@ -1,0 +1,242 @@
+"""The one HTTP client: polite to hosts, strict about answers.
+
+It keeps connections open, spaces requests to one host, retries what may be asked twice, limits time and size, follows
+redirects itself (a POST stays a POST, https stays https), and gives a host up that keeps failing.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from ci_toolkit import __version__
+from ci_toolkit.effects.addresses import ForbiddenAddressError, PublicAddressAdapter
+from ci_toolkit.errors import UpstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from ci_toolkit.effects.clock import Clock
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_AGAIN = frozenset({429, 500, 502, 503, 504})
+_MOST_REDIRECTS = 5
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebManners:
+    """How upstream hosts are treated. Times are seconds; `give_up_after` counts failed requests of a host in a row."""
+
+    allow_local: bool = False
+    delay_s: float = 0.0
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 30.0
+    attempts: int = 3
+    backoff_s: float = 0.5
+    longest_wait_s: float = 60.0
+    give_up_after: int = 3
+    connections: int = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An HTTP answer whose body was read in full."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(slots=True)
+class _Host:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    next_start: float = 0.0
+    failures: int = 0
+    last_failure: str = ""
+
+
+class Web:
+    """Fetches from upstream hosts; safe to use from many threads."""
+
+    def __init__(self, *, clock: Clock, manners: WebManners, proxies: Mapping[str, str] | None = None) -> None:
+        self.manners = manners
+        self.requests: Counter[str] = Counter()
+        self._clock = clock
+        self._hosts: dict[str, _Host] = {}
+        self._lock = threading.Lock()
+        self._session = requests.Session()
+        self._session.trust_env = proxies is None
+        self._session.proxies = dict(proxies or {})
+        self._session.cookies.set_policy(_NoCookies())
+        # Bodies are taken as they are: a compressed answer is unpacked by who knows its limits.
+        self._session.headers.update({"User-Agent": f"ci-toolkit/{__version__}", "Accept-Encoding": "identity"})
+        transport = HTTPAdapter if manners.allow_local else PublicAddressAdapter
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, transport(pool_maxsize=manners.connections, pool_connections=256))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
+    def get(self, url: str, *, limit_bytes: int, headers: Mapping[str, str] | None = None, kind: str = "get") -> Answer:
+        """GET a URL. Statuses below 400 are answers, 304 among them; UpstreamError for anything else."""
+        return self._ask("GET", url, headers=headers or {}, body=None, limit_bytes=limit_bytes, kind=kind)
+
+    def post(self, url: str, body: bytes, *, limit_bytes: int, headers: Mapping[str, str], kind: str) -> Answer:
+        """POST something that may be asked twice. Answers as `get` does."""
+        return self._ask("POST", url, headers=headers, body=body, limit_bytes=limit_bytes, kind=kind)
+
+    def _ask(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, limit_bytes: int, kind: str
+    ) -> Answer:
+        host = self._host(url)
+        with host.lock:
+            if host.failures >= self.manners.give_up_after:
+                raise UpstreamError(f"{urlsplit(url).hostname} is given up for this run: {host.last_failure}")
+        try:
+            answer = self._try_often(lambda: self._follow(method, url, headers, body, limit_bytes, kind), url)
+        except ForbiddenAddressError:
+            raise
+        except _TransientError as error:
+            with host.lock:
+                host.failures += 1
+                host.last_failure = error.problem
+            raise UpstreamError(error.problem) from error
+        with host.lock:
+            host.failures = 0
+        if answer.status >= 400:
+            raise UpstreamError(f"{_shown(url)} answers {answer.status}")
+        return answer
+
+    def _try_often(self, ask: Callable[[], Answer], url: str) -> Answer:
+        for attempt in range(1, self.manners.attempts + 1):
+            try:
+                return ask()
+            except _TransientError as error:
+                wait = error.retry_after_s
+                if wait is None:
+                    wait = self.manners.backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+                if attempt == self.manners.attempts or wait > self.manners.longest_wait_s:
+                    raise
+                self._clock.sleep(wait)
+        raise AssertionError(url)
+
+    def _follow(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit_bytes: int, kind: str
+    ) -> Answer:
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = self._once(method, url, headers, body, limit_bytes, kind)
+            if answer.status not in _REDIRECTS or "Location" not in answer.headers:
+                return answer
+            target = urljoin(url, answer.headers["Location"])
+            if urlsplit(target).scheme not in ("https", urlsplit(url).scheme) or "@" in urlsplit(target).netloc:
+                raise UpstreamError(f"{_shown(url)} redirects to {_shown(target)}, which is not followed")
+            url = target
+        raise UpstreamError(f"{_shown(url)} redirects more than {_MOST_REDIRECTS} times")
+
+    def _once(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit_bytes: int, kind: str
+    ) -> Answer:
+        self._keep_distance(url)
+        with self._lock:
+            self.requests[kind] += 1
+        timeout = (self.manners.connect_timeout_s, self.manners.read_timeout_s)
+        try:
+            with self._session.request(
+                method, url, headers=dict(headers), data=body, timeout=timeout, allow_redirects=False, stream=True
+            ) as response:
+                if response.status_code in _AGAIN:
+                    problem = f"{_shown(url)} answers {response.status_code}"
+                    raise _TransientError(problem, retry_after_s=_retry_after(response.headers))
+                content = b"".join(self._limited(response, url, limit_bytes))
+                return Answer(url=url, status=response.status_code, headers=response.headers, body=content)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            forbidden = _forbidden(error)
+            if forbidden is not None:
+                raise forbidden from error
+            raise _TransientError(f"{_shown(url)} cannot be read: {_reason(error)}") from error
+
+    def _limited(self, response: requests.Response, url: str, limit_bytes: int) -> Iterator[bytes]:
+        """The body as it was sent, within limits of size and time."""
+        deadline = self._clock.monotonic() + 20 * self.manners.read_timeout_s
+        size = 0
+        for chunk in response.raw.stream(_CHUNK, decode_content=False):
+            size += len(chunk)
+            if size > limit_bytes:
+                raise UpstreamError(f"{_shown(url)} sends more than {limit_bytes} bytes")
+            if self._clock.monotonic() > deadline:
+                raise _TransientError(f"{_shown(url)} sends too slowly")
+            yield chunk
+
+    def _keep_distance(self, url: str) -> None:
+        if not self.manners.delay_s:
+            return
+        host = self._host(url)
+        with host.lock:
+            start = max(self._clock.monotonic(), host.next_start)
+            host.next_start = start + self.manners.delay_s
+        self._clock.sleep(max(0.0, start - self._clock.monotonic()))
+
+    def _host(self, url: str) -> _Host:
+        with self._lock:
+            return self._hosts.setdefault(urlsplit(url).netloc.lower(), _Host())
+
+
+class _TransientError(UpstreamError):
+    """A failure that may be over when asked again."""
+
+    def __init__(self, problem: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(problem)
+        self.retry_after_s = retry_after_s
+
+
+class _NoCookies(requests.cookies.cookielib.DefaultCookiePolicy):  # type: ignore[misc, name-defined]
+    """Hosts set nothing."""
+
+    def set_ok(self, _cookie: object, _request: object) -> bool:
+        return False
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    text = headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdigit() else None
+
+
+def _forbidden(error: BaseException | None) -> ForbiddenAddressError | None:
+    while error is not None:
+        if isinstance(error, ForbiddenAddressError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _reason(error: Exception) -> str:
+    """A short form of what `requests` says, whose own texts nest five exceptions deep."""
+    match error:
+        case requests.ConnectTimeout() | requests.ReadTimeout():
+            return "no answer in time"
+        case requests.exceptions.SSLError():
+            return "its certificate is not accepted"
+        case requests.exceptions.ChunkedEncodingError() | urllib3.exceptions.ProtocolError():
+            return "the answer was cut off"
+        case urllib3.exceptions.ReadTimeoutError():
+            return "no answer in time"
+        case requests.ConnectionError():
+            return "no connection"
+        case _:
+            return type(error).__name__
+
+
+def _shown(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"

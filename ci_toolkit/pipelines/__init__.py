@@ -1,0 +1,1 @@
+"""The order of the steps of each pipeline, and nothing else."""

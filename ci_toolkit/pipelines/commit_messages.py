@@ -1,0 +1,43 @@
+"""Commit subjects and bodies as existing users know them, and the trailers that say where content came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ci_toolkit.model.plan import Change
+
+STATE_SUBJECT = "chore(state): update state"
+UPDATE_ACTION = "chore(update)"
+REVISION_TRAILER = "Upstream-Revision"
+CONTENT_TRAILER = "Reviewed-Content"
+_MOST_NAMED = 4
+
+
+def update_message(names: Sequence[str], *, skip_ci: bool) -> str:
+    """`chore(update): a, b`; more than four are counted in the subject and named in the body."""
+    ordered = sorted(names)
+    listed = ", ".join(ordered)
+    few = len(ordered) <= _MOST_NAMED
+    subject = f"{UPDATE_ACTION}: {listed if few else f'packages ({len(ordered)})'}"
+    subject += " [skip ci]" if skip_ci else ""
+    return f"{subject}\n" if few else f"{subject}\n\nchanged: {listed}\n"
+
+
+def review_message(change: Change) -> str:
+    """The message of a review branch's only commit: what changes, why it is asked about, and what exactly it is."""
+    steps = [f"{change.old_version} -> {change.new_version}"] if change.old_version != change.new_version else []
+    body = [*steps, *(f"- {_plain(finding)}" for finding in change.findings)]
+    if change.maintainers:
+        body.append(f"Maintained by {_plain(', '.join(change.maintainers))}.")
+    if change.link:
+        body.append(change.link)
+    trailers = f"{REVISION_TRAILER}: {change.revision}\n{CONTENT_TRAILER}: {change.content}"
+    return f"{UPDATE_ACTION}: {change.pkgbase}\n\n" + "\n".join(body) + f"\n\n{trailers}\n"
+
+
+def _plain(text: str) -> str:
+    """Text from upstream on one line and without control characters, so that it cannot pass for a trailer."""
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,0 +1,155 @@
+"""A plan as git objects and ref updates, all in memory: what a push would do, down to the names of its commits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ci_toolkit.effects.git_remote import RefUpdate
+from ci_toolkit.formats.git_objects import TREE_MODE, Identity, ObjectDraft, TreeEntry
+from ci_toolkit.formats.state import SCHEMA, RepositoryState, ReviewRecord, format_state
+from ci_toolkit.model.names import Oid, Pkgbase, review_branch
+from ci_toolkit.pipelines.commit_messages import STATE_SUBJECT, review_message, update_message
+from ci_toolkit.pipelines.reading import SCHEDULED_TAG
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ci_toolkit.model.package import Snapshot
+    from ci_toolkit.model.plan import Change, Plan
+    from ci_toolkit.scheduling.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How commits are made: `now_s` is their time, `skip_ci` marks them for a forge that knows no push option.
+
+    `amend` names the parents to use instead of the default branch's head, and the packages that its commit changed.
+    """
+
+    now_s: int
+    skip_ci: bool
+    amend: Amendment | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """The automated commit at the head of the default branch, which is to be replaced by a larger one."""
+
+    parents: tuple[Oid, ...]
+    packages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What a push would move: `main` is the default branch's head after it, `reviews` the heads of review branches."""
+
+    objects: ObjectDraft
+    updates: tuple[RefUpdate, ...]
+    main: Oid
+    reviews: Mapping[Pkgbase, Oid]
+    state: RepositoryState
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to push."""
+        return not self.updates
+
+
+def draft_plan(snapshot: Snapshot, plan: Plan, style: Style) -> Draft:
+    """Everything but the state branch."""
+    objects = ObjectDraft(hash_name=snapshot.hash_name)
+    settings = snapshot.settings
+    identity = Identity(name=settings.author_name, email=settings.author_email, seconds=style.now_s)
+    main, main_root = snapshot.heads.main, snapshot.root
+    updates: list[RefUpdate] = []
+    if plan.applied:
+        main_root = _with_changes(objects, snapshot, snapshot.root, plan.applied)
+        names = {change.pkgbase for change in plan.applied} | set(style.amend.packages if style.amend else ())
+        message = update_message(sorted(names), skip_ci=style.skip_ci and plan.moves_tag)
+        parents = style.amend.parents if style.amend else (main,)
+        main = objects.add_commit(tree=objects.add_tree(main_root), parents=parents, identity=identity, message=message)
+        updates.append(RefUpdate(ref=f"refs/heads/{snapshot.branch}", old=snapshot.heads.main, new=main))
+        if plan.moves_tag:
+            updates.append(RefUpdate(ref=SCHEDULED_TAG, old=snapshot.heads.scheduled_tag, new=main))
+    reviews: dict[Pkgbase, Oid] = {}
+    for change in plan.reviewed:
+        root = _with_changes(objects, snapshot, main_root, (change,))
+        message = review_message(change)
+        head = objects.add_commit(tree=objects.add_tree(root), parents=(main,), identity=identity, message=message)
+        reviews[change.pkgbase] = head
+        old = snapshot.heads.reviews.get(change.pkgbase)
+        updates.append(RefUpdate(ref=f"refs/heads/{review_branch(change.pkgbase)}", old=old, new=head))
+    updates += [
+        RefUpdate(ref=f"refs/heads/{review_branch(one.pkgbase)}", old=one.head, new=None)
+        for one in plan.dropped_reviews
+    ]
+    state = replace(plan.state, reviews=_review_records(snapshot, plan, reviews))
+    return Draft(objects=objects, updates=tuple(updates), main=main, reviews=reviews, state=state)
+
+
+def with_schedule(draft: Draft, schedule: Schedule) -> Draft:
+    """The same, with a schedule noted in the state until a backend acknowledges it."""
+    if schedule.is_empty:
+        return draft
+    pending = {**draft.state.pending, schedule.request: schedule.builds}
+    return replace(draft, state=replace(draft.state, pending=pending))
+
+
+def with_state(draft: Draft, snapshot: Snapshot, style: Style) -> Draft:
+    """The same, with the state branch; unless it says what it said before and nothing else is pushed."""
+    files = format_state(draft.state)
+    if not draft.updates and files == format_state(snapshot.state):
+        return draft
+    update, state = draft_state(draft.objects, draft.state, snapshot, style, base=draft.main)
+    return replace(draft, updates=(*draft.updates, update), state=state)
+
+
+def draft_state(
+    objects: ObjectDraft, state: RepositoryState, snapshot: Snapshot, style: Style, *, base: Oid
+) -> tuple[RefUpdate, RepositoryState]:
+    """A new commit for the state branch, without history, one up in its counter."""
+    meta = state.meta
+    for key, value in (
+        ("STATE_SCHEMA", str(SCHEMA)),
+        ("STATE_BASE", base),
+        ("STATE_COUNTER", str(state.counter + 1)),
+    ):
+        meta = meta.with_value(key, value)
+    state = replace(state, meta=meta)
+    blobs = {path: ("100644", objects.add("blob", content)) for path, content in format_state(state).items()}
+    settings = snapshot.settings
+    identity = Identity(name=settings.author_name, email=settings.author_email, seconds=style.now_s)
+    subject = STATE_SUBJECT + (" [skip ci]" if style.skip_ci else "")
+    tree = objects.add_folder(blobs)
+    commit = objects.add_commit(tree=tree, parents=(), identity=identity, message=f"{subject}\n")
+    return RefUpdate(ref="refs/heads/state", old=snapshot.heads.state, new=commit), state
+
+
+def _with_changes(
+    objects: ObjectDraft, snapshot: Snapshot, root: Iterable[TreeEntry], changes: Iterable[Change]
+) -> tuple[TreeEntry, ...]:
+    """A root tree in which the folders of `changes` have their new content, and keep what is the repository's own."""
+    folders = {change.pkgbase: _folder(objects, snapshot, change) for change in changes}
+    kept = (entry for entry in root if entry.name not in folders)
+    new = (TreeEntry(mode=TREE_MODE, name=name, oid=oid) for name, oid in folders.items())
+    return (*kept, *new)
+
+
+def _folder(objects: ObjectDraft, snapshot: Snapshot, change: Change) -> Oid:
+    package = snapshot.packages[change.pkgbase]
+    theirs = package.upstream_files()
+    files = {path: (file.mode, file.oid) for path, file in package.files.items() if path not in theirs}
+    for path, file in change.files.items():
+        files[path] = (file.mode, objects.add("blob", file.content))
+    return objects.add_folder(files)
+
+
+def _review_records(snapshot: Snapshot, plan: Plan, pushed: Mapping[Pkgbase, Oid]) -> dict[Pkgbase, ReviewRecord]:
+    """What will be known of every review branch once the push is done."""
+    dropped = {one.pkgbase for one in plan.dropped_reviews}
+    records = {pkgbase: record for pkgbase, record in snapshot.reviews.items() if pkgbase not in dropped}
+    for change in plan.reviewed:
+        head = pushed[change.pkgbase]
+        records[change.pkgbase] = ReviewRecord(pkgbase=change.pkgbase, head=head, content=change.content, author="bot")
+    return records

@@ -1,0 +1,57 @@
+"""Giving schedules to the backend, and crossing them off the state branch once it has acknowledged them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from ci_toolkit.errors import HandOverError
+from ci_toolkit.formats.git_objects import ObjectDraft
+from ci_toolkit.pipelines.drafting import draft_state
+from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop
+
+if TYPE_CHECKING:
+    from ci_toolkit.backends.spec import Backend
+    from ci_toolkit.model.names import Pkgbase
+    from ci_toolkit.model.package import Snapshot
+    from ci_toolkit.scheduling.schedule import Schedule
+
+log = logging.getLogger(__name__)
+
+
+def unacknowledged(snapshot: Snapshot, requests: frozenset[str]) -> dict[Pkgbase, str | None]:
+    """Builds that earlier runs promised in these requests and no backend has acknowledged, with their class.
+
+    A request that turns up in the middle of a run belongs to another one, which is about to hand it over itself.
+    """
+    return {
+        build.pkgbase: build.builder_class
+        for request, builds in snapshot.state.pending.items()
+        for build in builds
+        if request in requests and build.pkgbase in snapshot.packages
+    }
+
+
+def hand_over(backend: Backend, schedule: Schedule, workshop: Workshop, snapshot: Snapshot) -> str | None:
+    """What the backend says to a schedule; None when it is empty."""
+    if schedule.is_empty:
+        return None
+    return backend.submit(schedule, workshop.backend_tools(snapshot))
+
+
+def cross_off(requests: frozenset[str], workshop: Workshop) -> None:
+    """Take acknowledged schedules off the state branch; whatever else moved there meanwhile stays."""
+    style = workshop.style()
+    for _ in range(MOST_ATTEMPTS):
+        snapshot = workshop.reader.read()
+        if not requests & snapshot.state.pending.keys():
+            return
+        state = snapshot.state
+        for request in requests:
+            state = state.without_pending(request)
+        objects = ObjectDraft(hash_name=snapshot.hash_name)
+        update, _ = draft_state(objects, state, snapshot, style, base=snapshot.heads.main)
+        workshop.repository.write_objects(objects)
+        if workshop.remote.push([update], options=workshop.push_options(skip=True)).done:
+            return
+    raise HandOverError("the backend took the schedule, but the state branch moved too often to note it down")

@@ -1,0 +1,118 @@
+"""Asking all upstreams at once; nothing is written, and whatever fails is an outcome of its package."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ci_toolkit.model.names import Oid, Pkgbase, nearest
+from ci_toolkit.model.observation import (
+    CouldNotAsk,
+    HeadOutcome,
+    Moved,
+    NotFollowed,
+    NothingToPull,
+    Observation,
+    Observations,
+    SourceOutcome,
+    SourceReport,
+)
+from ci_toolkit.plugins import source_for
+from ci_toolkit.sources.spec import SourceRequest, SourceTools
+from ci_toolkit.sources.vcs_heads import observe_heads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ci_toolkit.effects.git_repository import Repository
+    from ci_toolkit.effects.shfmt import Shfmt
+    from ci_toolkit.model.package import Package, Snapshot
+    from ci_toolkit.sources.spec import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observer:
+    """Asks upstreams about packages of a snapshot."""
+
+    sources: Sequence[Source]
+    tools: SourceTools
+    shfmt: Shfmt
+    repository: Repository
+
+    def observe(self, snapshot: Snapshot, pkgbases: Iterable[Pkgbase]) -> Observations:
+        """One observation for each of `pkgbases` whose configuration can be read."""
+        packages = [snapshot.packages[pkgbase] for pkgbase in pkgbases]
+        readable = [package for package in packages if package.config_fault is None]
+        outcomes, by_kind = self._sort_out(readable, snapshot)
+        # The kinds and the heads wait for the network at the same time; each spreads its own requests over the pool.
+        with ThreadPoolExecutor(max_workers=len(by_kind) + 1, thread_name_prefix="source") as kinds:
+            heads = kinds.submit(observe_heads, readable, self.tools)
+            reports = list(kinds.map(lambda source: source.observe(by_kind[source], self.tools), by_kind))
+            found_heads = heads.result()
+        for report in reports:
+            outcomes.update(report.outcomes)
+        outcomes, ours = self._formatted(outcomes, snapshot)
+        return Observations(
+            packages={package.pkgbase: _observation(package, outcomes, found_heads) for package in readable},
+            our_pkgbuilds=ours,
+            memory=_merged(reports),
+        )
+
+    def _sort_out(
+        self, packages: Iterable[Package], snapshot: Snapshot
+    ) -> tuple[dict[Pkgbase, SourceOutcome], dict[Source, list[SourceRequest]]]:
+        outcomes: dict[Pkgbase, SourceOutcome] = {}
+        by_kind: dict[Source, list[SourceRequest]] = {}
+        for package in packages:
+            text = package.config.source
+            source = source_for(text, self.sources) if text else None
+            if source is None:
+                hint = nearest(text or "", [kind.name for kind in self.sources])
+                unknown = CouldNotAsk(
+                    reason=f"CI_PKGBUILD_SOURCE names no kind of source: {text!r}; {hint}".rstrip("; ")
+                )
+                outcomes[package.pkgbase] = unknown if text else NothingToPull()
+                self.tools.done(package.pkgbase)
+                continue
+            state = snapshot.state.package(package.pkgbase)
+            request = SourceRequest(
+                pkgbase=package.pkgbase,
+                text=text or "",
+                revision=state.upstream_revision,
+                timestamp_s=state.pkgbuild_timestamp,
+            )
+            by_kind.setdefault(source, []).append(request)
+        return outcomes, by_kind
+
+    def _formatted(
+        self, outcomes: Mapping[Pkgbase, SourceOutcome], snapshot: Snapshot
+    ) -> tuple[dict[Pkgbase, SourceOutcome], dict[Oid, tuple[bytes, bytes | None]]]:
+        """Format the PKGBUILDs that came in, and ours beside them, in one go."""
+        moved = {pkgbase: outcome for pkgbase, outcome in outcomes.items() if isinstance(outcome, Moved)}
+        blobs = [
+            snapshot.packages[pkgbase].files["PKGBUILD"].oid
+            for pkgbase in moved
+            if "PKGBUILD" in snapshot.packages[pkgbase].files
+        ]
+        ours = self.repository.read_blobs(blobs)
+        theirs = {pkgbase: outcome.files["PKGBUILD"].content for pkgbase, outcome in moved.items()}
+        formatted = self.shfmt.format([*ours.values(), *theirs.values()], editorconfig=snapshot.editorconfig)
+        finished = {
+            pkgbase: replace(outcome, formatted=formatted[theirs[pkgbase]]) for pkgbase, outcome in moved.items()
+        }
+        return {**outcomes, **finished}, {oid: (text, formatted[text]) for oid, text in ours.items()}
+
+
+def _observation(
+    package: Package, outcomes: Mapping[Pkgbase, SourceOutcome], heads: Mapping[Pkgbase, HeadOutcome]
+) -> Observation:
+    return Observation(
+        asked=package.config.source,
+        source=outcomes.get(package.pkgbase) or CouldNotAsk(reason="its kind of source gave no answer for it"),
+        head=heads.get(package.pkgbase) or NotFollowed(reason="it is no VCS package"),
+    )
+
+
+def _merged(reports: Iterable[SourceReport]) -> dict[str, str]:
+    return {key: value for report in reports for key, value in report.memory.items()}

@@ -1,0 +1,167 @@
+"""After a push: schedule what changed since tag `scheduled`, have removed packages dropped, move the tag."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ci_toolkit.effects.git_remote import RefUpdate
+from ci_toolkit.errors import ConfigError, LostRaceError, RefusedError
+from ci_toolkit.model.names import Oid, Pkgbase, is_pkgbase, nearest
+from ci_toolkit.model.verdict import Code, Verdict
+from ci_toolkit.pipelines.handing_over import cross_off, hand_over, unacknowledged
+from ci_toolkit.pipelines.outcome import Outcome
+from ci_toolkit.pipelines.reading import SCHEDULED_TAG
+from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop, refuse_tracked_artifacts
+from ci_toolkit.scheduling.schedule import make_schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ci_toolkit.backends.spec import Backend
+    from ci_toolkit.model.package import Snapshot
+
+_DEPLOY = re.compile(r"\[deploy ([^\]\n]*)\]")
+_EVERYTHING = "all"
+# In a small repository a handful of packages is a large share.
+_ALWAYS_REMOVABLE = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnCommit:
+    """One run. `allows_mass_removal` lifts the limit on how many packages may disappear at once."""
+
+    workshop: Workshop
+    backend: Backend
+    dry_run: bool = False
+    allows_mass_removal: bool = False
+
+    def run(self, snapshot: Snapshot) -> Outcome:
+        """Everything, from the snapshot just read to the tag."""
+        refuse_tracked_artifacts(snapshot)
+        before = self._packages_before(snapshot)
+        requested = self._requested(snapshot)
+        removed = sorted(before.keys() - snapshot.packages.keys())
+        self._check_removal(snapshot, removed, len(before))
+        verdicts = [
+            *(self._verdict(snapshot, pkgbase, before, requested) for pkgbase in snapshot.packages),
+            *(Verdict(package=name, code=Code.REMOVED, why="its folder is gone", now="is dropped") for name in removed),
+            *(Verdict(package=name, code=Code.BAD_NAME, why=str(error)) for name, error in snapshot.strays.items()),
+        ]
+        wanted: dict[Pkgbase, str | None] = dict.fromkeys(
+            Pkgbase(verdict.package) for verdict in verdicts if verdict.builds
+        )
+        wanted = {**unacknowledged(snapshot, frozenset(snapshot.state.pending)), **wanted}
+        schedule = make_schedule(snapshot, wanted, commit=snapshot.heads.main, removed=bool(removed))
+        outcome = Outcome(
+            pipeline="on-commit",
+            dry_run=self.dry_run,
+            base=snapshot.heads.main,
+            head=snapshot.heads.main,
+            verdicts=tuple(verdicts),
+            schedule=schedule,
+        )
+        if self.dry_run:
+            return outcome
+        said = hand_over(self.backend, schedule, self.workshop, snapshot)
+        # The tag says that everything up to it has been handed over, so it moves last.
+        pushed = self._move_tag(snapshot)
+        if snapshot.state.pending:
+            cross_off(frozenset(snapshot.state.pending), self.workshop)
+        return replace(outcome, handed_over=said, pushed=pushed)
+
+    def _packages_before(self, snapshot: Snapshot) -> dict[Pkgbase, Oid]:
+        """Package folders (name to tree) at the tag; without one, those before the head commit."""
+        repository = self.workshop.repository
+        old = snapshot.heads.scheduled
+        base = f"{snapshot.heads.main}^" if old is None else old
+        if repository.resolve(f"{base}^{{tree}}") is None:
+            if old is None and repository.is_shallow():
+                self.workshop.remote.fetch([f"refs/heads/{snapshot.branch}"], deepen_fully=True)
+            if repository.resolve(f"{base}^{{tree}}") is None:
+                return {}
+        listing = repository.list_folders(base)
+        return {Pkgbase(name): oid for name, oid in listing.items() if is_pkgbase(name)}
+
+    def _requested(self, snapshot: Snapshot) -> dict[Pkgbase, Oid]:
+        """Packages that `[deploy NAME]` asks for, with the commit that does; RefusedError for what is no package."""
+        found: dict[Pkgbase, Oid] = {}
+        for commit, message in self._messages(snapshot):
+            for name in _DEPLOY.findall(message):
+                wanted = list(snapshot.packages) if name.strip() == _EVERYTHING else [Pkgbase(name.strip())]
+                for pkgbase in wanted:
+                    if pkgbase not in snapshot.packages:
+                        raise RefusedError(
+                            f"commit {commit[:10]} asks to deploy what is no package",
+                            got=name,
+                            hint=nearest(name, snapshot.packages) or "nothing was scheduled and the tag stays",
+                        )
+                    found.setdefault(pkgbase, commit)
+        return found
+
+    def _messages(self, snapshot: Snapshot) -> tuple[tuple[Oid, str], ...]:
+        """Commits since the tag with their messages; a history that was cut too short for that is fetched whole."""
+        repository, heads = self.workshop.repository, snapshot.heads
+        if heads.scheduled == heads.main:
+            return ()
+        cut = heads.scheduled is not None and repository.is_shallow()
+        if cut and heads.scheduled is not None and not repository.is_ancestor(heads.scheduled, heads.main):
+            self.workshop.remote.fetch([f"refs/heads/{snapshot.branch}"], deepen_fully=True)
+        return repository.commits_between(heads.scheduled, heads.main)
+
+    def _check_removal(self, snapshot: Snapshot, removed: list[Pkgbase], before: int) -> None:
+        limit = snapshot.settings.remove_limit_percent
+        few = len(removed) <= _ALWAYS_REMOVABLE or len(removed) * 100 <= before * limit
+        if not removed or self.allows_mass_removal or (few and snapshot.packages):
+            return
+        raise RefusedError(
+            f"{len(removed)} of {before} packages are gone, more than {limit} percent (CI_REMOVE_LIMIT)",
+            hint="nothing was scheduled; if that is on purpose, run on-commit --allow-mass-removal",
+        )
+
+    def _verdict(
+        self,
+        snapshot: Snapshot,
+        pkgbase: Pkgbase,
+        before: Mapping[Pkgbase, Oid],
+        requested: Mapping[Pkgbase, Oid],
+    ) -> Verdict:
+        package = snapshot.packages[pkgbase]
+        changed = before.get(pkgbase) != package.tree
+        problems = tuple(fault.what_and_where for fault in (package.config_fault, package.srcinfo_fault) if fault)
+        if not changed and pkgbase not in requested:
+            code = Code.BAD_CONFIG if package.config_fault else Code.BAD_SRCINFO if problems else Code.UNCHANGED
+            return Verdict(package=pkgbase, code=code, why="; ".join(problems) or "no change since the last schedule")
+        if package.config_fault is not None:
+            now = "is not scheduled before that is mended"
+            return Verdict(package=pkgbase, code=Code.BAD_CONFIG, why=problems[0], now=now)
+        fault = self.backend.name_fault(pkgbase)
+        if fault:
+            return Verdict(package=pkgbase, code=Code.BAD_NAME, why=fault)
+        if pkgbase in requested:
+            code, why = Code.REQUESTED, f"commit {requested[pkgbase][:10]} asks for it"
+        else:
+            code, why = Code.CHANGED, "its folder changed" if pkgbase in before else "it is new"
+        return Verdict(
+            package=pkgbase, code=code, why=why, now="is built", new=package.version, builds=True, problems=problems
+        )
+
+    def _move_tag(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Point the tag at the head that was handled, unless another run was faster and it is there or beyond."""
+        heads, repository = snapshot.heads, self.workshop.repository
+        for _ in range(MOST_ATTEMPTS):
+            if heads.scheduled == snapshot.heads.main:
+                return ()
+            update = RefUpdate(ref=SCHEDULED_TAG, old=heads.scheduled_tag, new=snapshot.heads.main)
+            result = self.workshop.remote.push([update], options=self.workshop.push_options(skip=True))
+            if result.done:
+                return (SCHEDULED_TAG,)
+            now = self.workshop.reader.read()
+            if now.heads.scheduled_tag == heads.scheduled_tag:
+                refusal = "; ".join(result.refusals.values()) or result.message
+                raise ConfigError(f"tag scheduled cannot be moved: {refusal}", hint="is the tag protected?")
+            if now.heads.scheduled and repository.is_ancestor(snapshot.heads.main, now.heads.scheduled):
+                return ()
+            heads = now.heads
+        raise LostRaceError("tag scheduled moved during every attempt to move it", hint="run on-commit again")

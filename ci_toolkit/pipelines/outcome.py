@@ -1,0 +1,37 @@
+"""What a pipeline run has done, or would do: everything a report needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ci_toolkit.model.names import Oid
+    from ci_toolkit.model.plan import DroppedReview
+    from ci_toolkit.model.verdict import Verdict
+    from ci_toolkit.scheduling.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A run. `base` is the commit it read, `head` the default branch after it; `effort` is what it cost."""
+
+    pipeline: str
+    dry_run: bool
+    base: Oid
+    head: Oid
+    verdicts: tuple[Verdict, ...]
+    schedule: Schedule
+    handed_over: str | None = None
+    dropped_reviews: tuple[DroppedReview, ...] = ()
+    review_notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    pushed: tuple[str, ...] = ()
+    effort: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        """Whether any package could not be dealt with."""
+        return any(verdict.failed for verdict in self.verdicts)

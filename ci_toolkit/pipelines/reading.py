@@ -1,0 +1,234 @@
+"""Reading the repository at one commit: from git objects, in one pass, never from a worktree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci_toolkit.errors import ConfigError, FormatError, GitError, ToolkitError
+from ci_toolkit.formats.git_objects import TREE_MODE, TreeEntry, decode_commit, decode_tree, encode_tree, object_name
+from ci_toolkit.formats.key_value import FormatWarning, KeyValueFile
+from ci_toolkit.formats.srcinfo import SrcInfo
+from ci_toolkit.formats.state import RepositoryState, ReviewRecord, parse_state
+from ci_toolkit.model.names import REVIEW_PREFIX, Oid, Pkgbase, is_pkgbase, parse_pkgbase, review_branch
+from ci_toolkit.model.package import OURS, FolderFile, Package, RemoteHeads, Snapshot
+from ci_toolkit.model.package_config import CONFIG_PATH, PackageConfig, parse_package_config
+from ci_toolkit.model.settings import SETTINGS_PATH, parse_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ci_toolkit.effects.git_remote import Remote
+    from ci_toolkit.effects.git_repository import ListedFile, Repository
+
+SCHEDULED_TAG = "refs/tags/scheduled"
+ARTIFACTS = (".ci/deptree.txt", ".ci/schedule-params.txt")
+_MAINTAINERS_PATH = ".ci/aur-maintainers"
+_WATERMARK_PATH = ".ci/aur-state"
+_EDITORCONFIG_PATH = ".editorconfig"
+_SRCINFO_PATH = ".SRCINFO"
+_TOP_FILES = (SETTINGS_PATH, _MAINTAINERS_PATH, _WATERMARK_PATH, _EDITORCONFIG_PATH)
+_LARGEST_TEXT_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotReader:
+    """Reads snapshots of a remote's default branch. `branch` None: the branch that the remote calls its default."""
+
+    repository: Repository
+    remote: Remote
+    environ: Mapping[str, str]
+    branch: str | None = None
+
+    def read(self) -> Snapshot:
+        """The remote as it is now. What is missing locally is fetched; no local ref changes."""
+        refs, default = self.remote.refs()
+        branch = self.branch or default or "main"
+        heads = _heads(refs, branch, self.remote.name)
+        self._fetch_missing(heads, branch)
+        state = self._read_state(heads.state)
+        return self.read_commit(heads, branch, state)
+
+    def read_commit(self, heads: RemoteHeads, branch: str, state: RepositoryState) -> Snapshot:
+        """The snapshot of commit `heads.main`, all of whose objects are here."""
+        listing = self.repository.list_tree(heads.main)
+        blobs = self.repository.read_blobs(_wanted_blobs(listing))
+        top = {entry.path: blobs[entry.oid] for entry in listing if entry.path in _TOP_FILES}
+        settings = parse_settings(KeyValueFile.parse(top.get(SETTINGS_PATH, b""), file=SETTINGS_PATH), self.environ)
+        packages, strays = _read_packages(listing, blobs)
+        reviews = self._read_reviews(heads, state, settings.author_email)
+        unmerged = self.repository.not_in_history(heads.reviews.values(), heads.main)
+        return Snapshot(
+            hash_name=self.repository.hash_name,
+            branch=branch,
+            heads=heads,
+            root=tuple(_root_entry(entry) for entry in listing if "/" not in entry.path),
+            packages=packages,
+            settings=settings,
+            state=state,
+            trusted_maintainers=parse_maintainers(top.get(_MAINTAINERS_PATH, b"")),
+            aur_watermark_s=_watermark(top.get(_WATERMARK_PATH)),
+            reviews=reviews,
+            merged_reviews=frozenset(name for name, head in heads.reviews.items() if head not in unmerged),
+            strays=strays,
+            tracked_artifacts=tuple(entry.path for entry in listing if entry.path in ARTIFACTS),
+            editorconfig=top.get(_EDITORCONFIG_PATH),
+        )
+
+    def _fetch_missing(self, heads: RemoteHeads, branch: str) -> None:
+        wanted = {
+            f"refs/heads/{branch}": heads.main,
+            "refs/heads/state": heads.state,
+            SCHEDULED_TAG: heads.scheduled_tag,
+        }
+        names = {ref: oid for ref, oid in wanted.items() if oid is not None}
+        present = self.repository.sizes(names.values())
+        missing = [ref for ref, oid in names.items() if oid not in present]
+        if missing:
+            self.remote.fetch(missing)
+
+    def _read_state(self, head: Oid | None) -> RepositoryState:
+        if head is None:
+            return RepositoryState()
+        listing = [entry for entry in self.repository.list_tree(head) if entry.mode.startswith("100")]
+        blobs = self.repository.read_blobs(entry.oid for entry in listing)
+        return parse_state({entry.path: blobs[entry.oid] for entry in listing})
+
+    def _read_reviews(self, heads: RemoteHeads, state: RepositoryState, bot: str) -> dict[Pkgbase, ReviewRecord]:
+        """What is known of each review branch; only those that moved since the state was written are looked at."""
+        known = {
+            pkgbase: state.reviews[pkgbase]
+            for pkgbase, head in heads.reviews.items()
+            if pkgbase in state.reviews and state.reviews[pkgbase].head == head
+        }
+        unknown = {pkgbase: head for pkgbase, head in heads.reviews.items() if pkgbase not in known}
+        if not unknown:
+            return known
+        present = self.repository.sizes(unknown.values())
+        missing = [f"refs/heads/{review_branch(pkgbase)}" for pkgbase, head in unknown.items() if head not in present]
+        if missing:
+            # In a shallow clone a branch would pull in all history since it left the default branch.
+            self.remote.fetch(missing, depth=1 if self.repository.is_shallow() else None)
+        folders = {pkgbase: f"{head}:{pkgbase}" for pkgbase, head in unknown.items()}
+        objects = self.repository.read_objects([*unknown.values(), *folders.values()])
+        for pkgbase, head in unknown.items():
+            commit, folder = objects[head], objects[folders[pkgbase]]
+            if commit is None or commit[0] != "commit":
+                raise GitError(f"branch {review_branch(pkgbase)} moved while it was read", hint="run it again")
+            parsed = decode_commit(commit[1])
+            by_bot = {parsed.author_email, parsed.committer_email} == {bot}
+            content = self._content(folder[1]) if folder and folder[0] == "tree" else None
+            known[pkgbase] = ReviewRecord(
+                pkgbase=pkgbase, head=head, content=content, author="bot" if by_bot else "person"
+            )
+        return known
+
+    def _content(self, tree: bytes) -> Oid:
+        """The name of a package folder's tree without what belongs to the repository itself."""
+        hash_name = self.repository.hash_name
+        entries = decode_tree(tree, oid_bytes=20 if hash_name == "sha1" else 32)
+        kept = (entry for entry in entries if entry.name not in OURS)
+        return object_name("tree", encode_tree(kept), hash_name=hash_name)
+
+
+def parse_maintainers(content: bytes) -> frozenset[str]:
+    """`.ci/aur-maintainers`: one name a line, `#` starts a comment; in lower case (ASCII only)."""
+    names = (line.partition(b"#")[0].strip() for line in content.split(b"\n"))
+    return frozenset(name.lower().decode(errors="replace") for name in names if name)
+
+
+def _heads(refs: Mapping[str, Oid], branch: str, remote: str) -> RemoteHeads:
+    main = refs.get(f"refs/heads/{branch}")
+    if main is None:
+        raise GitError(f"{remote} has no branch {branch}", hint="push it first, or name another with --branch")
+    prefix = f"refs/heads/{REVIEW_PREFIX}"
+    names = {ref.removeprefix(prefix): oid for ref, oid in refs.items() if ref.startswith(prefix)}
+    return RemoteHeads(
+        main=main,
+        state=refs.get("refs/heads/state"),
+        # An annotated tag is followed by a line for the commit it stands for.
+        scheduled=refs.get(f"{SCHEDULED_TAG}^{{}}", refs.get(SCHEDULED_TAG)),
+        scheduled_tag=refs.get(SCHEDULED_TAG),
+        reviews={Pkgbase(name): oid for name, oid in names.items() if is_pkgbase(name)},
+    )
+
+
+def _wanted_blobs(listing: Iterable[ListedFile]) -> set[Oid]:
+    return {
+        entry.oid
+        for entry in listing
+        if entry.mode.startswith("100")
+        and (entry.path in _TOP_FILES or entry.path.partition("/")[2] in (CONFIG_PATH, _SRCINFO_PATH))
+    }
+
+
+def _root_entry(entry: ListedFile) -> TreeEntry:
+    return TreeEntry(mode=entry.mode.lstrip("0"), name=entry.path, oid=entry.oid)
+
+
+def _read_packages(
+    listing: Iterable[ListedFile], blobs: Mapping[Oid, bytes]
+) -> tuple[dict[Pkgbase, Package], dict[str, ToolkitError]]:
+    folders: dict[str, tuple[Oid, dict[str, FolderFile]]] = {}
+    for entry in listing:
+        folder, slash, path = entry.path.partition("/")
+        if folder.startswith("."):
+            continue
+        if not slash:
+            if entry.mode.lstrip("0") == TREE_MODE:
+                folders[folder] = (entry.oid, {})
+        elif entry.mode.lstrip("0") != TREE_MODE:
+            folders[folder][1][path] = FolderFile(mode=entry.mode, oid=entry.oid)
+    packages: dict[Pkgbase, Package] = {}
+    strays: dict[str, ToolkitError] = {}
+    for name, (tree, files) in folders.items():
+        try:
+            pkgbase = parse_pkgbase(name)
+        except ConfigError as error:
+            strays[name] = error
+        else:
+            packages[pkgbase] = _read_package(pkgbase, tree, files, blobs)
+    return packages, strays
+
+
+def _read_package(pkgbase: Pkgbase, tree: Oid, files: Mapping[str, FolderFile], blobs: Mapping[Oid, bytes]) -> Package:
+    config, config_fault, warnings = _read_config(pkgbase, _text(files, CONFIG_PATH, blobs))
+    srcinfo, srcinfo_fault = None, None
+    text = _text(files, _SRCINFO_PATH, blobs)
+    if text is not None:
+        try:
+            srcinfo = SrcInfo.parse(text, file=_SRCINFO_PATH)
+        except FormatError as error:
+            srcinfo_fault = error.located(package=pkgbase)
+    return Package(
+        pkgbase=pkgbase,
+        tree=tree,
+        files=files,
+        config=config,
+        srcinfo=srcinfo,
+        config_fault=config_fault,
+        srcinfo_fault=srcinfo_fault,
+        warnings=warnings,
+    )
+
+
+def _read_config(
+    pkgbase: Pkgbase, text: bytes | None
+) -> tuple[PackageConfig, ToolkitError | None, tuple[FormatWarning, ...]]:
+    if text is None:
+        return PackageConfig(), None, ()
+    try:
+        file = KeyValueFile.parse(text, file=CONFIG_PATH)
+        return parse_package_config(file), None, file.warnings
+    except (FormatError, ConfigError) as error:
+        return PackageConfig(), error.located(package=pkgbase), ()
+
+
+def _text(files: Mapping[str, FolderFile], path: str, blobs: Mapping[Oid, bytes]) -> bytes | None:
+    file = files.get(path)
+    return blobs.get(file.oid) if file else None
+
+
+def _watermark(content: bytes | None) -> int | None:
+    text = (content or b"").strip()
+    return int(text) if text.isdigit() and len(text) <= 12 else None

@@ -1,0 +1,90 @@
+"""Registries of kinds, filled by entry points; the built-in kinds come through the same door as foreign ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+from ci_toolkit.errors import PluginError
+from ci_toolkit.model.names import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ci_toolkit.backends.spec import Backend
+    from ci_toolkit.forges.spec import Forge
+    from ci_toolkit.sources.spec import Source
+
+# What each kind must offer, so that a plugin is refused when it is loaded and not in the middle of a run.
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "sources": ("name", "accepts", "observe"),
+    "forges": ("name", "publish"),
+    "backends": ("name", "name_fault", "submit"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """One registered kind: its family (`sources`), name, and the package it comes from with version."""
+
+    family: str
+    name: str
+    origin: str
+    entry_point: EntryPoint
+
+
+def registered(family: str) -> dict[str, Plugin]:
+    """All kinds of a family by name; PluginError when two are called the same."""
+    found: dict[str, Plugin] = {}
+    for entry in sorted(entry_points(group=f"ci_toolkit.{family}"), key=lambda entry: entry.name):
+        origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+        plugin = Plugin(family=family, name=entry.name, origin=origin, entry_point=entry)
+        other = found.setdefault(entry.name, plugin)
+        if other is not plugin and other.entry_point.value != entry.value:
+            raise PluginError(f"{family}: {entry.name} comes from both {other.origin} and {origin}")
+    return found
+
+
+def load(plugin: Plugin) -> Any:  # noqa: ANN401 - what it must be is checked here, by family
+    """An instance of a kind; PluginError when it cannot be imported or lacks what its family needs."""
+    try:
+        kind = plugin.entry_point.load()
+    except (ImportError, AttributeError) as error:
+        raise PluginError(f"{plugin.family}: {plugin.name} from {plugin.origin} cannot be loaded: {error}") from error
+    missing = [member for member in FAMILIES[plugin.family] if not hasattr(kind, member)]
+    if missing:
+        raise PluginError(f"{plugin.family}: {plugin.name} from {plugin.origin} lacks {', '.join(missing)}")
+    if kind.name != plugin.name:
+        raise PluginError(f"{plugin.family}: {plugin.name} from {plugin.origin} calls itself {kind.name}")
+    return kind()
+
+
+def load_sources() -> tuple[Source, ...]:
+    """Every kind of upstream, in the order of their names."""
+    return tuple(load(plugin) for plugin in registered("sources").values())
+
+
+def load_backend(name: str) -> Backend:
+    """The build backend called `name`."""
+    backend: Backend = load(_chosen("backends", name, "CI_BACKEND"))
+    return backend
+
+
+def load_forge(name: str) -> Forge:
+    """The forge called `name`."""
+    forge: Forge = load(_chosen("forges", name, "CI_FORGE"))
+    return forge
+
+
+def source_for(text: str, sources: Iterable[Source]) -> Source | None:
+    """The kind that stands behind a CI_PKGBUILD_SOURCE."""
+    return next((source for source in sources if source.accepts(text)), None)
+
+
+def _chosen(family: str, name: str, key: str) -> Plugin:
+    known = registered(family)
+    if name not in known:
+        hint = nearest(name, known) or f"there are: {', '.join(known)}"
+        raise PluginError("names nothing that is installed", key=key, got=name, hint=hint)
+    return known[name]

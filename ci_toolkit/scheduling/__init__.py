@@ -1,0 +1,1 @@
+"""In which order and on which builders packages are built."""

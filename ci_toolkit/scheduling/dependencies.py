@@ -1,0 +1,99 @@
+"""Who depends on whom in the repository, and an order in which dependencies come first."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ci_toolkit.formats.deptree import DeptreeRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from ci_toolkit.formats.srcinfo import SrcInfo
+    from ci_toolkit.model.names import Pkgbase
+    from ci_toolkit.model.package import Package
+
+# `name`, `name>=1.2`, `libx.so=1-64`, `name: description`
+_CONSTRAINT = re.compile(r"[<>=:]")
+_NEEDS = ("depends", "makedepends")
+# A name that could not be written between the separators of the artifact.
+_UNWRITABLE = re.compile(r"[,:;\s]")
+
+
+def deptree_records(packages: Iterable[Package]) -> tuple[DeptreeRecord, ...]:
+    """One record for every package; one whose `.SRCINFO` cannot be read provides its own name and needs nothing."""
+    return tuple(_record(package) for package in packages)
+
+
+def _record(package: Package) -> DeptreeRecord:
+    if package.srcinfo is None:
+        return DeptreeRecord(pkgbase=package.pkgbase, names=(package.pkgbase,), dependencies=())
+    provided = set(package.srcinfo.names) | _names(package.srcinfo, ("provides",))
+    needed = _names(package.srcinfo, _NEEDS) - provided
+    return DeptreeRecord(pkgbase=package.pkgbase, names=tuple(sorted(provided)), dependencies=tuple(sorted(needed)))
+
+
+def _names(srcinfo: SrcInfo, keys: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for section in (srcinfo.base, *srcinfo.packages):
+        for key in keys:
+            found.update(_CONSTRAINT.split(value, maxsplit=1)[0].strip() for _, value in section.values_all_arch(key))
+    return {name for name in found if name and not _UNWRITABLE.search(name)}
+
+
+def edges(records: Iterable[DeptreeRecord]) -> dict[Pkgbase, frozenset[Pkgbase]]:
+    """For each package the others of the repository that it needs."""
+    listed = tuple(records)
+    providers: dict[str, set[Pkgbase]] = {}
+    for record in listed:
+        for name in record.names:
+            providers.setdefault(name, set()).add(record.pkgbase)
+    return {
+        record.pkgbase: frozenset().union(*(providers.get(name, set()) for name in record.dependencies))
+        - {record.pkgbase}
+        for record in listed
+    }
+
+
+def build_order(wanted: Collection[Pkgbase], needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> tuple[Pkgbase, ...]:
+    """`wanted`, dependencies before dependants (also those that depend through packages not wanted), else by name.
+
+    Packages that depend on each other in a circle come last, by name.
+    """
+    chosen = set(wanted)
+    before = {pkgbase: _reachable(pkgbase, needs) & chosen - {pkgbase} for pkgbase in chosen}
+    waiting = {pkgbase: len(others) for pkgbase, others in before.items()}
+    dependants: dict[Pkgbase, list[Pkgbase]] = {}
+    for pkgbase, others in before.items():
+        for other in others:
+            dependants.setdefault(other, []).append(pkgbase)
+    ready = deque(sorted(pkgbase for pkgbase, count in waiting.items() if not count))
+    order: list[Pkgbase] = []
+    while ready:
+        pkgbase = ready.popleft()
+        order.append(pkgbase)
+        freed = []
+        for dependant in dependants.get(pkgbase, ()):
+            waiting[dependant] -= 1
+            if not waiting[dependant]:
+                freed.append(dependant)
+        ready.extend(sorted(freed))
+    return (*order, *sorted(chosen - set(order)))
+
+
+def _reachable(start: Pkgbase, needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> set[Pkgbase]:
+    found: set[Pkgbase] = set()
+    stack = list(needs.get(start, ()))
+    while stack:
+        pkgbase = stack.pop()
+        if pkgbase not in found:
+            found.add(pkgbase)
+            stack.extend(needs.get(pkgbase, ()))
+    return found
+
+
+def in_circles(wanted: Iterable[Pkgbase], needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> Iterator[Pkgbase]:
+    """Those packages that need themselves through others."""
+    return (pkgbase for pkgbase in wanted if pkgbase in _reachable(pkgbase, needs))

@@ -1,0 +1,92 @@
+"""A schedule: what is to be built, on which class of builder, in which order."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci_toolkit.formats.state import PendingBuild
+from ci_toolkit.scheduling.dependencies import build_order, deptree_records, edges, in_circles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ci_toolkit.formats.deptree import DeptreeRecord
+    from ci_toolkit.model.names import Oid, Pkgbase
+    from ci_toolkit.model.package import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """What a backend is handed.
+
+    `request` identifies the schedule: handing over the same one twice must build nothing twice. `remaining` is set when
+    packages were removed, to every package that is still there. `concerns` are remarks on the order.
+    """
+
+    request: str
+    commit: Oid
+    builds: tuple[PendingBuild, ...]
+    deptree: tuple[DeptreeRecord, ...]
+    remaining: tuple[Pkgbase, ...] | None = None
+    concerns: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to hand over."""
+        return not self.builds and self.remaining is None
+
+
+def make_schedule(
+    snapshot: Snapshot,
+    wanted: Mapping[Pkgbase, str | None],
+    *,
+    commit: Oid,
+    removed: bool = False,
+) -> Schedule:
+    """The schedule for packages of a snapshot, given with the builder class to use (None: the configured one)."""
+    records = deptree_records(snapshot.packages.values())
+    needs = edges(records)
+    order = build_order(wanted.keys(), needs)
+    builds = tuple(
+        PendingBuild(pkgbase=pkgbase, builder_class=wanted[pkgbase] or configured_class(snapshot, pkgbase))
+        for pkgbase in order
+    )
+    return Schedule(
+        request=request_id(commit, snapshot.state.counter, builds),
+        commit=commit,
+        builds=builds,
+        deptree=records,
+        remaining=tuple(sorted(snapshot.packages)) if removed else None,
+        concerns=(*_lost_order(builds, needs), *_circles(order, needs)),
+    )
+
+
+def configured_class(snapshot: Snapshot, pkgbase: Pkgbase) -> str | None:
+    """BUILDER_CLASS of the package, else CI_DEFAULT_CLASS of the repository."""
+    return snapshot.packages[pkgbase].config.builder_class or snapshot.settings.default_class
+
+
+def request_id(commit: str, counter: int, builds: Iterable[PendingBuild]) -> str:
+    """The same for the same schedule of the same state: 16 hexadecimal digits."""
+    text = "\n".join([commit, str(counter), *(f"{build.pkgbase}/{build.builder_class}" for build in builds)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _lost_order(builds: Iterable[PendingBuild], needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> tuple[str, ...]:
+    """A manager starts classes on their own: a dependant of a lower class is built before what it depends on."""
+    classes = {
+        build.pkgbase: int(build.builder_class or 1) for build in builds if (build.builder_class or "1").isdigit()
+    }
+    return tuple(
+        f"{pkgbase} (class {own}) needs {other} (class {classes[other]}) and may be built before it"
+        for pkgbase, own in classes.items()
+        for other in sorted(needs.get(pkgbase, ()))
+        if own < classes.get(other, own)
+    )
+
+
+def _circles(order: Iterable[Pkgbase], needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> tuple[str, ...]:
+    circle = sorted(in_circles(order, needs))
+    return (f"{', '.join(circle)} depend on each other in a circle",) if circle else ()

@@ -1,0 +1,64 @@
+"""What a kind of upstream must be able to do, and what it is handed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Executor
+
+    from ci_toolkit.effects.cache_files import CacheFiles
+    from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.effects.remote_heads import RemoteHeads
+    from ci_toolkit.effects.upstream_cache import UpstreamCache
+    from ci_toolkit.effects.web import Web
+    from ci_toolkit.model.names import Pkgbase
+    from ci_toolkit.model.observation import SourceReport
+    from ci_toolkit.model.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRequest:
+    """One package to look up: `text` is its CI_PKGBUILD_SOURCE, the others what was last dealt with."""
+
+    pkgbase: Pkgbase
+    text: str
+    revision: str | None
+    timestamp_s: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTools:
+    """The effects and settings a source may use.
+
+    `memory` is what the kinds wanted remembered, `done` is to be called with a package when its answer is known, `pool`
+    runs what may go on at the same time.
+    """
+
+    web: Web
+    aur_web: Web
+    heads: RemoteHeads
+    aur_heads: RemoteHeads
+    upstreams: UpstreamCache
+    aur_upstreams: UpstreamCache
+    files: CacheFiles
+    clock: Clock
+    settings: Settings
+    memory: Mapping[str, str]
+    aur_watermark_s: int | None
+    pool: Executor
+    done: Callable[[str], None]
+
+
+class Source(Protocol):
+    """A kind of upstream."""
+
+    name: ClassVar[str]
+
+    def accepts(self, text: str) -> bool:
+        """Whether this kind stands behind a CI_PKGBUILD_SOURCE; kinds are asked in the order of their names."""
+
+    def observe(self, requests: Sequence[SourceRequest], tools: SourceTools) -> SourceReport:
+        """One outcome for every request. Failures are outcomes; nothing is raised for what an upstream does."""

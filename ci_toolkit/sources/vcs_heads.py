@@ -1,0 +1,58 @@
+"""Heads of the repositories that VCS packages build from: whoever moved is to be built again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ci_toolkit.errors import ConfigError, UpstreamError
+from ci_toolkit.formats.source_url import GitRemote, VcsSource, parse_git_url
+from ci_toolkit.model.observation import CouldNotAsk, Head, HeadOutcome
+from ci_toolkit.model.vcs import followed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ci_toolkit.model.names import Oid, Pkgbase
+    from ci_toolkit.model.package import Package
+    from ci_toolkit.sources.spec import SourceTools
+
+
+def observe_heads(packages: Iterable[Package], tools: SourceTools) -> dict[Pkgbase, HeadOutcome]:
+    """One outcome a package; each distinct repository is asked once, for all the branches that are followed."""
+    outcomes: dict[Pkgbase, HeadOutcome] = {}
+    followers: dict[GitRemote, dict[str, list[Pkgbase]]] = {}
+    for package in packages:
+        target = followed(package)
+        if isinstance(target, VcsSource):
+            try:
+                remote = parse_git_url(target.url, allow_local=tools.settings.allow_local_upstreams)
+            except ConfigError as error:
+                outcomes[package.pkgbase] = CouldNotAsk(reason=f"its git source {error.what}")
+                continue
+            followers.setdefault(remote, {}).setdefault(_ref(target), []).append(package.pkgbase)
+        else:
+            outcomes[package.pkgbase] = target
+
+    def ask(remote: GitRemote) -> dict[str, Oid] | UpstreamError:
+        try:
+            return tools.heads.ask(remote, followers[remote])
+        except UpstreamError as error:
+            return error
+
+    for remote, answer in zip(followers, tools.pool.map(ask, followers), strict=True):
+        for ref, pkgbases in followers[remote].items():
+            outcomes.update(dict.fromkeys(pkgbases, _outcome(remote, ref, answer)))
+    return outcomes
+
+
+def _ref(source: VcsSource) -> str:
+    return "HEAD" if source.fragment_kind is None else f"refs/heads/{source.fragment_value}"
+
+
+def _outcome(remote: GitRemote, ref: str, answer: dict[str, Oid] | UpstreamError) -> HeadOutcome:
+    if isinstance(answer, UpstreamError):
+        return CouldNotAsk(reason=answer.what)
+    commit = answer.get(ref)
+    if commit is None:
+        return CouldNotAsk(reason=f"{remote.url} has no {ref.removeprefix('refs/heads/')!r} to follow")
+    return Head(commit=commit)
