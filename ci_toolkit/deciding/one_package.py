@@ -143,7 +143,7 @@ class PackageDeciding:
         except FormatError as error:
             return self._refused(moved.revision, str(error), timestamp_s)
         change = self._change(moved, srcinfo)
-        if change.content == content_of(self.package.upstream_files(), self.snapshot.hash_name):
+        if self._is_ours_already(change):
             known = self.state.upstream_revision is not None
             state = replace(taken, review_content=None)
             why = "its upstream moved without a change to the package" if known else "its upstream has the same content"
@@ -187,6 +187,18 @@ class PackageDeciding:
             maintainers=moved.maintainers or (),
             link=moved.link,
         )
+
+    def _is_ours_already(self, change: Change) -> bool:
+        """Whether the folder has this content, but for the formatting of PKGBUILD."""
+        ours = self.package.upstream_files()
+        pkgbuild = ours.get("PKGBUILD")
+        theirs = change.files["PKGBUILD"]
+        if pkgbuild is not None and theirs.mode == pkgbuild.mode:
+            _, formatted = self.observations.our_pkgbuilds.get(pkgbuild.oid, (b"", None))
+            if formatted == theirs.content:
+                blob = object_name("blob", theirs.content, hash_name=self.snapshot.hash_name)
+                ours["PKGBUILD"] = replace(pkgbuild, oid=blob)
+        return change.content == content_of(ours, self.snapshot.hash_name)
 
     def _apply(self, change: Change, state: PackageState, why: str) -> PackageDecision:
         decision = self._decision(

@@ -95,8 +95,8 @@ class Repository:
 
     def commits_between(self, old: Oid | None, new: Oid) -> tuple[tuple[Oid, str], ...]:
         """Commits in `new` and not in `old`, newest first, with their messages; without `old` only `new`."""
-        chosen = ("--max-count=1", new) if old is None else (new, f"^{old}")
-        output = self.git.run("log", "-z", "--format=%H%n%B", "--end-of-options", *chosen, "--").stdout
+        limit, chosen = (("--max-count=1",), (new,)) if old is None else ((), (new, f"^{old}"))
+        output = self.git.run("log", "-z", "--format=%H%n%B", *limit, "--end-of-options", *chosen, "--").stdout
         records = output.decode(errors="replace").split("\0")
         return tuple((Oid(record[:40].split("\n")[0]), record.partition("\n")[2]) for record in records if record)
 

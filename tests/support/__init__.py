@@ -1,0 +1,1 @@
+"""Builders and loopback services for tests, benchmarks and the demo."""
