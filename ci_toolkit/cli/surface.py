@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -76,6 +77,7 @@ def workshop_for(options: Namespace, terminal: Terminal) -> Workshop:
         clock=terminal.clock,
         redactor=terminal.redactor,
         cache=cache_folder(terminal.environ),
+        run_name=secrets.token_hex(8),
         remote=options.remote,
         branch=options.branch,
     )

@@ -59,13 +59,17 @@ class RemoteHeads:
     def _with_git(self, remote: GitRemote, wanted: tuple[str, ...]) -> dict[str, Oid]:
         check_address(remote, allow_local=self.web.manners.allow_local)
         self.web.requests["ls-remote"] += 1
-        argv = ("git", "-c", "protocol.version=2", "ls-remote", "--quiet", "--end-of-options", remote.url, *wanted)
+        asked = dict.fromkeys(("HEAD", *wanted))
+        argv = ("git", "-c", "protocol.version=2", "ls-remote", "--quiet", "--end-of-options", remote.url, *asked)
         try:
             output = self.processes.run(argv, env=self.env, timeout_s=_TIMEOUT_S).stdout.decode(errors="replace")
         except ProcessError as error:
             raise UpstreamError(error.problem) from error
         pairs = (line.split("\t") for line in output.split("\n") if "\t" in line)
         found = {pair[1]: Oid(pair[0]) for pair in pairs if is_oid(pair[0])}
+        if not found:
+            # git takes a page of text or nothing at all for a repository without refs.
+            raise UpstreamError(f"{remote.url} answers, but as no git repository does")
         return {ref: found[ref] for ref in wanted if ref in found}
 
 

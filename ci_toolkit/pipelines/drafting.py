@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 class Style:
     """How commits are made: `now_s` is their time, `skip_ci` marks them for a forge that knows no push option.
 
+    `run` is a name that no other run has: two runs that do the very same at the very same time must not make the same
+    commit, or the one that came too late would take the other's push for its own.
     `amend` names the parents to use instead of the default branch's head, and the packages that its commit changed.
     """
 
     now_s: int
+    run: str
     skip_ci: bool
     amend: Amendment | None = None
 
@@ -114,6 +117,7 @@ def draft_state(
         ("STATE_SCHEMA", str(SCHEMA)),
         ("STATE_BASE", base),
         ("STATE_COUNTER", str(state.counter + 1)),
+        ("STATE_RUN", style.run),
     ):
         meta = meta.with_value(key, value)
     state = replace(state, meta=meta)

@@ -38,6 +38,7 @@ class Workshop:
     environ: Mapping[str, str]
     top: Path
     cache: Path
+    run_name: str
 
     def backend_tools(self, snapshot: Snapshot) -> BackendTools:
         """What a backend is handed."""
@@ -49,7 +50,7 @@ class Workshop:
 
     def style(self) -> Style:
         """How commits are made now; GitHub knows no push option, so there the message says `[skip ci]`."""
-        return Style(now_s=int(self.clock.now()), skip_ci=bool(self.environ.get("GITHUB_ACTIONS")))
+        return Style(now_s=int(self.clock.now()), run=self.run_name, skip_ci=bool(self.environ.get("GITHUB_ACTIONS")))
 
 
 def open_workshop(
@@ -59,6 +60,7 @@ def open_workshop(
     clock: Clock,
     redactor: Redactor,
     cache: Path,
+    run_name: str,
     remote: str = "origin",
     branch: str | None = None,
 ) -> Workshop:
@@ -77,6 +79,7 @@ def open_workshop(
         environ=environ,
         top=repository.top or path,
         cache=cache,
+        run_name=run_name,
     )
 
 

@@ -46,6 +46,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     cut: bool = False
+    lose_answer: bool = False
     hang_s: float = 0.0
     times: int | None = None
 
@@ -268,7 +269,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif seen.kind == "file":
             self._file(path)
         else:
-            self._git(path, query, body)
+            self._git(path, query, body, loses_answer=fault is not None and fault.lose_answer)
 
     def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
@@ -322,7 +323,8 @@ class _Handler(BaseHTTPRequestHandler):
         out = b"".join(_packet(f"{oid} {ref}\n".encode()) for ref, oid in sorted(wanted.items())) + b"0000"
         self._answer(200, out, {"Content-Type": "application/x-git-upload-pack-result"})
 
-    def _git(self, path: str, query: str, body: bytes) -> None:
+    def _git(self, path: str, query: str, body: bytes, *, loses_answer: bool) -> None:
+        """Let git answer; a lost answer is one whose request was carried out."""
         env = {
             **self.server.upstreams.env,
             "GIT_PROJECT_ROOT": str(self.server.upstreams.root),
@@ -340,7 +342,11 @@ class _Handler(BaseHTTPRequestHandler):
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
         status = int(headers.pop("Status", "200").split()[0]) if head else 500
-        self._answer(status, content, headers)
+        if loses_answer:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+        else:
+            self._answer(status, content, headers)
 
 
 def _kind(path: str, query: str, body: bytes) -> str:
