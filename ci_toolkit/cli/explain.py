@@ -33,7 +33,5 @@ def run(options: Namespace, terminal: Terminal) -> int:
         hint = nearest(pkgbase, snapshot.packages) or None
         raise ConfigError(f"{snapshot.branch} has no such package", got=pkgbase, hint=hint)
     explain = explain_json if options.json else explain_text
-    state = snapshot.state
-    review = snapshot.reviews.get(pkgbase)
-    terminal.say(explain(pkgbase, verdict, state.package(pkgbase), review, state.base, state.counter))
+    terminal.say(explain(pkgbase, verdict, snapshot.state, snapshot.reviews.get(pkgbase)))
     return 0

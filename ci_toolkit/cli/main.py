@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.cli.surface import Subcommand
 
-SUBCOMMANDS = ("on_commit", "on_schedule", "explain", "plugins")
+SUBCOMMANDS = ("on_commit", "on_schedule", "explain", "reviews", "plugins")
 
 
 def run() -> int:

@@ -80,7 +80,9 @@ def tell(story: Story, upstreams: Upstreams) -> None:
     story.step("on-schedule: nothing has moved; what the upstreams have today is recorded on branch state.")
     story.toolkit("on-schedule")
 
-    story.step("The upstreams move: lsdup and ini-diff a little, pw-words a lot, and hexpeek-git's project has a new commit.")
+    story.step(
+        "The upstreams move: lsdup and ini-diff a little, pw-words a lot, and hexpeek-git's project has a new commit."
+    )
     move_upstreams(upstreams, int(time.time()))
     story.toolkit("on-schedule", "--dry-run")
 

@@ -16,6 +16,8 @@ from tests.support.packages import SamplePackage
 from tests.support.upstreams import make_dump
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.world import World
 
 AUR = SamplePackage(name="fromaur")
@@ -94,7 +96,7 @@ def test_a_failing_upstream_hurts_its_packages_only_and_they_stay_due(
     assert {name: again.codes()[name] for name in hurt} == {name: HEALED[name] for name in hurt}
 
 
-DUMPS = {
+DUMPS: dict[str, Callable[[bytes], bytes]] = {
     "truncated": lambda good: good[: len(good) // 2],
     "corrupt": lambda good: good[:20] + b"\xff" * 40 + good[60:],
     "html": lambda _: gzip.compress(b"<html></html>"),

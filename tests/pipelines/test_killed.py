@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import shutil
 import signal
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +18,7 @@ from tests.support.packages import SamplePackage
 if TYPE_CHECKING:
     from tests.support.world import World
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TOP = str(Path(__file__).parents[2])
 KILLABLE = ("-m", "tests.support.killable")
 SHARDS = 4
 RANDOM_MOMENTS = 12
@@ -52,7 +52,11 @@ class Prepared:
         shutil.copytree(world.folder / "home", self.saved / "home")
 
     def rewind(self) -> None:
-        for name, path in (("origin", self.world.origin.path), ("work", self.world.work), ("home", self.world.folder / "home")):
+        for name, path in (
+            ("origin", self.world.origin.path),
+            ("work", self.world.work),
+            ("home", self.world.folder / "home"),
+        ):
             shutil.rmtree(path)
             shutil.copytree(self.saved / name, path)
 

@@ -378,7 +378,9 @@ def test_files_of_ours_survive_and_files_gone_upstream_go(world: World) -> None:
     world.upstreams.publish("foo", {**FOO.files(), "stale.patch": "x\n"})
     world.start({**FOO.folder(), **ours}, settings={"CI_HUMAN_REVIEW": "false"})
     world.run("on-schedule")
-    world.upstreams.publish("foo", {**newer(FOO).files(), ".gitignore": "evil\n", ".CI/config": "evil\n", "new.txt": "1"})
+    world.upstreams.publish(
+        "foo", {**newer(FOO).files(), ".gitignore": "evil\n", ".CI/config": "evil\n", "new.txt": "1"}
+    )
     world.run("on-schedule")
     tree = world.origin.tree("main")
     assert tree["foo/.CI/prepare"] == b"true\n"

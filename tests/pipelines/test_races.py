@@ -37,7 +37,7 @@ def due(world: World) -> World:
     return world
 
 
-def before_push(world: World, act: Callable[[], None], times: int = 1) -> None:
+def before_push(world: World, act: Callable[[], object], times: int = 1) -> None:
     """Do something on the origin just before a push arrives there."""
     left = [times]
 
@@ -97,7 +97,7 @@ def test_main_moved_and_was_handled_meanwhile_the_run_decides_again_without_aski
 
 
 def test_main_moved_and_its_on_commit_is_still_due_nothing_is_lost(due: World) -> None:
-    before_push(due, lambda: due.push({"bar/x": "1\n"}, "fix: meanwhile") and None)
+    before_push(due, lambda: due.push({"bar/x": "1\n"}, "fix: meanwhile"))
     result = due.run("on-schedule", "--json")
     assert result.status == 0
     assert result.builds() == []
@@ -106,7 +106,7 @@ def test_main_moved_and_its_on_commit_is_still_due_nothing_is_lost(due: World) -
 
 
 def test_the_package_disappears_meanwhile(due: World) -> None:
-    before_push(due, lambda: due.push({"README.md": "x"}, "chore(drop): foo", remove=["foo"]) and None)
+    before_push(due, lambda: due.push({"README.md": "x"}, "chore(drop): foo", remove=["foo"]))
     result = due.run("on-schedule", "--json")
     assert result.status == 0
     assert "foo" not in result.codes()
@@ -115,13 +115,13 @@ def test_the_package_disappears_meanwhile(due: World) -> None:
 
 def test_a_package_that_appears_meanwhile_stays_due(due: World) -> None:
     new = SamplePackage(name="new")
-    before_push(due, lambda: due.push(dict(new.folder()), "feat(add): new") and None)
+    before_push(due, lambda: due.push(dict(new.folder()), "feat(add): new"))
     result = due.run("on-schedule", "--json")
     assert result.codes()["new"] == "appeared-meanwhile"
 
 
 def test_a_remote_that_never_stands_still_is_given_up_with_nothing_changed(due: World) -> None:
-    before_push(due, lambda: due.push({"README.md": "x"}, "docs: again") and None, times=99)
+    before_push(due, lambda: due.push({"README.md": "x"}, "docs: again"), times=99)
     result = due.run("on-schedule")
     assert result.status == LostRaceError.exit_status
     assert "nothing was changed" in result.stderr
@@ -157,7 +157,7 @@ def test_a_refused_default_branch_is_an_error_that_says_why(due: World) -> None:
 def test_a_review_branch_that_a_person_moves_meanwhile_is_left_alone(due: World) -> None:
     due.run("on-schedule")
     due.upstreams.publish("bar", replace(BAR, version="1.2", body=MAJOR).files())
-    before_push(due, lambda: due.push({"bar/PKGBUILD": "mine\n"}, "fix: mine", branch="update-bar") and None)
+    before_push(due, lambda: due.push({"bar/PKGBUILD": "mine\n"}, "fix: mine", branch="update-bar"))
     result = due.run("on-schedule", "--json")
     assert result.codes()["bar"] == "review-held"
     assert due.origin.show("update-bar:bar/PKGBUILD") == b"mine\n"

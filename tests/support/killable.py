@@ -22,40 +22,49 @@ if TYPE_CHECKING:
 _WRITING = ("fetch", "push", "index-pack")
 
 
-def main() -> int:
-    """Count boundaries while the program runs."""
-    target = int(sys.argv.pop(1))
-    count = 0
+class Boundaries:
+    """Counts boundaries and kills at one of them."""
 
-    def boundary() -> None:
-        nonlocal count
-        count += 1
-        if count == target:
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.count = 0
+
+    def cross(self) -> None:
+        """One more."""
+        self.count += 1
+        if self.count == self.target:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def watched(function: Callable[..., Any], *, applies: Callable[..., bool]) -> Callable[..., Any]:
+    def watch(self, function: Callable[..., Any], applies: Callable[..., bool]) -> Callable[..., Any]:
+        """The function with a boundary before and after it, where `applies` says that it writes."""
+
         def call(*arguments: Any, **options: Any) -> Any:
             if not applies(*arguments):
                 return function(*arguments, **options)
-            boundary()
+            self.cross()
             try:
                 return function(*arguments, **options)
             finally:
-                boundary()
+                self.cross()
 
         return call
 
-    def writes(_self: Processes, argv: tuple[str, ...], *_: object) -> bool:
-        return any(word in _WRITING for word in argv)
 
-    Processes.run = watched(Processes.run, applies=writes)  # type: ignore[method-assign]
+def _writes(_self: Processes, argv: tuple[str, ...], *_: object) -> bool:
+    return any(word in _WRITING for word in argv)
+
+
+def main() -> int:
+    """Count boundaries while the program runs."""
+    boundaries = Boundaries(int(sys.argv.pop(1)))
+    Processes.run = boundaries.watch(Processes.run, _writes)  # type: ignore[method-assign]  # that is the point
     for module in (files, chaotic_manager, cache_files):
         for name in ("write_file", "remove_file"):
             if hasattr(module, name):
-                setattr(module, name, watched(getattr(module, name), applies=lambda *_: True))
+                setattr(module, name, boundaries.watch(getattr(module, name), lambda *_: True))
     status = run()
-    if not target:
-        print(f"boundaries: {count}", file=sys.stderr)
+    if not boundaries.target:
+        print(f"boundaries: {boundaries.count}", file=sys.stderr)
     return status
 
 

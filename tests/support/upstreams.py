@@ -13,7 +13,6 @@ import os
 import socket
 import subprocess
 import threading
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,7 +29,7 @@ DUMP_PATH = "/packages-meta-ext-v1.json.gz"
 
 @dataclass(frozen=True)
 class Seen:
-    """One request: `kind` is dump, ls-refs, advertise, fetch, push, file or other; `origin-…` for the origin's reads."""
+    """One request: `kind` is dump, ls-refs, advertise, fetch, push, file or other; `origin-…` for the origin."""
 
     method: str
     path: str
@@ -179,8 +178,7 @@ def make_dump(packages: Mapping[str, AurPackage], filler: int = 0) -> bytes:
     """The dump's text in the AUR's shape: one object a line."""
     rows = []
     for number, (pkgbase, package) in enumerate(packages.items()):
-        for name in package.names or (pkgbase,):
-            rows.append(_row(number, name, pkgbase, package))
+        rows += [_row(number, name, pkgbase, package) for name in package.names or (pkgbase,)]
     filling = AurPackage(BASE_TIME_S, "somebody")
     rows += [_row(number, f"filler-{number}", f"filler-{number}", filling) for number in range(filler)]
     return b"[\n" + b",\n".join(rows) + b"\n]\n"
@@ -226,7 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
     disable_nagle_algorithm = True
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base
         pass
 
     def do_GET(self) -> None:
@@ -390,5 +388,3 @@ def _lines(body: bytes) -> list[bytes]:
 
 def _packet(content: bytes) -> bytes:
     return f"{len(content) + 4:04x}".encode() + content
-
-

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from ci_toolkit.cli.main import main
 from ci_toolkit.cli.surface import Terminal
 from ci_toolkit.effects.redaction import Redactor
-from tests.support.git import PERSON, GitRepo
+from tests.support.git import PERSON
 from tests.support.sealed import sealed_environment
-from tests.support.upstreams import Upstreams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from tests.support.upstreams import Upstreams
 
 _EDITORCONFIG = "root = true\n[*]\nindent_style = space\nindent_size = 2\n"
 BOT = ("Package Bot", "bot@example.org")
@@ -93,7 +94,9 @@ class World:
         }
         return "".join(f"{key}={value}\n" for key, value in values.items())
 
-    def start(self, files: Mapping[str, str | bytes], *, settings: Mapping[str, str] | None = None, seen: bool = True) -> None:
+    def start(
+        self, files: Mapping[str, str | bytes], *, settings: Mapping[str, str] | None = None, seen: bool = True
+    ) -> None:
         """The first commit, on-commit done if `seen`, and a clone in `work`."""
         common = {".ci/config": self.settings(**(settings or {})), ".editorconfig": _EDITORCONFIG}
         self.origin.commit({**common, **files}, "feat: start", author=PERSON)
@@ -108,7 +111,12 @@ class World:
         subprocess.run(command, check=True, env=self.env, capture_output=True)
 
     def push(
-        self, files: Mapping[str, str | bytes], message: str = "change", *, branch: str = "main", remove: Iterable[str] = ()
+        self,
+        files: Mapping[str, str | bytes],
+        message: str = "change",
+        *,
+        branch: str = "main",
+        remove: Iterable[str] = (),
     ) -> str:
         """A person's commit on the origin."""
         return self.origin.commit(files, message, branch=branch, remove=remove, author=PERSON)
@@ -131,7 +139,9 @@ class World:
             status = int(stop.code or 0)
         return Result(status, stdout.getvalue(), stderr.getvalue())
 
-    def spawn(self, *arguments: str, wrapper: Iterable[str] = ("-m", "ci_toolkit"), **variables: str) -> subprocess.Popen[str]:
+    def spawn(
+        self, *arguments: str, wrapper: Iterable[str] = ("-m", "ci_toolkit"), **variables: str
+    ) -> subprocess.Popen[str]:
         """One invocation in a process of its own."""
         return subprocess.Popen(
             [sys.executable, *wrapper, *arguments],

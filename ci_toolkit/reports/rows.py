@@ -1,0 +1,95 @@
+"""What every form of report has in common: its rows, its remarks and its summary line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci_toolkit.model.names import review_branch
+from ci_toolkit.model.verdict import Code, Verdict, Weight
+from ci_toolkit.reports.plain_text import one_line
+
+if TYPE_CHECKING:
+    from ci_toolkit.pipelines.outcome import Outcome
+
+_ORDER = (Weight.FAILURE, Weight.WARNING, Weight.EVENT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One verdict as texts that are safe to print."""
+
+    weight: Weight
+    package: str
+    what: str
+    step: str
+    why: str
+    now: str
+    problems: tuple[str, ...]
+
+
+def rows_of(outcome: Outcome) -> list[Row]:
+    """A row for every package that is not simply unchanged: failures first, then warnings, then what happened."""
+    shown = [verdict for verdict in outcome.verdicts if verdict.weight is not Weight.QUIET]
+    shown.sort(key=lambda verdict: (_ORDER.index(verdict.weight), verdict.package))
+    return [_row(verdict) for verdict in shown]
+
+
+def _row(verdict: Verdict) -> Row:
+    old, new = one_line(verdict.old or "", 60), one_line(verdict.new or "", 60)
+    return Row(
+        weight=verdict.weight,
+        package=one_line(verdict.package, 80),
+        what=verdict.code.word,
+        step=f"{old} → {new}" if old and new else new,
+        why=one_line(verdict.why),
+        now=one_line(verdict.now),
+        problems=tuple(one_line(problem) for problem in verdict.problems),
+    )
+
+
+def schedule_text(outcome: Outcome) -> str:
+    """The builds in order, `3 builds in this order: a, b/2, c`; empty when there are none."""
+    builds = outcome.schedule.builds
+    names = ", ".join(
+        f"{build.pkgbase}/{build.builder_class}" if build.builder_class else build.pkgbase for build in builds
+    )
+    if not builds:
+        return ""
+    return f"1 build: {names}" if len(builds) == 1 else f"{len(builds)} builds in this order: {names}"
+
+
+def remarks(outcome: Outcome) -> list[str]:
+    """Everything else worth a line."""
+    found = [f"note: {one_line(text)}" for text in (*outcome.schedule.concerns, *outcome.notes)]
+    found += [f"review {one_line(text)}" for text in outcome.review_notes]
+    if outcome.dry_run:
+        found += [
+            f"review {review_branch(one.pkgbase)}: to be removed, {one.reason}" for one in outcome.dropped_reviews
+        ]
+    if outcome.handed_over:
+        found.append(one_line(outcome.handed_over))
+    return found
+
+
+def counts(outcome: Outcome) -> dict[str, int]:
+    """How often each code was given, most important first."""
+    counted = Counter(verdict.code for verdict in outcome.verdicts)
+    return {code.code: counted[code] for code in Code if counted[code]}
+
+
+def summary(outcome: Outcome) -> str:
+    """The last line: how many of what, and what it cost."""
+    loud = Counter(verdict.code.word for verdict in outcome.verdicts if verdict.weight is not Weight.QUIET)
+    quiet = Counter(verdict.code.word for verdict in outcome.verdicts if verdict.weight is Weight.QUIET)
+    parts = [f"{count} {word}" for word, count in (*loud.items(), *sorted(quiet.items()))]
+    text = f"{outcome.pipeline}: {len(outcome.verdicts)} packages: {', '.join(parts) or 'none'}"
+    cost = _cost(outcome)
+    dry = "; dry run, nothing was changed" if outcome.dry_run else ""
+    return f"{text}{f' ({cost})' if cost else ''}{dry}"
+
+
+def _cost(outcome: Outcome) -> str:
+    units = (("requests", "upstream requests"), ("processes", "processes"), ("seconds", "s"))
+    return ", ".join(f"{outcome.effort[key]:g} {unit}" for key, unit in units if key in outcome.effort)
