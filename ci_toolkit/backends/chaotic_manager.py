@@ -50,7 +50,8 @@ class ChaoticManagerBackend:
             write_file(folder / PARAMS_FILE, schedule_params(schedule, tools.settings, tools.environ))
         except OSError as error:
             raise HandOverError(f"{folder} cannot be written: {error.strerror}") from error
-        what = [f"{len(schedule.builds)} builds"] if schedule.builds else []
+        count = len(schedule.builds)
+        what = [f"{count} build{'' if count == 1 else 's'}"] if count else []
         what += ["a removal"] if schedule.remaining is not None else []
         return f"{' and '.join(what)} handed over in .ci/{PARAMS_FILE} and .ci/{DEPTREE_FILE}"
 

@@ -44,4 +44,4 @@ def run(options: Namespace, terminal: Terminal) -> int:
         allows_mass_removal=options.allow_mass_removal,
     )
     outcome = pipeline.run(snapshot)
-    return report(outcome, terminal, workshop, as_json=options.json, started_s=started_s, requests=0)
+    return report(outcome, terminal, workshop, as_json=options.json, started_s=started_s, requests=None)

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def report(
-    outcome: Outcome, terminal: Terminal, workshop: Workshop, *, as_json: bool, started_s: float, requests: int
+    outcome: Outcome, terminal: Terminal, workshop: Workshop, *, as_json: bool, started_s: float, requests: int | None
 ) -> int:
     """Print the report; gives the exit status."""
-    effort = {
-        "requests": requests,
+    effort: dict[str, float] = {
+        **({} if requests is None else {"requests": requests}),
         "processes": workshop.processes.started,
         "seconds": round(terminal.clock.monotonic() - started_s, 2),
         "cpu_seconds": round(time.process_time(), 2),

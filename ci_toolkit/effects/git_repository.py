@@ -101,12 +101,16 @@ class Repository:
         return tuple((Oid(record[:40].split("\n")[0]), record.partition("\n")[2]) for record in records if record)
 
     def not_in_history(self, heads: Iterable[Oid], of: Oid) -> frozenset[Oid]:
-        """Those of `heads` that are no ancestors of commit `of`, as far as a shallow history shows."""
-        wanted = tuple(dict.fromkeys(heads))
-        if not wanted:
-            return frozenset()
-        done = self.git.run("rev-list", "--stdin", stdin=_lines((*wanted, f"^{of}")))
-        return frozenset(wanted) & {Oid(line) for line in done.stdout.decode().split()}
+        """Those of `heads` that are no ancestors of commit `of`, as far as a shallow history shows.
+
+        A commit that is not here at all is none: the history of `of` is.
+        """
+        wanted = frozenset(heads)
+        present = self.sizes(wanted).keys()
+        if not present:
+            return wanted
+        done = self.git.run("rev-list", "--stdin", stdin=_lines((*present, f"^{of}")))
+        return (wanted - present) | (wanted & {Oid(line) for line in done.stdout.decode().split()})
 
     def is_ancestor(self, old: Oid, new: Oid) -> bool:
         """Whether `new` has `old` in its history."""

@@ -19,8 +19,8 @@ class LocalForge:
     def publish(self, reviews: Sequence[PublishedReview], dropped: Sequence[DroppedReview]) -> tuple[str, ...]:
         """There is nobody to tell; says how each branch is looked at and merged."""
         said = [
-            f"{review.branch}: git diff origin/{review.target}...origin/{review.branch}, "
-            f"then git merge origin/{review.branch} or git push origin --delete {review.branch}"
+            f"{review.branch}: look with git diff origin/{review.target}...origin/{review.branch}, "
+            f"take it with git merge origin/{review.branch}, decline it with git push origin --delete {review.branch}"
             for review in reviews
         ]
         return (*said, *(f"update-{one.pkgbase}: removed, {one.reason}" for one in dropped))

@@ -44,18 +44,21 @@ class _Literals:
 
 def findings(old: PackageSide, new: PackageSide, allowed: Sequence[re.Pattern[str]] = ()) -> tuple[str, ...]:
     """Why a person should look at the change from `old` to `new`; empty when it is harmless."""
-    found = _other_files(old.others, new.others)
+    return (*_pkgbuild_findings(old, new, allowed), *_other_files(old.others, new.others))
+
+
+def _pkgbuild_findings(old: PackageSide, new: PackageSide, allowed: Sequence[re.Pattern[str]]) -> list[str]:
     if old.pkgbuild is None or new.pkgbuild is None:
-        return (*found, "PKGBUILD does not parse, so it cannot be compared")
+        return ["PKGBUILD does not parse, so it cannot be compared"]
     old_lines, new_lines = _text_lines(old.pkgbuild), _text_lines(new.pkgbuild)
     if old_lines is None or new_lines is None:
-        return (*found, "PKGBUILD is no clean UTF-8 text, so it cannot be compared")
+        return ["PKGBUILD is no clean UTF-8 text, so it cannot be compared"]
     if len(old_lines) != len(new_lines):
-        return (*found, f"PKGBUILD has {_difference(len(new_lines) - len(old_lines))}")
+        return [f"PKGBUILD has {_difference(len(new_lines) - len(old_lines))}"]
     before, after = _Literals(), _Literals()
-    found += _changed_lines(old_lines, new_lines, allowed, before, after)
+    found = _changed_lines(old_lines, new_lines, allowed, before, after)
     found += _version_steps(before, after)
-    return (*found, *_srcinfo_findings(old.srcinfo, new.srcinfo, before, after))
+    return found + _srcinfo_findings(old.srcinfo, new.srcinfo, before, after)
 
 
 def _other_files(old: Mapping[str, tuple[str, Oid]], new: Mapping[str, tuple[str, Oid]]) -> list[str]:
@@ -79,7 +82,7 @@ def _text_lines(content: bytes) -> list[str] | None:
 
 
 def _difference(count: int) -> str:
-    return f"{count} more lines" if count > 0 else f"{-count} fewer lines"
+    return f"{abs(count)} {'more' if count > 0 else 'fewer'} {'line' if abs(count) == 1 else 'lines'}"
 
 
 def _changed_lines(

@@ -71,7 +71,9 @@ def tell(story: Story, upstreams: Upstreams) -> None:
     story.step(f"A dozen packages, pushed to a bare origin; their upstreams are served at {upstreams.url}.")
     story.origin.commit(lay_out(upstreams), "feat: a dozen packages")
     subprocess.run(["git", "clone", "-q", str(story.origin.path), str(story.packages)], env=story.env, check=True)
-    story.call("git", "log", "--oneline", "--stat", "--format=%h %an: %s", "--shortstat")
+    for key, value in (("user.name", "Ada"), ("user.email", "ada@example.org")):
+        subprocess.run(["git", "-C", str(story.packages), "config", key, value], env=story.env, check=True)
+    story.call("git", "log", "--format=%h %an: %s", "--shortstat")
 
     story.step("on-commit: everything is new, so everything is scheduled, dependencies first.")
     story.toolkit("on-commit")
@@ -112,11 +114,9 @@ _ENDS = ("refs/heads/main", "refs/tags/scheduled")
 
 
 def _look() -> dict[str, str]:
-    """The reader's terminal, the identity of the person in the story, and where ci-toolkit is."""
+    """The reader's terminal, and where ci-toolkit is."""
     shown = {name: os.environ[name] for name in ("TERM", "COLUMNS", "NO_COLOR", "COLORTERM") if name in os.environ}
-    person = {"GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.org"}
-    person |= {"GIT_COMMITTER_NAME": "Ada", "GIT_COMMITTER_EMAIL": "ada@example.org"}
-    return {**shown, **person, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "GIT_PAGER": "cat"}
+    return {**shown, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "GIT_PAGER": "cat"}
 
 
 def _relative(path: Path) -> str:

@@ -92,6 +92,17 @@ def test_a_major_update_becomes_a_review_branch_and_is_not_scheduled(world: Worl
     assert world.upstreams.count()["fetch"] == 0
 
 
+def test_a_fresh_clone_knows_pending_reviews_without_fetching_them(world: World) -> None:
+    begin(world, FOO)
+    world.upstreams.publish("foo", replace(newer(FOO), body=MAJOR).files())
+    world.run("on-schedule")
+    world.clone("--depth", "1", "--single-branch")
+    assert world.run("on-schedule", "--json").codes() == {"foo": "review-pending"}
+    assert world.work.joinpath(".git/shallow").exists()
+    listed = world.run("reviews", "--json")
+    assert [(row["package"], row["standing"]) for row in listed.json] == [("foo", "waits for a review")]
+
+
 def test_without_review_a_major_update_is_applied(world: World) -> None:
     begin(world, FOO, CI_HUMAN_REVIEW="false")
     world.upstreams.publish("foo", replace(newer(FOO), body=MAJOR).files())
