@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from tests.support.sealed import sealed_environment
 from tests.support.upstreams import Upstreams
@@ -15,6 +16,10 @@ from tests.support.world import World
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+# A loaded machine is no reason to fail.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 _FOREIGN = ("GIT_", "CI", "GITLAB_", "GITHUB_", "ACCESS_TOKEN", "TRIGGER", "XDG_")
 

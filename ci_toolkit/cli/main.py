@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import signal
 import sys
 from importlib import import_module
@@ -68,9 +69,8 @@ class _Parser(argparse.ArgumentParser):
     """Answers a misspelt subcommand with the nearest known one."""
 
     def error(self, message: str) -> None:  # type: ignore[override]  # the base declares that it never returns: it exits
-        words = [word.strip("'\"") for word in message.split()]
-        known = [name.replace("_", "-") for name in SUBCOMMANDS]
-        hint = nearest(words[5], known) if "invalid choice" in message and len(words) > 5 else ""
+        found = re.search(r"invalid choice: '([^']*)'", message)
+        hint = nearest(found[1], [name.replace("_", "-") for name in SUBCOMMANDS]) if found else ""
         super().error(f"{message}{f'; {hint}' if hint else ''}")
 
 

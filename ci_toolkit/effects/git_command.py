@@ -32,6 +32,17 @@ _KEPT = (
 )
 _KEPT_PREFIXES = ("GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
 
+_KEPT_FOR_STRANGERS = (
+    "PATH",
+    "TMPDIR",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
+
 # Hooks of a repository are not ours to run, and nobody answers a prompt.
 _ALWAYS = ("-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c", "maintenance.auto=false")
 
@@ -69,26 +80,27 @@ class Git:
 
 
 def own_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for the user's own repository and remote: theirs, without what redirects git elsewhere."""
+    """The environment for the user's own repository and remote: theirs, without what redirects git elsewhere.
+
+    The token goes another way, and the AUR's key is no business of this git.
+    """
     kept = {
         name: value
         for name, value in environ.items()
-        if not name.startswith("GIT_") or name in _KEPT or name.startswith(_KEPT_PREFIXES)
+        if (name not in ("ACCESS_TOKEN", "AUR_KEY") and not name.startswith("GIT_"))
+        or name in _KEPT
+        or name.startswith(_KEPT_PREFIXES)
     }
     return {**kept, **_QUIET}
 
 
 def upstream_environment(environ: Mapping[str, str], *, allow_local: bool, proxy: str | None = None) -> dict[str, str]:
     """The environment for strangers' repositories: no configuration, credentials, keys or token of the user."""
-    kept = {name: environ[name] for name in ("PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR") if name in environ}
-    proxies = {
-        name: environ[name] for name in ("http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY") if name in environ
-    }
+    kept = {name: environ[name] for name in _KEPT_FOR_STRANGERS if name in environ}
     if proxy:
-        proxies = {"http_proxy": proxy, "https_proxy": proxy}
+        kept |= {"http_proxy": proxy, "https_proxy": proxy}
     return {
         **kept,
-        **proxies,
         **_QUIET,
         "HOME": "/nonexistent",
         "GIT_CONFIG_GLOBAL": os.devnull,

@@ -60,7 +60,8 @@ class RemoteHeads:
         check_address(remote, allow_local=self.web.manners.allow_local)
         self.web.requests["ls-remote"] += 1
         asked = dict.fromkeys(("HEAD", *wanted))
-        argv = ("git", "-c", "protocol.version=2", "ls-remote", "--quiet", "--end-of-options", remote.url, *asked)
+        options = ("-c", "protocol.version=2", "-c", "http.followRedirects=false")
+        argv = ("git", *options, "ls-remote", "--quiet", "--end-of-options", remote.url, *asked)
         try:
             output = self.processes.run(argv, env=self.env, timeout_s=_TIMEOUT_S).stdout.decode(errors="replace")
         except ProcessError as error:

@@ -89,7 +89,7 @@ class UpstreamCache:
         self.web.requests["fetch"] += 1
         # Kept refs protect what is fetched from pruning; their names follow the branch, `HEAD` becoming a branch too.
         specs = "".join(f"+{ref}:refs/upstream/{ref}\n" for ref in heads)
-        options = ("-c", "protocol.version=2", "-c", "http.followRedirects=initial", "-c", "fetch.unpackLimit=1")
+        options = ("-c", "protocol.version=2", "-c", "http.followRedirects=false", "-c", "fetch.unpackLimit=1")
         repository.git.run(
             *options,
             "fetch",

@@ -15,7 +15,7 @@ def one_line(text: str, limit: int = _LONGEST) -> str:
 
 
 def _shown(character: str) -> str:
-    if character in "\t\n\r":
+    if character.isspace():
         return " "
     # C*: control, format (directions, zero widths), surrogates, unassigned; Zl and Zp end lines for some readers.
     return _REPLACEMENT if unicodedata.category(character) in _HIDDEN else character

@@ -30,7 +30,7 @@ def deptree_records(packages: Iterable[Package]) -> tuple[DeptreeRecord, ...]:
 def _record(package: Package) -> DeptreeRecord:
     if package.srcinfo is None:
         return DeptreeRecord(pkgbase=package.pkgbase, names=(package.pkgbase,), dependencies=())
-    provided = set(package.srcinfo.names) | _names(package.srcinfo, ("provides",))
+    provided = {package.pkgbase, *package.srcinfo.names} | _names(package.srcinfo, ("provides",))
     needed = _names(package.srcinfo, _NEEDS) - provided
     return DeptreeRecord(pkgbase=package.pkgbase, names=tuple(sorted(provided)), dependencies=tuple(sorted(needed)))
 

