@@ -2,7 +2,8 @@ r"""Key=value files (`.CI/config`, `.ci/config`, `.CI/info`, the files of branch
 
 One assignment a line: optional blanks, a key `[A-Za-z0-9_]+`, optional blanks, `=`, optional blanks, the value to the
 end of the line, trailing blanks dropped. `#` lines are comments. Quotes around the whole value are syntax. Nothing is
-ever expanded. What is not understood stays as it is, and is a warning: the bash template passes over such lines.
+ever expanded. A byte-order mark at the start of a line, as joined files have it, means nothing. What is not understood
+stays as it is, and is a warning: the bash template passes over such lines.
 
 >>> config = KeyValueFile.parse(b"# mine\nKEY = 'old'\n", file=".CI/config")
 >>> config.with_value("KEY", "new").to_bytes()
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _BOM = "\ufeff"
 _KEY = re.compile(r"[A-Za-z0-9_]+")
-_HEAD = re.compile(r"[ \t]*([A-Za-z0-9_]+)[ \t]*=[ \t]*")
+_HEAD = re.compile(r"\ufeff?[ \t]*([A-Za-z0-9_]+)[ \t]*=[ \t]*")
 _BLANKS = " \t\r"  # \r: half of a CRLF line ending
 _UNWRITABLE = re.compile(r"[\0\r\n]")
 _QUOTES = "\"'"
