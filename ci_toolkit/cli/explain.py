@@ -26,8 +26,8 @@ def declare(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, terminal: Terminal) -> int:
     """Read the state branch and say what it knows."""
-    snapshot = workshop_for(options, terminal).reader.read()
     pkgbase = Pkgbase(options.package.rstrip("/"))
+    snapshot = workshop_for(options, terminal).reader.read(reviews=frozenset({pkgbase}))
     verdict = parse_verdicts(snapshot.state.verdicts).get(pkgbase)
     if pkgbase not in snapshot.packages and verdict is None:
         hint = nearest(pkgbase, snapshot.packages) or None

@@ -16,7 +16,7 @@ from ci_toolkit import __version__
 from ci_toolkit.cli.surface import Terminal
 from ci_toolkit.effects.clock import SystemClock
 from ci_toolkit.effects.redaction import RedactingFormatter, Redactor
-from ci_toolkit.errors import ToolkitError
+from ci_toolkit.errors import GitError, ToolkitError
 from ci_toolkit.model.names import nearest
 
 if TYPE_CHECKING:
@@ -31,13 +31,18 @@ def run() -> int:
     """The console script."""
     # A reader that goes away, such as `head`, ends the program without a traceback.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        cwd = Path.cwd()
+    except FileNotFoundError:
+        sys.stderr.write("ci-toolkit: the working directory is gone; change to one that exists\n")
+        return GitError.exit_status
     terminal = Terminal(
         stdout=sys.stdout,
         stderr=sys.stderr,
         environ=os.environ,
         clock=SystemClock(),
         redactor=Redactor(os.environ),
-        cwd=Path.cwd(),
+        cwd=cwd,
     )
     return main(sys.argv[1:], terminal)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ci_toolkit.cli.reporting import report
 from ci_toolkit.cli.surface import Terminal, declare_repository, declare_run, workshop_for
 from ci_toolkit.pipelines.on_commit import OnCommit
+from ci_toolkit.pipelines.reading import NO_REVIEWS
 from ci_toolkit.plugins import load_backend
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
     """Run the pipeline once."""
     started_s = terminal.clock.monotonic()
     workshop = workshop_for(options, terminal)
-    snapshot = workshop.reader.read()
+    snapshot = workshop.reader.read(reviews=NO_REVIEWS)
     for key in snapshot.settings.overridden:
         log.info("%s: the environment's value is used, not that of .ci/config", key)
     pipeline = OnCommit(

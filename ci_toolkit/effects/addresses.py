@@ -25,6 +25,10 @@ class ForbiddenAddressError(UpstreamError):
     """A host name leads to an address that upstreams may not lie at."""
 
 
+class UnresolvedHostError(UpstreamError):
+    """A host name leads nowhere, at least now."""
+
+
 def is_public(address: str) -> bool:
     """Whether an IP address is reachable from everywhere: not private, loopback, link-local, multicast or reserved."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
@@ -41,7 +45,7 @@ def public_address(host: str, port: int) -> str:
     try:
         found: Sequence[Any] = socket.getaddrinfo(bare, port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise UpstreamError(f"{bare} cannot be resolved: {error}") from error
+        raise UnresolvedHostError(f"{bare} cannot be resolved: {error.strerror}") from error
     addresses = [str(entry[4][0]) for entry in found]
     hidden = [address for address in addresses if not is_public(address)]
     if hidden or not addresses:

@@ -18,7 +18,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from ci_toolkit import __version__
-from ci_toolkit.effects.addresses import ForbiddenAddressError, PublicAddressAdapter
+from ci_toolkit.effects.addresses import ForbiddenAddressError, PublicAddressAdapter, UnresolvedHostError
 from ci_toolkit.errors import UpstreamError
 
 if TYPE_CHECKING:
@@ -100,9 +100,7 @@ class Web:
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, limit_bytes: int, kind: str
     ) -> Answer:
         host = self._host(url)
-        with host.lock:
-            if host.failures >= self.manners.give_up_after:
-                raise UpstreamError(f"{urlsplit(url).hostname} is given up for this run: {host.last_failure}")
+        self._refuse_given_up(url)
         try:
             answer = self._try_often(lambda: self._follow(method, url, headers, body, limit_bytes, kind), url)
         except ForbiddenAddressError:
@@ -118,6 +116,12 @@ class Web:
             raise UpstreamError(f"{_shown(url)} answers {answer.status}")
         return answer
 
+    def _refuse_given_up(self, url: str) -> None:
+        host = self._host(url)
+        with host.lock:
+            if host.failures >= self.manners.give_up_after:
+                raise UpstreamError(f"{urlsplit(url).hostname} is given up for this run: {host.last_failure}")
+
     def _try_often(self, ask: Callable[[], Answer], url: str) -> Answer:
         for attempt in range(1, self.manners.attempts + 1):
             try:
@@ -129,6 +133,8 @@ class Web:
                 if attempt == self.manners.attempts or wait > self.manners.longest_wait_s:
                     raise
                 self._clock.sleep(wait)
+                # Others may have found out meanwhile that there is no point in going on.
+                self._refuse_given_up(url)
         raise AssertionError(url)
 
     def _follow(
@@ -160,6 +166,8 @@ class Web:
                     raise _TransientError(problem, retry_after_s=_retry_after(response.headers))
                 content = b"".join(self._limited(response, url, limit_bytes))
                 return Answer(url=url, status=response.status_code, headers=response.headers, body=content)
+        except UnresolvedHostError as error:
+            raise _TransientError(error.problem) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             forbidden = _forbidden(error)
             if forbidden is not None:

@@ -18,9 +18,9 @@ class LocalForge:
 
     def publish(self, reviews: Sequence[PublishedReview], dropped: Sequence[DroppedReview]) -> tuple[str, ...]:
         """There is nobody to tell; says how each branch is looked at and merged."""
-        said = [
+        del dropped  # their branches are gone, and that is all there is to it
+        return tuple(
             f"{review.branch}: look with git diff origin/{review.target}...origin/{review.branch}, "
             f"take it with git merge origin/{review.branch}, decline it with git push origin --delete {review.branch}"
             for review in reviews
-        ]
-        return (*said, *(f"update-{one.pkgbase}: removed, {one.reason}" for one in dropped))
+        )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ci_toolkit.errors import HandOverError
 from ci_toolkit.formats.git_objects import ObjectDraft
 from ci_toolkit.pipelines.drafting import draft_state
+from ci_toolkit.pipelines.reading import NO_REVIEWS
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def cross_off(requests: frozenset[str], workshop: Workshop) -> None:
     """Take acknowledged schedules off the state branch; whatever else moved there meanwhile stays."""
     style = workshop.style()
     for _ in range(MOST_ATTEMPTS):
-        snapshot = workshop.reader.read()
+        snapshot = workshop.reader.read(reviews=NO_REVIEWS)
         if not requests & snapshot.state.pending.keys():
             return
         state = snapshot.state

@@ -12,7 +12,7 @@ from ci_toolkit.model.names import Oid, Pkgbase, is_pkgbase, nearest
 from ci_toolkit.model.verdict import Code, Verdict
 from ci_toolkit.pipelines.handing_over import cross_off, hand_over, unacknowledged
 from ci_toolkit.pipelines.outcome import Outcome
-from ci_toolkit.pipelines.reading import SCHEDULED_TAG
+from ci_toolkit.pipelines.reading import NO_REVIEWS, SCHEDULED_TAG
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop, refuse_tracked_artifacts
 from ci_toolkit.scheduling.schedule import make_schedule
 
@@ -131,8 +131,7 @@ class OnCommit:
         changed = before.get(pkgbase) != package.tree
         problems = tuple(fault.what_and_where for fault in (package.config_fault, package.srcinfo_fault) if fault)
         if not changed and pkgbase not in requested:
-            code = Code.BAD_CONFIG if package.config_fault else Code.BAD_SRCINFO if problems else Code.UNCHANGED
-            return Verdict(package=pkgbase, code=code, why="; ".join(problems) or "no change since the last schedule")
+            return Verdict(package=pkgbase, code=Code.UNCHANGED, why="no change since the last schedule")
         if package.config_fault is not None:
             now = "is not scheduled before that is mended"
             return Verdict(package=pkgbase, code=Code.BAD_CONFIG, why=problems[0], now=now)
@@ -157,7 +156,7 @@ class OnCommit:
             result = self.workshop.remote.push([update], options=self.workshop.push_options(skip=True))
             if result.done:
                 return (SCHEDULED_TAG,)
-            now = self.workshop.reader.read()
+            now = self.workshop.reader.read(reviews=NO_REVIEWS)
             if now.heads.scheduled_tag == heads.scheduled_tag:
                 refusal = "; ".join(result.refusals.values()) or result.message
                 raise ConfigError(f"tag scheduled cannot be moved: {refusal}", hint="is the tag protected?")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.git_repository import ListedFile, Repository
 
 SCHEDULED_TAG = "refs/tags/scheduled"
+NO_REVIEWS: frozenset[Pkgbase] = frozenset()
 ARTIFACTS = (".ci/deptree.txt", ".ci/schedule-params.txt")
 _MAINTAINERS_PATH = ".ci/aur-maintainers"
 _WATERMARK_PATH = ".ci/aur-state"
@@ -40,24 +41,30 @@ class SnapshotReader:
     environ: Mapping[str, str]
     branch: str | None = None
 
-    def read(self) -> Snapshot:
-        """The remote as it is now. What is missing locally is fetched; no local ref changes."""
+    def read(self, *, reviews: frozenset[Pkgbase] | None = None) -> Snapshot:
+        """The remote as it is now. What is missing locally is fetched; no local ref changes.
+
+        `reviews` limits which review branches are looked at; None: all of them.
+        """
         refs, default = self.remote.refs()
         branch = self.branch or default or "main"
         heads = _heads(refs, branch, self.remote.name)
         self._fetch_missing(heads, branch)
         state = self._read_state(heads.state)
-        return self.read_commit(heads, branch, state)
+        return self._read_commit(heads, branch, state, reviews)
 
-    def read_commit(self, heads: RemoteHeads, branch: str, state: RepositoryState) -> Snapshot:
+    def _read_commit(
+        self, heads: RemoteHeads, branch: str, state: RepositoryState, wanted: frozenset[Pkgbase] | None
+    ) -> Snapshot:
         """The snapshot of commit `heads.main`, all of whose objects are here."""
         listing = self.repository.list_tree(heads.main)
         blobs = self.repository.read_blobs(_wanted_blobs(listing))
         top = {entry.path: blobs[entry.oid] for entry in listing if entry.path in _TOP_FILES}
         settings = parse_settings(KeyValueFile.parse(top.get(SETTINGS_PATH, b""), file=SETTINGS_PATH), self.environ)
         packages, strays = _read_packages(listing, blobs)
-        reviews = self._read_reviews(heads, state, settings.author_email)
-        unmerged = self.repository.not_in_history(heads.reviews.values(), heads.main)
+        branches = {name: head for name, head in heads.reviews.items() if wanted is None or name in wanted}
+        reviews = self._read_reviews(branches, state, settings.author_email)
+        unmerged = self.repository.not_in_history(branches.values(), heads.main)
         return Snapshot(
             hash_name=self.repository.hash_name,
             branch=branch,
@@ -69,7 +76,7 @@ class SnapshotReader:
             trusted_maintainers=parse_maintainers(top.get(_MAINTAINERS_PATH, b"")),
             aur_watermark_s=_watermark(top.get(_WATERMARK_PATH)),
             reviews=reviews,
-            merged_reviews=frozenset(name for name, head in heads.reviews.items() if head not in unmerged),
+            merged_reviews=frozenset(name for name, head in branches.items() if head not in unmerged),
             strays=strays,
             tracked_artifacts=tuple(entry.path for entry in listing if entry.path in ARTIFACTS),
             editorconfig=top.get(_EDITORCONFIG_PATH),
@@ -94,14 +101,16 @@ class SnapshotReader:
         blobs = self.repository.read_blobs(entry.oid for entry in listing)
         return parse_state({entry.path: blobs[entry.oid] for entry in listing})
 
-    def _read_reviews(self, heads: RemoteHeads, state: RepositoryState, bot: str) -> dict[Pkgbase, ReviewRecord]:
+    def _read_reviews(
+        self, branches: Mapping[Pkgbase, Oid], state: RepositoryState, bot: str
+    ) -> dict[Pkgbase, ReviewRecord]:
         """What is known of each review branch; only those that moved since the state was written are looked at."""
         known = {
             pkgbase: state.reviews[pkgbase]
-            for pkgbase, head in heads.reviews.items()
+            for pkgbase, head in branches.items()
             if pkgbase in state.reviews and state.reviews[pkgbase].head == head
         }
-        unknown = {pkgbase: head for pkgbase, head in heads.reviews.items() if pkgbase not in known}
+        unknown = {pkgbase: head for pkgbase, head in branches.items() if pkgbase not in known}
         if not unknown:
             return known
         present = self.repository.sizes(unknown.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.model.names import review_branch
@@ -11,8 +11,12 @@ from ci_toolkit.model.verdict import Code, Verdict, Weight
 from ci_toolkit.reports.plain_text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ci_toolkit.pipelines.outcome import Outcome
 
+_MOST_ALIKE = 20
+_MOST_NAMED = 12
 _ORDER = (Weight.FAILURE, Weight.WARNING, Weight.EVENT)
 
 
@@ -30,10 +34,37 @@ class Row:
 
 
 def rows_of(outcome: Outcome) -> list[Row]:
-    """A row for every package that is not simply unchanged: failures first, then warnings, then what happened."""
+    """A row for every package that is not simply unchanged: failures first, then warnings, then what happened.
+
+    Where one reason holds for very many packages, such as a service that is down, they share a row.
+    """
     shown = [verdict for verdict in outcome.verdicts if verdict.weight is not Weight.QUIET]
     shown.sort(key=lambda verdict: (_ORDER.index(verdict.weight), verdict.package))
-    return [_row(verdict) for verdict in shown]
+    alike: dict[tuple[object, ...], list[Verdict]] = {}
+    for verdict in shown:
+        alike.setdefault(_likeness(verdict), []).append(verdict)
+    rows = []
+    for group in alike.values():
+        rows += [_shared_row(group)] if len(group) > _MOST_ALIKE else [_row(verdict) for verdict in group]
+    return sorted(rows, key=lambda row: _ORDER.index(row.weight))
+
+
+def _likeness(verdict: Verdict) -> tuple[object, ...]:
+    """What verdicts that may share a row have in common; those with versions of their own never do."""
+    own = verdict.package if verdict.old or verdict.new else ""
+    return (verdict.code, verdict.why, verdict.now, verdict.problems, own)
+
+
+def _shared_row(group: list[Verdict]) -> Row:
+    names = names_in_brief([verdict.package for verdict in group])
+    return replace(_row(group[0]), package=f"{len(group)} packages", now=f"{group[0].now} ({names})".strip())
+
+
+def names_in_brief(names: Sequence[str]) -> str:
+    """All names if they are few, else the first ones and how many more."""
+    more = len(names) - _MOST_NAMED
+    shown = ", ".join(one_line(name, 80) for name in names[:_MOST_NAMED])
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _row(verdict: Verdict) -> Row:
@@ -64,13 +95,23 @@ def remarks(outcome: Outcome) -> list[str]:
     """Everything else worth a line."""
     found = [f"note: {one_line(text)}" for text in (*outcome.schedule.concerns, *outcome.notes)]
     found += [f"review {one_line(text)}" for text in outcome.review_notes]
-    if outcome.dry_run:
-        found += [
-            f"review {review_branch(one.pkgbase)}: to be removed, {one.reason}" for one in outcome.dropped_reviews
-        ]
+    found += _removed_reviews(outcome)
     if outcome.handed_over:
         found.append(one_line(outcome.handed_over))
     return found
+
+
+def _removed_reviews(outcome: Outcome) -> list[str]:
+    """Review branches without use, by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for one in outcome.dropped_reviews:
+        by_reason.setdefault(one.reason, []).append(review_branch(one.pkgbase))
+    verb = "would be removed" if outcome.dry_run else "removed"
+    lines = []
+    for reason, names in by_reason.items():
+        what = "review branch" if len(names) == 1 else f"{len(names)} review branches"
+        lines.append(f"{what} {verb} because {one_line(reason)}: {names_in_brief(names)}")
+    return lines
 
 
 def counts(outcome: Outcome) -> dict[str, int]:

@@ -156,6 +156,13 @@ def test_a_broken_srcinfo_is_named_and_does_not_break_the_deptree(world: World) 
     assert "middle:middle:;" in world.artifact("deptree.txt")
 
 
+def test_what_was_broken_before_is_no_matter_of_this_push(world: World) -> None:
+    world.start({**chain(), "middle/.SRCINFO": "nonsense\n"})
+    world.push({"zlib/x": "1\n"})
+    result = world.run("on-commit", "--json")
+    assert (result.status, result.builds()) == (0, ["zlib"])
+
+
 def test_names_that_the_backend_or_nobody_takes_are_errors(world: World) -> None:
     hostile = {"Upper/PKGBUILD": "x", "$(touch x)/PKGBUILD": "x", "-rf/PKGBUILD": "x", "a b/PKGBUILD": "x"}
     world.start(chain())

@@ -412,6 +412,16 @@ def test_an_imported_pkgbuild_is_formatted_by_the_rules_of_the_repository(world:
     assert world.origin.show("main:foo/PKGBUILD").decode() == newer(FOO).pkgbuild()
 
 
+def test_an_update_of_a_name_that_the_backend_would_drop_is_applied_and_named(world: World) -> None:
+    upper = SamplePackage(name="Upper")
+    begin(world, upper)
+    world.upstreams.publish("Upper", newer(upper).files())
+    result = world.run("on-schedule", "--json")
+    assert result.status == PackagesFailedError.exit_status
+    assert (result.codes(), result.builds()) == ({"Upper": "applied"}, [])
+    assert "the chaotic-manager takes only names of" in result.verdicts()["Upper"]["problems"][0]
+
+
 def test_a_missing_source_is_a_warning(world: World) -> None:
     world.start(FOO.folder("BUILDER_CLASS=1\n"))
     result = world.run("on-schedule", "--json")

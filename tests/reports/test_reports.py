@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ci_toolkit.formats.state import PackageState, PendingBuild, RepositoryState, ReviewRecord, parse_state
 from ci_toolkit.model.names import Oid, Pkgbase
+from ci_toolkit.model.plan import DroppedReview
 from ci_toolkit.model.verdict import Code, Verdict
 from ci_toolkit.pipelines.outcome import Outcome
 from ci_toolkit.reports.explanation import explain_json, explain_text
@@ -86,6 +87,26 @@ def test_further_problems_stand_below_their_row() -> None:
     assert "\n    its .SRCINFO is broken\n" in written(outcome(verdict), Place.PLAIN)
 
 
+def test_an_outage_that_hits_very_many_packages_is_one_row_that_counts_them() -> None:
+    down = [replace(VERDICTS[2], package=f"p{number:03}") for number in range(40)]
+    text = written(outcome(*down, VERDICTS[1], schedule=EMPTY), Place.PLAIN)
+    assert text.count("no connection") == 1
+    assert "40 packages" in text
+    assert "p000, p001" in text
+    assert "and 28 more" in text
+    assert "40 due" in text
+    assert len(json.loads(report_json(outcome(*down)))["verdicts"]) == 40
+
+
+def test_removed_reviews_are_listed_by_reason() -> None:
+    gone = tuple(
+        DroppedReview(pkgbase=Pkgbase(f"p{number}"), head=OID, reason="it has been merged") for number in range(3)
+    )
+    text = written(outcome(dropped_reviews=gone), Place.PLAIN)
+    assert "3 review branches removed because it has been merged: update-p0, update-p1, update-p2\n" in text
+    assert "would be removed" in written(outcome(dropped_reviews=gone[:1], dry_run=True), Place.PLAIN)
+
+
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_a_table_fits_the_terminal(width: int) -> None:
     text = written(outcome(*VERDICTS), Place.TERMINAL, width)
@@ -112,6 +133,7 @@ def test_github_gets_groups_annotations_and_a_page(tmp_path: Path) -> None:
 def test_github_shows_ten_annotations_and_a_page_of_bounded_size(tmp_path: Path) -> None:
     many = [replace(VERDICTS[2], package=f"p{number}", why="x" * 280) for number in range(4_000)]
     page = tmp_path / "summary"
+    many = [replace(verdict, new="1") for verdict in many]
     assert written(outcome(*many), Place.GITHUB, page=page).count("::error") == 10
     assert page.stat().st_size < 1 << 20
     assert "more packages are in the job's log" in page.read_text()
