@@ -62,7 +62,9 @@ def run(options: Namespace, terminal: Terminal) -> int:
         pool = stack.enter_context(ThreadPoolExecutor(_parallel(snapshot), thread_name_prefix="upstream"))
 
         def observer(seen: Snapshot) -> Observer:
-            total = len(selected or seen.packages)
+            asked = [package for name, package in seen.packages.items() if not selected or name in selected]
+            # A VCS package has two upstreams: its own and that of its source.
+            total = len(asked) + sum(package.is_vcs for package in asked)
             done = stack.enter_context(
                 progress(total, stream=terminal.stderr, surroundings=terminal.surroundings, clock=terminal.clock)
             )

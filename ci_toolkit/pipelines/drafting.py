@@ -124,9 +124,8 @@ def draft_state(
     blobs = {path: ("100644", objects.add("blob", content)) for path, content in format_state(state).items()}
     settings = snapshot.settings
     identity = Identity(name=settings.author_name, email=settings.author_email, seconds=style.now_s)
-    subject = STATE_SUBJECT + (" [skip ci]" if style.skip_ci else "")
     tree = objects.add_folder(blobs)
-    commit = objects.add_commit(tree=tree, parents=(), identity=identity, message=f"{subject}\n")
+    commit = objects.add_commit(tree=tree, parents=(), identity=identity, message=f"{STATE_SUBJECT}\n")
     return RefUpdate(ref="refs/heads/state", old=snapshot.heads.state, new=commit), state
 
 

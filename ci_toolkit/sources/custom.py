@@ -21,6 +21,8 @@ class CustomSource:
         """The word `custom` alone."""
         return text == "custom"
 
-    def observe(self, requests: Sequence[SourceRequest], tools: SourceTools) -> SourceReport:  # noqa: ARG002 - protocol
+    def observe(self, requests: Sequence[SourceRequest], tools: SourceTools) -> SourceReport:
         """Says so for each package."""
+        for request in requests:
+            tools.done(request.pkgbase)
         return SourceReport(outcomes={request.pkgbase: NothingToPull() for request in requests})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import ConfigError, UpstreamError
@@ -19,6 +20,27 @@ if TYPE_CHECKING:
 
 def observe_heads(packages: Iterable[Package], tools: SourceTools) -> dict[Pkgbase, HeadOutcome]:
     """One outcome a package; each distinct repository is asked once, for all the branches that are followed."""
+    outcomes, followers = _sort_out(packages, tools)
+
+    def ask(remote: GitRemote) -> dict[str, Oid] | UpstreamError:
+        try:
+            return tools.heads.ask(remote, followers[remote])
+        except UpstreamError as error:
+            return error
+        finally:
+            for pkgbase in chain.from_iterable(followers[remote].values()):
+                tools.done(pkgbase)
+
+    for remote, answer in zip(followers, tools.pool.map(ask, followers), strict=True):
+        for ref, pkgbases in followers[remote].items():
+            outcomes.update(dict.fromkeys(pkgbases, _outcome(remote, ref, answer)))
+    return outcomes
+
+
+def _sort_out(
+    packages: Iterable[Package], tools: SourceTools
+) -> tuple[dict[Pkgbase, HeadOutcome], dict[GitRemote, dict[str, list[Pkgbase]]]]:
+    """Outcomes that need no asking, and who follows which ref of which repository."""
     outcomes: dict[Pkgbase, HeadOutcome] = {}
     followers: dict[GitRemote, dict[str, list[Pkgbase]]] = {}
     for package in packages:
@@ -28,21 +50,14 @@ def observe_heads(packages: Iterable[Package], tools: SourceTools) -> dict[Pkgba
                 remote = parse_git_url(target.url, allow_local=tools.settings.allow_local_upstreams)
             except ConfigError as error:
                 outcomes[package.pkgbase] = CouldNotAsk(reason=f"its git source {error.what}")
+            else:
+                followers.setdefault(remote, {}).setdefault(_ref(target), []).append(package.pkgbase)
                 continue
-            followers.setdefault(remote, {}).setdefault(_ref(target), []).append(package.pkgbase)
         else:
             outcomes[package.pkgbase] = target
-
-    def ask(remote: GitRemote) -> dict[str, Oid] | UpstreamError:
-        try:
-            return tools.heads.ask(remote, followers[remote])
-        except UpstreamError as error:
-            return error
-
-    for remote, answer in zip(followers, tools.pool.map(ask, followers), strict=True):
-        for ref, pkgbases in followers[remote].items():
-            outcomes.update(dict.fromkeys(pkgbases, _outcome(remote, ref, answer)))
-    return outcomes
+        if package.is_vcs:
+            tools.done(package.pkgbase)
+    return outcomes, followers
 
 
 def _ref(source: VcsSource) -> str:
