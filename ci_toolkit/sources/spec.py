@@ -33,8 +33,8 @@ class SourceRequest:
 class SourceTools:
     """The effects and settings a source may use.
 
-    `memory` is what the kinds wanted remembered, `pool` runs what may go on at the same time, and `done` is to be called
-    once for every package when its answer is known.
+    `memory` is what the kinds wanted remembered, `pool` runs what may go on at the same time, and `done` is to be
+    called once for every package when its answer is known.
     """
 
     web: Web
