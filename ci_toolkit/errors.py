@@ -99,9 +99,13 @@ class ConfigError(ToolkitError):
 
 
 class ProcessError(ToolkitError):
-    """A program that was run failed, could not be started or exceeded its limits."""
+    """A program that was run failed, could not be started or exceeded its limits; `said` is its own complaint."""
 
     exit_status = 8
+
+    def __init__(self, problem: str, *, said: str = "", hint: str | None = None) -> None:
+        super().__init__(problem, hint=hint)
+        self.said = said or problem
 
 
 class GitError(ProcessError):
@@ -138,6 +142,12 @@ class UpstreamError(ToolkitError):
     """An upstream could not be asked or answered nonsense; what depends on it stays due."""
 
     exit_status = 14
+
+
+class MachineError(ToolkitError):
+    """The machine refuses: a full or read-only disk, a missing permission, too many open files."""
+
+    exit_status = 16
 
 
 class PluginError(ToolkitError):

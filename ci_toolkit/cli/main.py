@@ -16,7 +16,7 @@ from ci_toolkit import __version__
 from ci_toolkit.cli.surface import Terminal
 from ci_toolkit.effects.clock import SystemClock
 from ci_toolkit.effects.redaction import RedactingFormatter, Redactor
-from ci_toolkit.errors import GitError, ToolkitError
+from ci_toolkit.errors import GitError, MachineError, ToolkitError
 from ci_toolkit.model.names import nearest
 
 if TYPE_CHECKING:
@@ -65,6 +65,12 @@ def main(arguments: Sequence[str], terminal: Terminal) -> int:
     except ToolkitError as error:
         terminal.stderr.write(terminal.redactor.clean(f"ci-toolkit {options.subcommand}: {error}\n"))
         return error.exit_status
+    except OSError as error:
+        problem = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+        terminal.stderr.write(
+            terminal.redactor.clean(f"ci-toolkit {options.subcommand}: the machine refuses: {problem}\n")
+        )
+        return MachineError.exit_status
     except KeyboardInterrupt:
         terminal.stderr.write("interrupted; nothing is left half done\n")
         return 128 + signal.SIGINT

@@ -83,7 +83,8 @@ def workshop_for(options: Namespace, terminal: Terminal) -> Workshop:
     )
 
 
-def cache_folder(environ: Mapping[str, str]) -> Path:
-    """`$XDG_CACHE_HOME/ci-toolkit`, by default `~/.cache/ci-toolkit`: what may be lost at any time."""
-    base = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME") or "/tmp") / ".cache")  # noqa: S108 - no home
-    return Path(base) / "ci-toolkit"
+def cache_folder(environ: Mapping[str, str]) -> Path | None:
+    """`$XDG_CACHE_HOME/ci-toolkit`, by default `~/.cache/ci-toolkit`; None without a home."""
+    if environ.get("XDG_CACHE_HOME"):
+        return Path(environ["XDG_CACHE_HOME"]) / "ci-toolkit"
+    return Path(environ["HOME"]) / ".cache/ci-toolkit" if environ.get("HOME") else None

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.observation import CouldNotAsk, Head, NotFollowed
-from ci_toolkit.model.vcs import first_git_source
 from ci_toolkit.model.verdict import Code
 
 if TYPE_CHECKING:
     from ci_toolkit.formats.state import PackageState
     from ci_toolkit.model.names import Oid
     from ci_toolkit.model.observation import Observation
-    from ci_toolkit.model.package import Package
     from ci_toolkit.model.plan import Change
 
 
@@ -31,22 +28,20 @@ class HeadDecision:
     problems: tuple[str, ...] = ()
 
 
-def decide_head(
-    package: Package, state: PackageState, observation: Observation, *, changed: Change | None
-) -> HeadDecision:
+def decide_head(state: PackageState, observation: Observation, *, changed: Change | None) -> HeadDecision:
     """Compare the head with the one last built from.
 
     When an update of the package itself is applied, the package is built anyway; if that update follows another source,
-    the head of the old one is forgotten and the next run records the new one.
+    it is the head of that one which is remembered.
     """
+    if changed is not None and observation.next_head is not None:
+        return HeadDecision(commit=observation.next_head.commit if isinstance(observation.next_head, Head) else None)
     match observation.head:
         case NotFollowed():
             return HeadDecision(commit=None)
         case CouldNotAsk(reason=reason):
             return HeadDecision(commit=state.git_commit, code=Code.UNREACHABLE, problems=(reason,))
         case Head(commit=commit):
-            if changed is not None and _follows_another(package, changed):
-                return HeadDecision(commit=None)
             if state.git_commit is None or state.git_commit == commit:
                 return HeadDecision(commit=commit)
             return HeadDecision(
@@ -58,9 +53,3 @@ def decide_head(
             )
         case _:
             assert_never(observation.head)
-
-
-def _follows_another(package: Package, changed: Change) -> bool:
-    """Whether an update makes the package follow another repository or branch."""
-    new = SrcInfo.parse(changed.files[".SRCINFO"].content, file=".SRCINFO")
-    return package.srcinfo is None or first_git_source(package.srcinfo) != first_git_source(new)

@@ -81,7 +81,7 @@ class PackageDeciding:
         if observation is None or observation.asked != package.config.source:
             return self._stays(Code.APPEARED, "it came, or its source changed, while upstreams were asked")
         decision = self._decide_source(observation)
-        head = decide_head(package, state, observation, changed=decision.applied)
+        head = decide_head(state, observation, changed=decision.applied)
         return self._combine(decision, head)
 
     def _decide_source(self, observation: Observation) -> PackageDecision:

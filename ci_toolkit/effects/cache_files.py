@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from ci_toolkit.effects.files import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,4 +30,7 @@ class CacheFiles:
 
     def save(self, name: str, value: Any) -> None:  # noqa: ANN401 - likewise
         """Remember something under a name."""
-        write_file(self.folder / f"{name}.json", json.dumps(value, sort_keys=True).encode(), mode=0o600)
+        try:
+            write_file(self.folder / f"{name}.json", json.dumps(value, sort_keys=True).encode(), mode=0o600)
+        except OSError as error:
+            log.warning("%s cannot be written, so the next run asks for more: %s", self.folder, error.strerror)

@@ -76,7 +76,7 @@ class Git:
                     pass_fds=descriptors,
                 )
             except ProcessError as error:
-                raise GitError(_without_prefix(error.problem, argv)) from error
+                raise GitError(_without_prefix(error.problem, argv), said=error.said) from error
 
 
 def own_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -87,7 +87,7 @@ class Remote:
             )
         except GitError as error:
             raise GitError(
-                f"remote {self.name} cannot be reached: {error.problem}",
+                f"remote {self.name} cannot be reached: {error.said}",
                 hint="check the remote's address with git remote -v, and the credentials it needs",
             ) from error
 

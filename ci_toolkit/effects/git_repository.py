@@ -144,7 +144,7 @@ def open_repository(
         lines = processes.run(argv, env=env, timeout_s=60).stdout.decode().split("\n")
     except ProcessError as error:
         hint = "run this inside a clone of the package repository, or name one with --repository"
-        raise GitError(f"{path} is in no git repository that can be read: {error.problem}", hint=hint) from error
+        raise GitError(f"{path} is in no git repository that can be read: {error.said}", hint=hint) from error
     git_dir = type(path)(lines[0])
     git = Git(processes=processes, git_dir=git_dir, env=env, token=token)
     top = None if lines[2] == "true" else type(path)(_top(git, path))

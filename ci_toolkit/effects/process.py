@@ -91,7 +91,7 @@ class Processes:
         done = Completed(argv=tuple(argv), status=child.returncode, stdout=stdout, stderr=stderr)
         if child.returncode not in statuses:
             text = self.redactor.clean(done.complaint) or "it said nothing"
-            raise ProcessError(f"{self._brief(argv)} ended with status {child.returncode}: {text}")
+            raise ProcessError(f"{self._brief(argv)} ended with status {child.returncode}: {text}", said=text)
         return done
 
     def _brief(self, argv: Sequence[str]) -> str:

@@ -65,7 +65,7 @@ class RemoteHeads:
         try:
             output = self.processes.run(argv, env=self.env, timeout_s=_TIMEOUT_S).stdout.decode(errors="replace")
         except ProcessError as error:
-            raise UpstreamError(error.problem) from error
+            raise UpstreamError(f"{remote.url} cannot be asked: {error.said}") from error
         pairs = (line.split("\t") for line in output.split("\n") if "\t" in line)
         found = {pair[1]: Oid(pair[0]) for pair in pairs if is_oid(pair[0])}
         if not found:

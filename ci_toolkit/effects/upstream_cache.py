@@ -49,17 +49,20 @@ class UpstreamCache:
         name = hashlib.sha256(remote.url.encode()).hexdigest()[:32]
         path = self.folder / f"{name}.git"
         with _locked(self.folder / f"{name}.lock"):
+            yield self._filled(path, remote, heads)
+
+    def _filled(self, path: Path, remote: GitRemote, heads: Mapping[str, Oid]) -> Repository:
+        try:
             repository = self._open(path)
             missing = self._missing(repository, heads)
             if missing:
-                try:
-                    self._fetch(repository, remote, missing)
-                except GitError:
-                    # Either the remote fails, and does so again, or what lies here is damaged.
-                    shutil.rmtree(path, ignore_errors=True)
-                    repository = self._open(path)
-                    self._fetch_anew(repository, remote, heads)
-            yield repository
+                self._fetch(repository, remote, missing)
+        except GitError:
+            # Either the remote fails, and does so again, or what lies here is damaged.
+            shutil.rmtree(path, ignore_errors=True)
+            repository = self._open(path)
+            self._fetch_anew(repository, remote, heads)
+        return repository
 
     def _open(self, path: Path) -> Repository:
         if not (path / "HEAD").exists():
@@ -82,7 +85,7 @@ class UpstreamCache:
         try:
             self._fetch(repository, remote, heads)
         except GitError as error:
-            raise UpstreamError(f"{remote.url} cannot be fetched: {error.problem}") from error
+            raise UpstreamError(f"{remote.url} cannot be fetched: {error.said}") from error
 
     def _fetch(self, repository: Repository, remote: GitRemote, heads: Mapping[str, Oid]) -> None:
         check_address(remote, allow_local=self.web.manners.allow_local)
@@ -104,8 +107,12 @@ class UpstreamCache:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold a lock that the system drops when the process ends, however it ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        hint = "XDG_CACHE_HOME names another place"
+        raise UpstreamError(f"the cache {path.parent} cannot be written: {error.strerror}", hint=hint) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

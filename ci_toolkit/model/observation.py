@@ -99,11 +99,16 @@ HeadOutcome = Head | NotFollowed | CouldNotAsk
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What was found out for one package. `asked` is the configuration it answers."""
+    """What was found out for one package. `asked` is the configuration it answers.
+
+    `next_head` is the head that the package would follow once its upstream's new version is applied, where that is
+    another one.
+    """
 
     asked: str | None
     source: SourceOutcome
     head: HeadOutcome
+    next_head: HeadOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ci_toolkit.errors import FormatError
+from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.names import Oid, Pkgbase, nearest
 from ci_toolkit.model.observation import (
     CouldNotAsk,
@@ -18,12 +20,13 @@ from ci_toolkit.model.observation import (
     SourceOutcome,
     SourceReport,
 )
+from ci_toolkit.model.vcs import followed
 from ci_toolkit.plugins import source_for
 from ci_toolkit.sources.spec import SourceRequest, SourceTools
 from ci_toolkit.sources.vcs_heads import observe_heads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ci_toolkit.effects.git_repository import Repository
     from ci_toolkit.effects.shfmt import Shfmt
@@ -52,9 +55,12 @@ class Observer:
             found_heads = heads.result()
         for report in reports:
             outcomes.update(report.outcomes)
+        next_heads = observe_heads(_following_another(readable, outcomes), self.tools)
         outcomes, ours = self._formatted(outcomes, snapshot)
         return Observations(
-            packages={package.pkgbase: _observation(package, outcomes, found_heads) for package in readable},
+            packages={
+                package.pkgbase: _observation(package, outcomes, found_heads, next_heads) for package in readable
+            },
             our_pkgbuilds=ours,
             memory=_merged(reports),
         )
@@ -104,13 +110,32 @@ class Observer:
         return {**outcomes, **finished}, {oid: (text, formatted[text]) for oid, text in ours.items()}
 
 
+def _following_another(packages: Iterable[Package], outcomes: Mapping[Pkgbase, SourceOutcome]) -> Iterator[Package]:
+    """Packages as they would be with their upstream's new version, where that follows another head."""
+    for package in packages:
+        outcome = outcomes.get(package.pkgbase)
+        if not package.is_vcs or not isinstance(outcome, Moved):
+            continue
+        try:
+            srcinfo = SrcInfo.parse(outcome.files[".SRCINFO"].content, file=".SRCINFO")
+        except FormatError:
+            continue  # the decision says so
+        coming = replace(package, srcinfo=srcinfo)
+        if followed(coming) != followed(package):
+            yield coming
+
+
 def _observation(
-    package: Package, outcomes: Mapping[Pkgbase, SourceOutcome], heads: Mapping[Pkgbase, HeadOutcome]
+    package: Package,
+    outcomes: Mapping[Pkgbase, SourceOutcome],
+    heads: Mapping[Pkgbase, HeadOutcome],
+    next_heads: Mapping[Pkgbase, HeadOutcome],
 ) -> Observation:
     return Observation(
         asked=package.config.source,
         source=outcomes.get(package.pkgbase) or CouldNotAsk(reason="its kind of source gave no answer for it"),
         head=heads.get(package.pkgbase) or NotFollowed(reason="it is no VCS package"),
+        next_head=next_heads.get(package.pkgbase),
     )
 
 

@@ -27,7 +27,10 @@ MOST_ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """One package repository and the means to work on it. `top` is its worktree, of which only `.ci/` is written."""
+    """One package repository and the means to work on it.
+
+    `top` is its worktree, of which only `.ci/` is written; `cache` a folder that may be lost at any time.
+    """
 
     repository: Repository
     remote: Remote
@@ -59,7 +62,7 @@ def open_workshop(
     environ: Mapping[str, str],
     clock: Clock,
     redactor: Redactor,
-    cache: Path,
+    cache: Path | None,
     run_name: str,
     remote: str = "origin",
     branch: str | None = None,
@@ -78,7 +81,7 @@ def open_workshop(
         clock=clock,
         environ=environ,
         top=repository.top or path,
-        cache=cache,
+        cache=cache or repository.git.git_dir / "ci-toolkit-cache",
         run_name=run_name,
     )
 

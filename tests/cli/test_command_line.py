@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ci_toolkit import errors, plugins
-from ci_toolkit.errors import GitError, PluginError, ToolkitError
+from ci_toolkit.errors import GitError, MachineError, PackagesFailedError, PluginError, ToolkitError
 from tests.support.packages import SamplePackage
 
 if TYPE_CHECKING:
@@ -36,6 +36,36 @@ def test_outside_of_a_repository_it_says_so(world: World) -> None:
     assert result.status == GitError.exit_status
     assert "is in no git repository" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_cache_that_cannot_be_written_is_named_and_what_needs_none_goes_on(world: World) -> None:
+    foo = SamplePackage(name="foo")
+    world.upstreams.publish("foo", foo.files())
+    world.start({**foo.folder(), **SamplePackage(name="own").folder("CI_PKGBUILD_SOURCE=custom\n")})
+    (world.folder / "home").mkdir(exist_ok=True)
+    (world.folder / "home/cache").write_text("not a folder")
+    result = world.run("on-schedule", "--json")
+    assert result.status == PackagesFailedError.exit_status
+    assert result.codes() == {"foo": "unreachable", "own": "nothing-to-pull"}
+    assert "cannot be written" in result.verdicts()["foo"]["why"]
+
+
+def test_without_a_home_the_cache_is_in_the_repository(world: World) -> None:
+    foo = SamplePackage(name="foo")
+    world.upstreams.publish("foo", foo.files())
+    world.start(foo.folder())
+    world.env.pop("HOME")
+    world.env.pop("XDG_CACHE_HOME")
+    assert world.run("on-schedule").status == 0
+    assert (world.work / ".git/ci-toolkit-cache/upstreams").is_dir()
+
+
+def test_a_machine_that_refuses_is_no_traceback(world: World) -> None:
+    world.start(SamplePackage(name="foo").folder(), seen=False)
+    page = world.folder / "no/such/folder/page"
+    result = world.run("on-commit", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(page))
+    assert result.status == MachineError.exit_status
+    assert f"the machine refuses: No such file or directory: {page}" in result.stderr
 
 
 def test_an_origin_without_the_branch_is_named(world: World) -> None:

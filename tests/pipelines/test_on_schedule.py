@@ -252,6 +252,17 @@ def test_branches_are_followed_and_pins_are_not(world: World) -> None:
     assert "CI_GIT_COMMIT" not in world.state("b-git")
 
 
+def test_an_update_that_follows_another_repository_remembers_the_head_it_was_built_from(world: World) -> None:
+    tool, other = vcs(world), vcs(world, "other-git")
+    begin(world, tool, CI_HUMAN_REVIEW="false")
+    world.upstreams.publish("tool-git", replace(tool, version="2.0", git_source=other.git_source).files())
+    head = world.upstreams.repository("projects/other-git").head()
+    assert world.run("on-schedule", "--json").builds() == ["tool-git"]
+    assert world.state("tool-git")["CI_GIT_COMMIT"] == head
+    world.upstreams.repository("projects/other-git").commit({"README": "2\n"})
+    assert world.run("on-schedule", "--json").builds() == ["tool-git"], "the very next move must not be lost"
+
+
 def test_a_package_with_a_trigger_is_updated_and_built_only_by_its_trigger(world: World) -> None:
     world.upstreams.publish("foo", FOO.files())
     world.start({**FOO.folder("CI_PKGBUILD_SOURCE=aur\nCI_ON_TRIGGER=nightly\n"), **BAR.folder(CUSTOM)})
