@@ -127,8 +127,10 @@ def _check_characters(text: str) -> None:
         )
     if text.startswith("-"):
         _refuse("begins with a hyphen", text, "git would take it for an option")
-    if "#" in text:
-        _refuse("has a `#`, which no URL of a repository has", text, "a branch or tag cannot be chosen here")
+    for mark in "#?":
+        if mark in text:
+            # Programs disagree on where the host ends in https://good?@bad/.
+            _refuse(f"has a `{mark}`, which no URL of a repository has", text, "a branch or tag cannot be chosen here")
 
 
 def _refuse_without_scheme(text: str) -> Never:

@@ -21,6 +21,8 @@ def followed(package: Package) -> VcsSource | NotFollowed:
     source = first_git_source(package.srcinfo)
     if source is None:
         return NotFollowed(reason="it has no git source")
+    if source.fragment_kind is None and source.fragment_value is not None:
+        return NotFollowed(reason="makepkg does not know the fragment of its git source")
     if source.fragment_kind not in (None, "branch"):
         return NotFollowed(reason=f"its git source is pinned to a {source.fragment_kind}")
     return source

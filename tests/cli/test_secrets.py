@@ -81,3 +81,10 @@ def test_a_token_in_the_remote_url_is_hidden_from_errors(watched: World) -> None
     result = watched.run("--verbose", "on-schedule")
     assert result.status != 0
     assert not [form for form in FORMS if form in result.stdout + result.stderr]
+
+
+def test_a_token_in_the_wrong_variable_is_not_shown_either(watched: World) -> None:
+    result = watched.run("on-commit", ACCESS_TOKEN=CANARY, CI_BACKEND=CANARY)
+    assert result.status != 0
+    assert "CI_BACKEND names nothing that is installed" in result.stderr
+    assert CANARY not in result.stderr

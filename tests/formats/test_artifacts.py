@@ -79,6 +79,22 @@ def test_a_deptree_has_no_newline_and_keeps_odd_names() -> None:
     assert parse_deptree(b"") == ()
 
 
+names = st.from_regex(r"[a-z0-9@_+][a-z0-9@._+-]{0,6}[a-z0-9]", fullmatch=True).filter(lambda name: ".." not in name)
+
+
+@given(st.dictionaries(names, st.tuples(st.lists(names, min_size=1), st.lists(names)), max_size=6))
+def test_a_deptree_is_written_back_as_it_was_read(rows: dict[str, tuple[list[str], list[str]]]) -> None:
+    records = [
+        DeptreeRecord(pkgbase=Pkgbase(name), names=tuple(provides), dependencies=tuple(needs))
+        for name, (provides, needs) in rows.items()
+    ]
+    content = format_deptree(records)
+    assert format_deptree(parse_deptree(content)) == content
+    assert {record.pkgbase: record for record in parse_deptree(content)} == {
+        record.pkgbase: record for record in records
+    }
+
+
 @pytest.mark.parametrize("record", ["a:b", "a:b:c:d", "-a:b:c", ":b:c"])
 def test_a_record_that_the_manager_would_refuse_is_named(record: str) -> None:
     with pytest.raises(FormatError, match="record 2") as caught:

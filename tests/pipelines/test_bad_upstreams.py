@@ -27,7 +27,7 @@ GIT = SamplePackage(name="fromgit")
 @pytest.fixture
 def due(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A git package, an AUR package and a VCS head, all of which have moved; patience is short."""
-    monkeypatch.setattr(on_schedule, "WebManners", partial(WebManners, read_timeout_s=0.4))
+    monkeypatch.setattr(on_schedule, "WebManners", partial(WebManners, read_timeout_s=1.0))
     for folder in ("packaging", "projects"):
         (world.upstreams.root / folder).mkdir()
     packaging = world.upstreams.repository("packaging/fromgit")
@@ -58,7 +58,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "html": {"status": 200, "body": b"<html>maintenance</html>", "headers": {"Content-Type": "text/html"}},
     "empty": {"status": 200, "body": b""},
     "cut": {"cut": True},
-    "hang": {"hang_s": 2.0},
+    "hang": {"hang_s": 4.0},
     "redirect": {"status": 302, "headers": {"Location": "/elsewhere/forever"}},
     "429": {"status": 429, "headers": {"Retry-After": "3600"}},
 }

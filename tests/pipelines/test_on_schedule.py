@@ -197,6 +197,25 @@ def test_obsolete_review_branches_of_the_template_are_pruned_and_those_of_people
     assert "refs/heads/update-bar" in world.origin.refs()
 
 
+def test_a_branch_of_people_without_use_is_kept_with_a_note_until_it_is_merged(world: World) -> None:
+    world.upstreams.publish("foo", FOO.files())
+    world.start(FOO.folder())
+    main = world.origin.head() or ""
+    for name in ("foo", "gone"):
+        world.origin.git("update-ref", f"refs/heads/update-{name}", main)
+        world.push({"elsewhere": name}, "fix: by hand", branch=f"update-{name}")
+    result = world.run("on-schedule", "--json")
+    assert result.json["dropped_reviews"] == []
+    notes = " ".join(result.json["notes"])
+    assert "update-foo stays because people have committed to it, although it equals the default branch" in notes
+    assert "update-gone stays because people have committed to it, although the package is gone" in notes
+    assert {"refs/heads/update-foo", "refs/heads/update-gone"} <= world.origin.refs().keys()
+    world.origin.git("update-ref", "refs/heads/main", "refs/heads/update-foo")
+    world.run("on-commit")
+    merged = world.run("on-schedule", "--json").json["dropped_reviews"]
+    assert [(one["package"], one["reason"]) for one in merged] == [("foo", "it has been merged")]
+
+
 def test_a_config_change_does_not_touch_the_pending_review(world: World) -> None:
     begin(world, FOO)
     world.upstreams.publish("foo", replace(newer(FOO), body=MAJOR).files())
