@@ -10,6 +10,7 @@ from ci_toolkit.deciding.heads import HeadDecision, decide_head
 from ci_toolkit.errors import FormatError
 from ci_toolkit.formats.git_objects import ObjectDraft, object_name
 from ci_toolkit.formats.srcinfo import SrcInfo
+from ci_toolkit.formats.version import is_version_text
 from ci_toolkit.model.names import review_branch
 from ci_toolkit.model.observation import (
     Absent,
@@ -142,6 +143,8 @@ class PackageDeciding:
             srcinfo = SrcInfo.parse(moved.files[".SRCINFO"].content, file=".SRCINFO")
         except FormatError as error:
             return self._refused(moved.revision, str(error), timestamp_s)
+        if not is_version_text(srcinfo.pkgver):
+            return self._refused(moved.revision, f".SRCINFO: {srcinfo.pkgver!r} is no version", timestamp_s)
         change = self._change(moved, srcinfo)
         if self._is_ours_already(change):
             known = self.state.upstream_revision is not None

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
 from ci_toolkit.errors import ConfigError
+from ci_toolkit.formats.key_value import FormatWarning, KeyValueFile
 from ci_toolkit.model.config_keys import (
+    PACKAGE_KEYS,
     parse_boolean,
     parse_builder,
     parse_count,
@@ -18,11 +21,11 @@ from ci_toolkit.model.config_keys import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ci_toolkit.formats.key_value import KeyValueFile
 
 T = TypeVar("T")
 
 CONFIG_PATH = ".CI/config"
+_ALMOST = 0.85
 _BUMP = re.compile(r"(?:(?P<version>[^\s/]+?)(?:-(?P<release>[^\s/-]+))?)(?:/(?P<count>[0-9]+))?")
 
 
@@ -64,6 +67,17 @@ def parse_bump(text: str) -> Bump:
     if match is None or match["version"] is None:
         raise ConfigError("is no bump", got=text, hint="write [epoch:]pkgver-pkgrel/N, such as 1.2-1/1")
     return Bump(version=match["version"], release=match["release"], count=int(match["count"] or 1))
+
+
+def misspelt_keys(file: KeyValueFile) -> tuple[FormatWarning, ...]:
+    """Keys that are almost one of ours. Others are those of neighbouring tools, and none of our business."""
+    found = []
+    for key in file.keys():  # noqa: SIM118 - it is no mapping
+        close = get_close_matches(key, PACKAGE_KEYS, n=1, cutoff=_ALMOST) if key not in PACKAGE_KEYS else []
+        if close:
+            text = f"{key} is no key of ci-toolkit; did you mean {close[0]}?"
+            found.append(FormatWarning(file=file.file, line=file.line_of(key) or 0, text=text))
+    return tuple(found)
 
 
 def parse_package_config(file: KeyValueFile) -> PackageConfig:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import HandOverError
 from ci_toolkit.formats.git_objects import ObjectDraft
+from ci_toolkit.model.verdict import Code, Weight
 from ci_toolkit.pipelines.drafting import draft_state
 from ci_toolkit.pipelines.reading import NO_REVIEWS
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
     from ci_toolkit.backends.spec import Backend
     from ci_toolkit.model.names import Pkgbase
     from ci_toolkit.model.package import Snapshot
+    from ci_toolkit.model.verdict import Verdict
     from ci_toolkit.scheduling.schedule import Schedule
 
 log = logging.getLogger(__name__)
+
+_PROMISED = "an earlier run scheduled it and no backend has acknowledged that"
 
 
 def unacknowledged(snapshot: Snapshot, requests: frozenset[str]) -> dict[Pkgbase, str | None]:
@@ -31,6 +38,16 @@ def unacknowledged(snapshot: Snapshot, requests: frozenset[str]) -> dict[Pkgbase
         for build in builds
         if request in requests and build.pkgbase in snapshot.packages
     }
+
+
+def with_resumed(verdicts: Iterable[Verdict], resumed: Container[str]) -> tuple[Verdict, ...]:
+    """The verdicts, in which packages that are built because of an earlier promise alone say so."""
+    return tuple(
+        replace(verdict, code=Code.RESUMED, why=_PROMISED, now="is built", builds=True)
+        if verdict.package in resumed and verdict.weight is Weight.QUIET
+        else verdict
+        for verdict in verdicts
+    )
 
 
 def hand_over(backend: Backend, schedule: Schedule, workshop: Workshop, snapshot: Snapshot) -> str | None:

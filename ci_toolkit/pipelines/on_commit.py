@@ -10,7 +10,7 @@ from ci_toolkit.effects.git_remote import RefUpdate
 from ci_toolkit.errors import ConfigError, LostRaceError, RefusedError
 from ci_toolkit.model.names import Oid, Pkgbase, is_pkgbase, nearest
 from ci_toolkit.model.verdict import Code, Verdict
-from ci_toolkit.pipelines.handing_over import cross_off, hand_over, unacknowledged
+from ci_toolkit.pipelines.handing_over import cross_off, hand_over, unacknowledged, with_resumed
 from ci_toolkit.pipelines.outcome import Outcome
 from ci_toolkit.pipelines.reading import NO_REVIEWS, SCHEDULED_TAG
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop, refuse_tracked_artifacts
@@ -52,14 +52,15 @@ class OnCommit:
         wanted: dict[Pkgbase, str | None] = dict.fromkeys(
             Pkgbase(verdict.package) for verdict in verdicts if verdict.builds
         )
-        wanted = {**unacknowledged(snapshot, frozenset(snapshot.state.pending)), **wanted}
+        resumed = unacknowledged(snapshot, frozenset(snapshot.state.pending))
+        wanted = {**resumed, **wanted}
         schedule = make_schedule(snapshot, wanted, commit=snapshot.heads.main, removed=bool(removed))
         outcome = Outcome(
             pipeline="on-commit",
             dry_run=self.dry_run,
             base=snapshot.heads.main,
             head=snapshot.heads.main,
-            verdicts=tuple(verdicts),
+            verdicts=with_resumed(verdicts, resumed),
             schedule=schedule,
         )
         if self.dry_run:

@@ -16,7 +16,7 @@ from ci_toolkit.model.names import Pkgbase, nearest, review_branch
 from ci_toolkit.model.verdict import Code, Verdict
 from ci_toolkit.pipelines.commit_messages import UPDATE_ACTION
 from ci_toolkit.pipelines.drafting import Amendment, Draft, Style, draft_plan, with_schedule, with_state
-from ci_toolkit.pipelines.handing_over import cross_off, hand_over, unacknowledged
+from ci_toolkit.pipelines.handing_over import cross_off, hand_over, unacknowledged, with_resumed
 from ci_toolkit.pipelines.outcome import Outcome
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop, refuse_tracked_artifacts
 from ci_toolkit.scheduling.schedule import Schedule, make_schedule
@@ -193,7 +193,7 @@ class OnSchedule:
             dry_run=self.dry_run,
             base=snapshot.heads.main,
             head=draft.main,
-            verdicts=plan.verdicts,
+            verdicts=with_resumed(plan.verdicts, {build.pkgbase for build in schedule.builds} - set(plan.builds)),
             schedule=schedule,
             dropped_reviews=plan.dropped_reviews,
             notes=(*plan.notes, *_warnings(snapshot), *_tag_note(plan)),

@@ -12,7 +12,7 @@ from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.formats.state import RepositoryState, ReviewRecord, parse_state
 from ci_toolkit.model.names import REVIEW_PREFIX, Oid, Pkgbase, is_pkgbase, parse_pkgbase, review_branch
 from ci_toolkit.model.package import OURS, FolderFile, Package, RemoteHeads, Snapshot
-from ci_toolkit.model.package_config import CONFIG_PATH, PackageConfig, parse_package_config
+from ci_toolkit.model.package_config import CONFIG_PATH, PackageConfig, misspelt_keys, parse_package_config
 from ci_toolkit.model.settings import SETTINGS_PATH, parse_settings
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def _read_config(
         return PackageConfig(), None, ()
     try:
         file = KeyValueFile.parse(text, file=CONFIG_PATH)
-        return parse_package_config(file), None, file.warnings
+        return parse_package_config(file), None, (*file.warnings, *misspelt_keys(file))
     except (FormatError, ConfigError) as error:
         return PackageConfig(), error.located(package=pkgbase), ()
 

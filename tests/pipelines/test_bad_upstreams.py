@@ -198,8 +198,9 @@ def test_file_urls_are_refused_outside_of_tests(due: World) -> None:
         ({"big": "x" * (21 << 20)}, {}, "larger than 20 MiB"),
         ({".SRCINFO": "pkgbase = fromaur\nnonsense\n"}, {}, ".SRCINFO line 2"),
         ({"a\nb": "x"}, {}, "characters"),
+        ({".SRCINFO": AUR.srcinfo().replace("pkgver = 1.0", "pkgver = ../../evil")}, {}, "is no version"),
     ],
-    ids=["link", "absolute-link", "attributes", "modules", "size", "srcinfo", "name"],
+    ids=["link", "absolute-link", "attributes", "modules", "size", "srcinfo", "name", "version"],
 )
 def test_a_folder_that_must_not_be_taken_is_refused_once_and_remembered(
     due: World, files: dict[str, str], modes: dict[str, str], why: str

@@ -452,6 +452,15 @@ def test_an_update_of_a_name_that_the_backend_would_drop_is_applied_and_named(wo
     assert "the chaotic-manager takes only names of" in result.verdicts()["Upper"]["problems"][0]
 
 
+def test_a_misspelt_key_is_noted_and_keys_of_other_tools_are_not(world: World) -> None:
+    world.upstreams.publish("foo", FOO.files())
+    world.start(FOO.folder("CI_PKGBUILD_SOURCE=aur\nCI_REBUILD_TRIGGER=x\nCI_SIGNAL_SCAN_IGNORE=y\n"))
+    notes = world.run("on-schedule", "--json").json["notes"]
+    assert notes == [
+        "foo: .CI/config line 2: CI_REBUILD_TRIGGER is no key of ci-toolkit; did you mean CI_REBUILD_TRIGGERS?"
+    ]
+
+
 def test_a_missing_source_is_a_warning(world: World) -> None:
     world.start(FOO.folder("BUILDER_CLASS=1\n"))
     result = world.run("on-schedule", "--json")

@@ -170,7 +170,8 @@ def test_a_hand_over_that_fails_is_repeated_by_the_next_run_whichever_it_is(due:
     assert result.status == HandOverError.exit_status
     assert due.origin.subjects()[0] == "chore(update): foo"
     blocker.rmdir()
-    assert due.run("on-schedule", "--json").builds() == ["foo"]
+    again = due.run("on-schedule", "--json")
+    assert (again.codes()["foo"], again.builds()) == ("resumed", ["foo"])
     assert "'foo'" in due.artifact("schedule-params.txt")
     assert due.run("on-schedule", "--json").builds() == []
 
