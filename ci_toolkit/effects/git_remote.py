@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.effects.git_repository import Repository
 
+_USERINFO = re.compile(r"(https?://)[^/@]*@")
 _PORCELAIN = re.compile(r"^(?P<flag>[ +\-*!=t])\t(?P<refs>[^\t]*)\t(?P<summary>.*)$")
 
 
@@ -38,14 +39,15 @@ class PushResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remote:
-    """A named remote of a repository."""
+    """A named remote of a repository; `address` is what git is given for it: its name, or a URL."""
 
     repository: Repository
-    name: str = "origin"
+    name: str
+    address: str
 
     def refs(self) -> tuple[dict[str, Oid], str | None]:
         """Every branch and tag, and the name of the default branch (`main`) if the remote tells."""
-        lines = _ref_lines(self._run("ls-remote", "--symref", "--end-of-options", self.name))
+        lines = _ref_lines(self._run("ls-remote", "--symref", "--end-of-options", self.address))
         symbolic = [target.removeprefix("ref: refs/heads/") for target, ref in lines if ref == "HEAD"]
         default = next((name for name in symbolic if not is_oid(name)), None)
         return {ref: Oid(oid) for oid, ref in lines if is_oid(oid)}, default
@@ -58,7 +60,7 @@ class Remote:
             options.append(f"--depth={depth}")
         if deepen_fully:
             options.append("--unshallow")
-        self._run("fetch", *options, "--stdin", "--end-of-options", self.name, stdin=wanted)
+        self._run("fetch", *options, "--stdin", "--end-of-options", self.address, stdin=wanted)
 
     def push(self, updates: Iterable[RefUpdate], *, options: Iterable[str] = ()) -> PushResult:
         """Move all refs, or none: each only if it still is where `old` says."""
@@ -71,7 +73,7 @@ class Remote:
         done = self.repository.git.run(
             *arguments,
             "--end-of-options",
-            self.name,
+            self.address,
             *refspecs,
             timeout_s=NETWORK_TIMEOUT_S,
             statuses=range(256),
@@ -90,6 +92,20 @@ class Remote:
                 f"remote {self.name} cannot be reached: {error.said}",
                 hint="check the remote's address with git remote -v, and the credentials it needs",
             ) from error
+
+
+def open_remote(repository: Repository, name: str) -> Remote:
+    """The remote called `name`.
+
+    A CI service puts a user and a token of its own into the remote's URL, which may read and not push. Where the owner
+    has given another token, that one counts: git is then given the URL without the user.
+    """
+    address = name
+    if repository.git.token:
+        url = repository.git.run("remote", "get-url", "--", name, statuses=(0, 2)).stdout.decode().strip()
+        if _USERINFO.match(url):
+            address = _USERINFO.sub(r"\1", url)
+    return Remote(repository=repository, name=name, address=address)
 
 
 def _ref_lines(output: str) -> list[tuple[str, str]]:

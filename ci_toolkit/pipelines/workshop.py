@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_toolkit.backends.spec import BackendTools
-from ci_toolkit.effects.git_remote import Remote
+from ci_toolkit.effects.git_remote import open_remote
 from ci_toolkit.effects.git_repository import open_repository
 from ci_toolkit.effects.process import Processes
 from ci_toolkit.errors import NotReadyError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.effects.git_remote import Remote
     from ci_toolkit.effects.git_repository import Repository
     from ci_toolkit.effects.redaction import Redactor
     from ci_toolkit.model.package import Snapshot
@@ -70,7 +71,7 @@ def open_workshop(
     """The workshop for the repository at `path`; GitError when there is none."""
     processes = Processes(redactor=redactor)
     repository = open_repository(path, processes=processes, environ=environ, token=environ.get("ACCESS_TOKEN"))
-    connection = Remote(repository=repository, name=remote)
+    connection = open_remote(repository, remote)
     default = branch or environ.get("CI_DEFAULT_BRANCH") or None
     return Workshop(
         repository=repository,

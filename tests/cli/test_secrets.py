@@ -88,3 +88,15 @@ def test_a_token_in_the_wrong_variable_is_not_shown_either(watched: World) -> No
     assert result.status != 0
     assert "CI_BACKEND names nothing that is installed" in result.stderr
     assert CANARY not in result.stderr
+
+
+def test_the_token_counts_more_than_what_a_ci_service_put_into_the_remote_url(watched: World) -> None:
+    address = watched.upstreams.url.replace("http://", "http://gitlab-ci-token:of-the-job@")
+    config = watched.work / ".git/config"
+    config.write_text(config.read_text().replace(watched.upstreams.url, address))
+    watched.upstreams.publish("foo", replace(FOO, version="1.1").files())
+    result = watched.run("--verbose", "on-schedule", ACCESS_TOKEN=CANARY)
+    assert result.status == 0, result.stderr
+    assert watched.origin.subjects()[0] == "chore(update): foo"
+    assert leaks(watched, result.stdout, result.stderr) == []
+    assert watched.run("on-schedule").status != 0, "the job's own token does not open it"
