@@ -57,10 +57,9 @@ class RemoteHeads:
         return {ref: found[ref] for ref in wanted if ref in found}
 
     def _with_git(self, remote: GitRemote, wanted: tuple[str, ...]) -> dict[str, Oid]:
-        check_address(remote, allow_local=self.web.manners.allow_local)
+        options = address_options(remote, allow_local=self.web.manners.allow_local)
         self.web.requests["ls-remote"] += 1
         asked = dict.fromkeys(("HEAD", *wanted))
-        options = ("-c", "protocol.version=2", "-c", "http.followRedirects=false")
         argv = ("git", *options, "ls-remote", "--quiet", "--end-of-options", remote.url, *asked)
         try:
             output = self.processes.run(argv, env=self.env, timeout_s=_TIMEOUT_S).stdout.decode(errors="replace")
@@ -74,7 +73,17 @@ class RemoteHeads:
         return {ref: found[ref] for ref in wanted if ref in found}
 
 
-def check_address(remote: GitRemote, *, allow_local: bool) -> None:
-    """Refuse a remote at a local address before git, which resolves names itself, gets to see it."""
-    if not allow_local and remote.host is not None:
-        public_address(remote.host, remote.port or _DEFAULT_PORTS.get(remote.scheme, 0))
+def address_options(remote: GitRemote, *, allow_local: bool) -> tuple[str, ...]:
+    """Options with which git talks to the very address that was checked; ForbiddenAddressError when it may not be used.
+
+    git resolves names itself, and a name may lead elsewhere the second time. It follows no redirects either.
+    """
+    options = ("-c", "protocol.version=2", "-c", "http.followRedirects=false")
+    if allow_local or remote.host is None:
+        return options
+    port = remote.port or _DEFAULT_PORTS[remote.scheme]
+    address = public_address(remote.host, port)
+    if remote.scheme not in ("http", "https"):
+        return options
+    shown = f"[{address}]" if ":" in address else address
+    return (*options, "-c", f"http.curloptResolve={remote.host}:{port}:{shown}")

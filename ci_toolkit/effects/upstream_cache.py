@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.git_command import NETWORK_TIMEOUT_S, Git
 from ci_toolkit.effects.git_repository import Repository
-from ci_toolkit.effects.remote_heads import check_address
+from ci_toolkit.effects.remote_heads import address_options
 from ci_toolkit.errors import GitError, UpstreamError
 
 if TYPE_CHECKING:
@@ -88,13 +88,13 @@ class UpstreamCache:
             raise UpstreamError(f"{remote.url} cannot be fetched: {error.said}") from error
 
     def _fetch(self, repository: Repository, remote: GitRemote, heads: Mapping[str, Oid]) -> None:
-        check_address(remote, allow_local=self.web.manners.allow_local)
+        options = address_options(remote, allow_local=self.web.manners.allow_local)
         self.web.requests["fetch"] += 1
         # Kept refs protect what is fetched from pruning; their names follow the branch, `HEAD` becoming a branch too.
         specs = "".join(f"+{ref}:refs/upstream/{ref}\n" for ref in heads)
-        options = ("-c", "protocol.version=2", "-c", "http.followRedirects=false", "-c", "fetch.unpackLimit=1")
         repository.git.run(
             *options,
+            *("-c", "fetch.unpackLimit=1"),
             "fetch",
             *_OPTIONS,
             "--end-of-options",

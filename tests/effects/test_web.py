@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ci_toolkit.effects.addresses import is_public
+from ci_toolkit.effects.remote_heads import address_options
 from ci_toolkit.effects.web import Web, WebManners
 from ci_toolkit.errors import UpstreamError
+from ci_toolkit.formats.source_url import parse_git_url
 from tests.support.world import QuickClock
 
 if TYPE_CHECKING:
@@ -153,3 +156,27 @@ def test_requests_to_one_host_keep_their_distance(upstreams: Upstreams, clock: Q
 )
 def test_which_addresses_are_public(address: str, public: bool) -> None:
     assert is_public(address) is public
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "pin"),
+    [
+        ("https://example.org/x.git", "1.1.1.1", "http.curloptResolve=example.org:443:1.1.1.1"),
+        ("http://example.org:8080/x", "2606:4700::1111", "http.curloptResolve=example.org:8080:[2606:4700::1111]"),
+        ("ssh://git@example.org/x", "1.1.1.1", None),
+    ],
+)
+def test_git_is_tied_to_the_address_that_was_checked(
+    monkeypatch: pytest.MonkeyPatch, url: str, address: str, pin: str | None
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", (address, 0))])
+    options = address_options(parse_git_url(url), allow_local=False)
+    assert "http.followRedirects=false" in options
+    assert [option for option in options if "Resolve" in option] == ([pin] if pin else [])
+
+
+def test_git_is_not_started_for_a_local_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("10.0.0.1", 0))])
+    with pytest.raises(UpstreamError, match=r"lies at 10\.0\.0\.1"):
+        address_options(parse_git_url("git://example.org/x"), allow_local=False)
+    assert "http.followRedirects=false" in address_options(parse_git_url("git://example.org/x"), allow_local=True)
