@@ -78,6 +78,8 @@ class Web:
         self._session.trust_env = proxies is None
         self._session.proxies = dict(proxies or {})
         self._session.cookies.set_policy(_NoCookies())
+        # Without one of its own a session would send what ~/.netrc holds for a host to that host.
+        self._session.auth = _no_credentials
         # Bodies are taken as they are: a compressed answer is unpacked by who knows its limits.
         self._session.headers.update({"User-Agent": f"ci-toolkit/{__version__}", "Accept-Encoding": "identity"})
         transport = HTTPAdapter if manners.allow_local else PublicAddressAdapter
@@ -206,6 +208,11 @@ class _TransientError(UpstreamError):
     def __init__(self, problem: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(problem)
         self.retry_after_s = retry_after_s
+
+
+def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Upstreams learn nothing of who asks."""
+    return request
 
 
 class _NoCookies(requests.cookies.cookielib.DefaultCookiePolicy):  # type: ignore[misc, name-defined]

@@ -10,7 +10,6 @@ from ci_toolkit.errors import HandOverError
 from ci_toolkit.formats.git_objects import ObjectDraft
 from ci_toolkit.model.verdict import Code, Weight
 from ci_toolkit.pipelines.drafting import draft_state
-from ci_toolkit.pipelines.reading import NO_REVIEWS
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop
 
 if TYPE_CHECKING:
@@ -57,18 +56,17 @@ def hand_over(backend: Backend, schedule: Schedule, workshop: Workshop, snapshot
     return backend.submit(schedule, workshop.backend_tools(snapshot))
 
 
-def cross_off(requests: frozenset[str], workshop: Workshop) -> None:
+def cross_off(requests: frozenset[str], workshop: Workshop, snapshot: Snapshot) -> None:
     """Take acknowledged schedules off the state branch; whatever else moved there meanwhile stays."""
     style = workshop.style()
     for _ in range(MOST_ATTEMPTS):
-        snapshot = workshop.reader.read(reviews=NO_REVIEWS)
-        if not requests & snapshot.state.pending.keys():
+        _, heads, state = workshop.reader.read_state()
+        if not requests & state.pending.keys():
             return
-        state = snapshot.state
         for request in requests:
             state = state.without_pending(request)
         objects = ObjectDraft(hash_name=snapshot.hash_name)
-        update, _ = draft_state(objects, state, snapshot, style, base=snapshot.heads.main)
+        update, _ = draft_state(objects, state, replace(snapshot, heads=heads), style, base=heads.main)
         workshop.repository.write_objects(objects)
         if workshop.remote.push([update], options=workshop.push_options(skip=True)).done:
             return

@@ -69,7 +69,7 @@ class OnCommit:
         # The tag says that everything up to it has been handed over, so it moves last.
         pushed = self._move_tag(snapshot)
         if snapshot.state.pending:
-            cross_off(frozenset(snapshot.state.pending), self.workshop)
+            cross_off(frozenset(snapshot.state.pending), self.workshop, snapshot)
         return replace(outcome, handed_over=said, pushed=pushed)
 
     def _packages_before(self, snapshot: Snapshot) -> dict[Pkgbase, Oid]:

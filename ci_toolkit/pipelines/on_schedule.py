@@ -71,7 +71,7 @@ class OnSchedule:
         outcome = replace(outcome, review_notes=self.forge.publish(reviews, plan.dropped_reviews))
         said = hand_over(self.backend, schedule, self.workshop, snapshot)
         if said is not None:
-            cross_off(old_requests | {schedule.request}, self.workshop)
+            cross_off(old_requests | {schedule.request}, self.workshop, snapshot)
         return replace(outcome, handed_over=said)
 
     def _check_tag(self, snapshot: Snapshot) -> None:

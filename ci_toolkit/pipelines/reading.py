@@ -46,12 +46,16 @@ class SnapshotReader:
 
         `reviews` limits which review branches are looked at; None: all of them.
         """
+        branch, heads, state = self.read_state()
+        return self._read_commit(heads, branch, state, reviews)
+
+    def read_state(self) -> tuple[str, RemoteHeads, RepositoryState]:
+        """The name of the default branch, where everything is now, and the state; packages are not looked at."""
         refs, default = self.remote.refs()
         branch = self.branch or default or "main"
         heads = _heads(refs, branch, self.remote.name)
         self._fetch_missing(heads, branch)
-        state = self._read_state(heads.state)
-        return self._read_commit(heads, branch, state, reviews)
+        return branch, heads, self._read_state(heads.state)
 
     def _read_commit(
         self, heads: RemoteHeads, branch: str, state: RepositoryState, wanted: frozenset[Pkgbase] | None

@@ -86,11 +86,13 @@ class Scale:
 
     def _packages(self) -> Iterator[SamplePackage]:
         for number in range(self.size):
-            is_vcs = number % 100 < 32
-            name = f"package{number:05}{'-git' if is_vcs else ''}"
-            needs = (f"package{number // 2:05}",) if number % 3 == 0 and number > 2 else ()
-            source = f"{self.upstreams.url}/projects/{name}.git" if is_vcs else None
+            name = self._name(number)
+            needs = (self._name(number // 2),) if number % 3 == 0 and number > 2 else ()
+            source = f"{self.upstreams.url}/projects/{name}.git" if name.endswith("-git") else None
             yield SamplePackage(name=name, git_source=source, depends=("glibc", "python", *needs))
+
+    def _name(self, number: int) -> str:
+        return f"package{number:05}{'-git' if number % 100 < 32 else ''}"
 
     def _source(self, number: int) -> str:
         return "git" if number % 63 == 62 else "custom" if number % 14 == 13 else "aur"
@@ -139,6 +141,7 @@ class Scale:
         """One run in a fresh clone, as a CI job has it, with the cache of earlier ones."""
         self.world.clone("--depth", "50", "--no-checkout")
         self.upstreams.forget()
+        self.upstreams.dump()  # packed now, and not while the program waits for it
         with tempfile.TemporaryFile() as output:
             command = [sys.executable, "-m", "ci_toolkit", *arguments, "--json"]
             done = subprocess.run(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -180,3 +182,12 @@ def test_git_is_not_started_for_a_local_address(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(UpstreamError, match=r"lies at 10\.0\.0\.1"):
         address_options(parse_git_url("git://example.org/x"), allow_local=False)
     assert "http.followRedirects=false" in address_options(parse_git_url("git://example.org/x"), allow_local=True)
+
+
+def test_credentials_that_the_user_keeps_for_a_host_are_not_sent(web: Web, upstreams: Upstreams) -> None:
+    netrc = Path(os.environ["HOME"]) / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login me password mine\n")
+    netrc.chmod(0o600)
+    upstreams.fail("file", status=200)
+    ask(web, upstreams)
+    assert upstreams.credentials == []

@@ -76,6 +76,7 @@ class Upstreams:
         self.on_request: Callable[[Seen], None] | None = None
         self.latency_s = 0.0
         self.token: str | None = None
+        self.credentials: list[str] = []
         self.files: Path | None = None
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -246,9 +247,13 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def _serve(self, body: bytes) -> None:
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
         upstreams = self.server.upstreams
         path, _, query = self.path.partition("?")
         seen = Seen(self.command, path, _kind(path, query, body))
+        if "Authorization" in self.headers:
+            upstreams.credentials.append(self.headers["Authorization"])
         if upstreams.on_request:
             upstreams.on_request(seen)
         fault = upstreams.note(seen)
@@ -256,15 +261,8 @@ class _Handler(BaseHTTPRequestHandler):
         if upstreams.token and path.startswith("/origin.git") and not self._may_enter(upstreams.token):
             self._answer(401, b"", {"WWW-Authenticate": 'Basic realm="origin"'})
             return
-        if fault is not None:
-            if fault.hang_s:
-                upstreams.wait(fault.hang_s)
-            if fault.cut:
-                self._cut()
-                return
-            if fault.status is not None:
-                self._answer(fault.status, fault.body, fault.headers)
-                return
+        if fault is not None and self._goes_wrong(fault):
+            return
         if seen.kind == "dump":
             self._dump()
         elif seen.kind.endswith("ls-refs"):
@@ -273,6 +271,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._file(path)
         else:
             self._git(path, query, body, loses_answer=fault is not None and fault.lose_answer)
+
+    def _goes_wrong(self, fault: Fault) -> bool:
+        """Do what a fault says; whether that was the answer."""
+        self.server.upstreams.wait(fault.hang_s)
+        if fault.cut:
+            self._cut()
+        elif fault.status is not None:
+            self._answer(fault.status, fault.body, fault.headers)
+        return fault.cut or fault.status is not None
 
     def _may_enter(self, token: str) -> bool:
         expected = base64.b64encode(f"oauth2:{token}".encode()).decode()
@@ -341,7 +348,6 @@ class _Handler(BaseHTTPRequestHandler):
             "REQUEST_METHOD": self.command,
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
             "CONTENT_LENGTH": str(len(body)),
-            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
             "REMOTE_USER": "tester",
         }
