@@ -14,6 +14,7 @@ from ci_toolkit.formats.version import is_version_text
 from ci_toolkit.model.names import review_branch
 from ci_toolkit.model.observation import (
     Absent,
+    CannotMake,
     CouldNotAsk,
     Lagging,
     Moved,
@@ -95,8 +96,10 @@ class PackageDeciding:
                 return self._stays(Code.LAGGING, reason)
             case Absent(reason=reason):
                 return self._stays(Code.ABSENT, reason)
-            case Unmoved(timestamp_s=timestamp_s):
-                return self._unmoved(timestamp_s)
+            case CannotMake(version=version, reason=reason):
+                return self._cannot_make(version, reason)
+            case Unmoved(timestamp_s=timestamp_s, revision=revision):
+                return self._unmoved(timestamp_s, revision)
             case Unusable(revision=revision, reason=reason, timestamp_s=timestamp_s):
                 return self._refused(revision, reason, timestamp_s)
             case Moved() as moved:
@@ -109,8 +112,13 @@ class PackageDeciding:
             return self._decision(Code.NO_SOURCE, why, state=state)
         return self._decision(Code.NOTHING_TO_PULL, "its source is custom", state=state)
 
-    def _unmoved(self, timestamp_s: int | None) -> PackageDecision:
-        state = replace(self.state, pkgbuild_timestamp=timestamp_s)
+    def _cannot_make(self, version: str, reason: str) -> PackageDecision:
+        versions = (self.package.version, version)
+        return self._decision(Code.UNMAKEABLE, reason, now="stays due", versions=versions)
+
+    def _unmoved(self, timestamp_s: int | None, revision: str | None) -> PackageDecision:
+        known = revision or self.state.upstream_revision
+        state = replace(self.state, pkgbuild_timestamp=timestamp_s, upstream_revision=known)
         pending = state.review_content
         if pending is None:
             first = self.state.upstream_revision is None and self.state.pkgbuild_timestamp is None
@@ -131,7 +139,7 @@ class PackageDeciding:
         why = "its review was closed without merging"
         return self._decision(Code.REVIEW_CLOSED, why, state=state, now="waits for a newer revision")
 
-    def _refused(self, revision: Oid, reason: str, timestamp_s: int | None) -> PackageDecision:
+    def _refused(self, revision: str, reason: str, timestamp_s: int | None) -> PackageDecision:
         state = replace(self.state, upstream_revision=revision, pkgbuild_timestamp=timestamp_s)
         why = f"upstream {revision[:10]} must not be taken: {reason}"
         return self._decision(Code.REFUSED, why, state=state, now="waits for a newer revision")

@@ -21,6 +21,7 @@ class Shape(Enum):
     COUNT = "a whole number"
     NAMES = "names separated by colons"
     WORDS = "words separated by blanks"
+    PATTERN = "a regular expression"
     PATTERNS = "regular expressions separated by semicolons"
     BUILDER = "a whole number of at least 1, or a builder's name"
     REPOSITORY = "a repository name of a-z 0-9 _ . + -"
@@ -44,7 +45,12 @@ def _table(*rows: tuple[str, Shape, str | None, str]) -> dict[str, Key]:
 
 
 PACKAGE_KEYS = _table(
-    ("CI_PKGBUILD_SOURCE", Shape.TEXT, None, "where updates come from: aur, custom or a git URL"),
+    (
+        "CI_PKGBUILD_SOURCE",
+        Shape.TEXT,
+        None,
+        "where updates come from: aur, custom, a git URL, gitlab:, github: or gitea:",
+    ),
     ("CI_PACKAGE_BUMP", Shape.TEXT, None, "[epoch:]pkgver-pkgrel/N builds that very version with pkgrel.N"),
     ("CI_REBUILD_TRIGGERS", Shape.NAMES, None, "packages whose new version rebuilds this one"),
     ("CI_ON_TRIGGER", Shape.TEXT, None, "build only in pipelines that run with this TRIGGER"),
@@ -52,6 +58,11 @@ PACKAGE_KEYS = _table(
     ("CI_NVCHECKER", Shape.BOOLEAN, "false", "ask nvchecker for new versions"),
     ("CI_PKGBUILD_CHANGE_ALLOW_REGEX", Shape.PATTERNS, None, "changed lines that need no review"),
     ("CI_FORCE_VCS", Shape.BOOLEAN, "false", "follow the VCS head although the name does not end in -git"),
+    # Additions of ci-toolkit.
+    ("CI_TAG_FILTER", Shape.PATTERN, None, "tags that count; a group in it is the version"),
+    ("CI_RELEASES_ONLY", Shape.BOOLEAN, "false", "only tags with a published release that is no pre-release count"),
+    ("CI_VCS_SOURCES", Shape.TEXT, "first", "which VCS sources are followed: first or all"),
+    # The build's keys.
     ("BUILDER_CACHE_SOURCES", Shape.BOOLEAN, "false", "keep downloaded sources between builds"),
     ("BUILDER_CLASS", Shape.BUILDER, None, "the least class, or the name, of the builder"),
     ("BUILDER_EXTRA_TIMEOUT", Shape.COUNT, "1", "factor on the builder's timeout"),
@@ -92,9 +103,19 @@ REPOSITORY_KEYS = _table(
         "the AUR's metadata dump",
     ),
     ("CI_AUR_GIT_URL", Shape.URL, "https://github.com/archlinux/aur.git", "the AUR's mirror, a branch per pkgbase"),
+    (
+        "CI_AUR_API_URL",
+        Shape.URL,
+        "https://aur.archlinux.org/rpc/v5/info",
+        "asked for single packages without the dump",
+    ),
+    ("CI_GITHUB_URL", Shape.URL, "https://github.com", "the GitHub whose API is used with a token, and for github:"),
+    ("CI_SANDBOX", Shape.TEXT, "auto", "where strangers' code runs: auto, bubblewrap, user, or none at all"),
     ("CI_ALLOW_LOCAL_UPSTREAMS", Shape.BOOLEAN, "false", "upstreams may be on private or loopback addresses, or files"),
     ("CI_REMOVE_LIMIT", Shape.COUNT, "20", "percent of the packages that may disappear in one run"),
 )
+
+SANDBOXES = ("auto", "bubblewrap", "user", "none")
 
 _REPOSITORY_NAME = re.compile(r"[a-z0-9_+][a-z0-9_.+-]*")
 _BUILDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -147,15 +168,29 @@ def parse_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(":") if name.strip())
 
 
+def parse_pattern(text: str) -> re.Pattern[str]:
+    """One regular expression, in the extended syntax of POSIX or that of Python."""
+    translated = re.sub(r"\[:([a-z]+):\]", lambda found: _POSIX_CLASSES.get(found[1], found[0]), text)
+    try:
+        return re.compile(translated)
+    except re.error as error:
+        raise ConfigError(f"is no regular expression: {error}", got=text) from error
+
+
+def parse_sandbox(text: str) -> str:
+    """One of `SANDBOXES`."""
+    if text not in SANDBOXES:
+        raise ConfigError("names no sandbox", got=text, hint=f"there are {', '.join(SANDBOXES)}")
+    return text
+
+
+def parse_vcs_sources(text: str) -> bool:
+    """Whether all VCS sources are followed (`all`), and not only the first (`first`)."""
+    if text not in ("first", "all"):
+        raise ConfigError("is neither first nor all", got=text)
+    return text == "all"
+
+
 def parse_patterns(text: str) -> tuple[re.Pattern[str], ...]:
     """Regular expressions separated by semicolons, in the extended syntax of POSIX or that of Python."""
-    patterns = []
-    for expression in text.split(";"):
-        if not expression:
-            continue
-        translated = re.sub(r"\[:([a-z]+):\]", lambda found: _POSIX_CLASSES.get(found[1], found[0]), expression)
-        try:
-            patterns.append(re.compile(translated))
-        except re.error as error:
-            raise ConfigError(f"is no regular expression: {error}", got=expression) from error
-    return tuple(patterns)
+    return tuple(parse_pattern(expression) for expression in text.split(";") if expression)

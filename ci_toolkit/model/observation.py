@@ -21,9 +21,13 @@ class UpstreamFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmoved:
-    """The upstream is where it was when it was last dealt with. `timestamp_s` is set when there is one to remember."""
+    """The upstream is where it was when it was last dealt with.
+
+    `timestamp_s` and `revision` are set when there is one to remember; without a revision the known one stays.
+    """
 
     timestamp_s: int | None = None
+    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,21 +36,25 @@ class Moved:
 
     `timestamp_s` None: the upstream's clock is not to be believed yet and the question stays open. `maintainers` None:
     this kind of upstream tells of none. `formatted` is PKGBUILD after formatting, None: it does not parse.
+    `replaced` are the texts that the toolkit itself put in place of others (old, new) to make these files, and
+    `review` a reason why a person looks at the change, however small it is and whoever made it.
     """
 
-    revision: Oid
+    revision: str
     files: Mapping[str, UpstreamFile]
     formatted: bytes | None
     timestamp_s: int | None = None
     maintainers: tuple[str, ...] | None = None
     link: str | None = None
+    replaced: tuple[tuple[str, str], ...] = ()
+    review: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unusable:
     """The upstream has a new revision that must not be taken, whoever asks."""
 
-    revision: Oid
+    revision: str
     reason: str
     timestamp_s: int | None = None
 
@@ -77,7 +85,30 @@ class CouldNotAsk:
     reason: str
 
 
-SourceOutcome = Unmoved | Moved | Unusable | NothingToPull | Absent | Lagging | CouldNotAsk
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CannotMake:
+    """The upstream has a new version, but the package's files for it cannot be made; it is tried again."""
+
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVersion:
+    """The upstream announces a version, and the package's files for it are still to be made.
+
+    `revision` is what to remember once it is dealt with, `commit` the commit of its tag where that is known,
+    `review` a reason why a person looks at it in any case.
+    """
+
+    version: str
+    revision: str
+    commit: Oid | None = None
+    link: str | None = None
+    review: str | None = None
+
+
+SourceOutcome = Unmoved | Moved | Unusable | NothingToPull | Absent | Lagging | CouldNotAsk | CannotMake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +146,7 @@ class Observation:
 class SourceReport:
     """What one kind of source found: an outcome for every package it was asked about, and what it wants remembered."""
 
-    outcomes: Mapping[Pkgbase, SourceOutcome]
+    outcomes: Mapping[Pkgbase, SourceOutcome | NewVersion]
     memory: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -15,7 +15,9 @@ from ci_toolkit.model.config_keys import (
     parse_builder,
     parse_count,
     parse_names,
+    parse_pattern,
     parse_patterns,
+    parse_vcs_sources,
 )
 
 if TYPE_CHECKING:
@@ -53,6 +55,9 @@ class PackageConfig:
     nvchecker: bool = False
     allow_patterns: tuple[re.Pattern[str], ...] = ()
     force_vcs: bool = False
+    tag_filter: re.Pattern[str] | None = None
+    releases_only: bool = False
+    all_vcs_sources: bool = False
     cache_sources: bool = False
     builder_class: str | None = None
     extra_timeout: int = 1
@@ -92,6 +97,9 @@ def parse_package_config(file: KeyValueFile) -> PackageConfig:
         nvchecker=read("CI_NVCHECKER", parse_boolean, default=False),
         allow_patterns=read("CI_PKGBUILD_CHANGE_ALLOW_REGEX", parse_patterns, ()),
         force_vcs=read("CI_FORCE_VCS", parse_boolean, default=False),
+        tag_filter=read("CI_TAG_FILTER", parse_pattern, None),
+        releases_only=read("CI_RELEASES_ONLY", parse_boolean, default=False),
+        all_vcs_sources=read("CI_VCS_SOURCES", parse_vcs_sources, default=False),
         cache_sources=read("BUILDER_CACHE_SOURCES", parse_boolean, default=False),
         builder_class=read("BUILDER_CLASS", parse_builder, None),
         extra_timeout=read("BUILDER_EXTRA_TIMEOUT", parse_count, 1),

@@ -24,7 +24,7 @@ class Change:
     pkgbase: Pkgbase
     files: Mapping[str, UpstreamFile]
     content: Oid
-    revision: Oid
+    revision: str
     old_version: str | None
     new_version: str | None
     findings: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from ci_toolkit.model.config_keys import (
     parse_count,
     parse_names,
     parse_repository_name,
+    parse_sandbox,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class Settings:
     forge: str
     aur_metadata_url: str
     aur_git_url: str
+    aur_api_url: str
+    github_url: str
+    sandbox: str
+    nvchecker_review: bool
     allow_local_upstreams: bool
     remove_limit_percent: int
     overridden: tuple[str, ...] = ()
@@ -80,6 +85,10 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         forge=read("CI_FORGE", _one_line),
         aur_metadata_url=read("CI_AUR_METADATA_URL", _one_line),
         aur_git_url=read("CI_AUR_GIT_URL", _one_line),
+        aur_api_url=read("CI_AUR_API_URL", _one_line),
+        github_url=read("CI_GITHUB_URL", _one_line),
+        sandbox=read("CI_SANDBOX", parse_sandbox),
+        nvchecker_review=read("CI_NVCHECKER_REVIEW", parse_boolean),
         allow_local_upstreams=read("CI_ALLOW_LOCAL_UPSTREAMS", parse_boolean),
         remove_limit_percent=read("CI_REMOVE_LIMIT", parse_count),
         overridden=tuple(key for key in REPOSITORY_KEYS if read.is_overridden(key)),

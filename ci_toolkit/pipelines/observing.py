@@ -83,7 +83,7 @@ class Observer:
                 continue
             state = snapshot.state.package(package.pkgbase)
             request = SourceRequest(
-                pkgbase=package.pkgbase,
+                package=package,
                 text=text or "",
                 revision=state.upstream_revision,
                 timestamp_s=state.pkgbuild_timestamp,

@@ -16,17 +16,23 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.web import Web
     from ci_toolkit.model.names import Pkgbase
     from ci_toolkit.model.observation import SourceReport
+    from ci_toolkit.model.package import Package
     from ci_toolkit.model.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRequest:
-    """One package to look up: `text` is its CI_PKGBUILD_SOURCE, the others what was last dealt with."""
+    """One package to look up: `text` is its CI_PKGBUILD_SOURCE; revision and time are what was last dealt with."""
 
-    pkgbase: Pkgbase
+    package: Package
     text: str
     revision: str | None
     timestamp_s: int | None
+
+    @property
+    def pkgbase(self) -> Pkgbase:
+        """The package's name."""
+        return self.package.pkgbase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
