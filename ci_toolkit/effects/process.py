@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import selectors
 import signal
 import subprocess  # the only import of it: every other module is handed a `Processes`
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _KILL_GRACE_S = 5.0
+_CHUNK = 1 << 16
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +61,13 @@ class Processes:
         stdin: bytes = b"",
         statuses: Container[int] = (0,),
         pass_fds: tuple[int, ...] = (),
+        output_limit: int | None = None,
     ) -> Completed:
         """Run a program to its end.
 
-        Raises ProcessError when it cannot be started, exceeds `timeout_s` seconds (its whole process group is then
-        killed) or ends with a status that is not among `statuses`.
+        Raises ProcessError when it cannot be started, exceeds `timeout_s` seconds or writes more than `output_limit`
+        bytes (its whole process group is then killed), or ends with a status that is not among `statuses`. With an
+        output limit nobody waits for what a program leaves behind: once it has ended, its output is complete.
         """
         with self._lock:
             self.started += 1
@@ -81,10 +87,16 @@ class Processes:
             raise ProcessError(f"{argv[0]} cannot be started: {error.strerror}") from error
         with child:
             try:
-                stdout, stderr = child.communicate(stdin, timeout=timeout_s)
+                if output_limit is None:
+                    stdout, stderr = child.communicate(stdin, timeout=timeout_s)
+                else:
+                    stdout, stderr = _limited_output(child, timeout_s, output_limit)
             except subprocess.TimeoutExpired as error:
                 end_group(child)
                 raise ProcessError(f"{self._brief(argv)} did not end within {timeout_s:g} s") from error
+            except _TooMuchOutputError as error:
+                end_group(child)
+                raise ProcessError(f"{self._brief(argv)} wrote more than {output_limit} bytes") from error
             except BaseException:
                 end_group(child)
                 raise
@@ -96,6 +108,42 @@ class Processes:
 
     def _brief(self, argv: Sequence[str]) -> str:
         return self.redactor.clean(" ".join(argv[:12]))
+
+
+class _TooMuchOutputError(Exception):
+    """A program writes without end."""
+
+
+def _limited_output(child: subprocess.Popen[bytes], timeout_s: float, limit: int) -> tuple[bytes, bytes]:
+    """What a program writes until it ends, whoever still holds its output open then; nothing is written to it."""
+    if child.stdin is None or child.stdout is None or child.stderr is None:
+        raise AssertionError(child.args)
+    child.stdin.close()
+    child.stdin = None
+    parts: dict[int, bytearray] = {child.stdout.fileno(): bytearray(), child.stderr.fileno(): bytearray()}
+    deadline = time.monotonic() + timeout_s
+    with selectors.DefaultSelector() as waiting:
+        for descriptor in parts:
+            os.set_blocking(descriptor, False)
+            waiting.register(descriptor, selectors.EVENT_READ)
+        ended = False
+        while waiting.get_map():
+            ready = waiting.select(0 if ended else _LOOK_S)
+            for key, _ in ready:
+                chunk = os.read(key.fd, _CHUNK)
+                parts[key.fd] += chunk
+                if not chunk:
+                    waiting.unregister(key.fd)
+            if sum(map(len, parts.values())) > limit:
+                raise _TooMuchOutputError
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(child.args, timeout_s)
+            if ended and not ready:
+                break
+            ended = child.poll() is not None
+    child.wait(max(0.0, deadline - time.monotonic()))
+    stdout, stderr = parts.values()
+    return bytes(stdout), bytes(stderr)
 
 
 def end_group(child: subprocess.Popen[bytes]) -> None:

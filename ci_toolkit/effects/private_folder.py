@@ -1,0 +1,137 @@
+"""A folder for one run of a stranger's program: made of given files, and read back as if an enemy had been there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ci_toolkit.errors import UpstreamError
+from ci_toolkit.formats.git_objects import EXECUTABLE_MODE, FILE_MODE, LINK_MODE
+from ci_toolkit.model.observation import UpstreamFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_MOST_ENTRIES = 5_000
+_DEEPEST = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateFolder:
+    """A folder that belongs to user `owner` (None: to whoever runs this).
+
+    `scratch` is another one of theirs, for what nobody takes back; `people` a file of the form of /etc/passwd.
+    """
+
+    path: Path
+    scratch: Path
+    people: Path
+    owner: int | None
+
+    def fill(self, files: Mapping[str, UpstreamFile]) -> None:
+        """Write files; paths were judged before, and links are written as links."""
+        for name, file in files.items():
+            path = self.path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if file.mode == LINK_MODE:
+                path.symlink_to(os.fsdecode(file.content))
+            else:
+                path.write_bytes(file.content)
+                path.chmod(0o755 if file.mode == EXECUTABLE_MODE else 0o644)
+        if self.owner is not None:
+            _give(self.path, self.owner)
+
+    def read(
+        self, before: Mapping[str, UpstreamFile], *, largest_bytes: int, total_bytes: int
+    ) -> dict[str, UpstreamFile]:
+        """What lies there now; links only if they are as they were `before`.
+
+        UpstreamError for other links, devices, pipes, sockets, hard links, folders nested too deeply, too many or too
+        large files. `.git` folders are left out.
+        """
+        found: dict[str, UpstreamFile] = {}
+        total = 0
+        for name, entry in _walk(self.path):
+            information = entry.stat(follow_symlinks=False)
+            if stat.S_ISLNK(information.st_mode):
+                link = UpstreamFile(mode=LINK_MODE, content=os.fsencode(os.readlink(entry.path)))  # noqa: PTH115 - bytes
+                if before.get(name) != link:
+                    raise UpstreamError(f"{name!r} became a link, and only regular files are taken back")
+                found[name] = link
+                continue
+            if not stat.S_ISREG(information.st_mode) or information.st_nlink != 1:
+                raise UpstreamError(f"{name!r} is no regular file, and only those are taken back")
+            total += information.st_size
+            if information.st_size > largest_bytes or total > total_bytes:
+                raise UpstreamError(f"{name!r} is too large to be taken back")
+            mode = EXECUTABLE_MODE if information.st_mode & 0o100 else FILE_MODE
+            found[name] = UpstreamFile(mode=mode, content=_content(entry.path, information.st_size))
+            if len(found) > _MOST_ENTRIES:
+                raise UpstreamError(f"it left more than {_MOST_ENTRIES} files")
+        return found
+
+
+@contextmanager
+def private_folder(owner: int | None) -> Iterator[PrivateFolder]:
+    """A new, empty folder, gone afterwards, whatever was left in it."""
+    # Not TMPDIR: the owner has to be able to get there, and a person's own temporary folder may be closed to others.
+    outer = Path(tempfile.mkdtemp(prefix="ci-toolkit-sandbox-", dir=None if owner is None else "/var/tmp"))  # noqa: S108 - made by mkdtemp
+    try:
+        if owner is not None:
+            outer.chmod(0o711)
+        path, scratch, people = outer / "package", outer / "scratch", outer / "people"
+        number = os.getuid() if owner is None else owner
+        people.write_text(f"builder:x:{number}:{number}::/tmp:/bin/bash\n")
+        for folder in (path, scratch):
+            folder.mkdir(mode=0o700)
+            if owner is not None:
+                os.chown(folder, owner, owner)
+        yield PrivateFolder(path=path, scratch=scratch, people=people, owner=owner)
+    finally:
+        _remove(outer)
+
+
+def _walk(top: Path, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    if depth > _DEEPEST:
+        raise UpstreamError(f"{prefix!r} is nested too deeply")
+    try:
+        entries = sorted(os.scandir(top), key=lambda entry: entry.name)
+    except OSError as error:
+        raise UpstreamError(f"{prefix or 'its folder'!r} cannot be read: {error.strerror}") from error
+    for entry in entries:
+        name = f"{prefix}{entry.name}"
+        if not entry.is_dir(follow_symlinks=False):
+            yield name, entry
+        elif name != ".git":
+            yield from _walk(Path(entry.path), f"{name}/", depth + 1)
+
+
+def _content(path: str, size: int) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise UpstreamError(f"{Path(path).name!r} cannot be read: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(size)
+
+
+def _give(top: Path, owner: int) -> None:
+    for folder, _, names in os.walk(top):
+        os.chown(folder, owner, owner)
+        for name in names:
+            os.chown(Path(folder) / name, owner, owner, follow_symlinks=False)
+
+
+def _remove(outer: Path) -> None:
+    for folder, names, _ in os.walk(outer):
+        for name in names:
+            path = Path(folder) / name
+            if not path.is_symlink():
+                path.chmod(0o700)
+    shutil.rmtree(outer, ignore_errors=True)
