@@ -120,8 +120,10 @@ def _observer(
         aur_web=aur_web,
         heads=RemoteHeads(web=web, processes=workshop.processes, env=env),
         aur_heads=RemoteHeads(web=aur_web, processes=workshop.processes, env=aur_env),
-        upstreams=UpstreamCache(folder=upstreams, processes=workshop.processes, web=web, env=env),
-        aur_upstreams=UpstreamCache(folder=upstreams, processes=workshop.processes, web=aur_web, env=aur_env),
+        upstreams=UpstreamCache(folder=upstreams, processes=workshop.processes, web=web, clock=workshop.clock, env=env),
+        aur_upstreams=UpstreamCache(
+            folder=upstreams, processes=workshop.processes, web=aur_web, clock=workshop.clock, env=aur_env
+        ),
         files=CacheFiles(folder=workshop.cache),
         clock=workshop.clock,
         settings=settings,

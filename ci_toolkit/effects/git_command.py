@@ -49,12 +49,16 @@ _ALWAYS = ("-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", "-c", "maintenan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Git:
-    """git on one repository: `git_dir` is its `.git` folder or a bare repository, `env` the whole environment."""
+    """git on one repository: `git_dir` is its `.git` folder or a bare repository, `env` the whole environment.
+
+    `largest_file_bytes` ends a git that writes a larger file, as a pack that a stranger sends without end.
+    """
 
     processes: Processes
     git_dir: Path
     env: Mapping[str, str]
     token: str | None = None
+    largest_file_bytes: int | None = None
 
     def run(
         self,
@@ -65,10 +69,11 @@ class Git:
     ) -> Completed:
         """Run `git ARGUMENTS`; GitError when it does not end with one of `statuses`."""
         argv = ("git", f"--git-dir={self.git_dir}", *_ALWAYS, *arguments)
+        limit = () if self.largest_file_bytes is None else ("prlimit", f"--fsize={self.largest_file_bytes}", "--")
         with _askpass(self.token) as (variables, descriptors):
             try:
                 return self.processes.run(
-                    argv,
+                    (*limit, *argv),
                     env={**self.env, **variables},
                     timeout_s=timeout_s,
                     stdin=stdin,
@@ -76,7 +81,7 @@ class Git:
                     pass_fds=descriptors,
                 )
             except ProcessError as error:
-                raise GitError(_without_prefix(error.problem, argv), said=error.said) from error
+                raise GitError(_without_prefix(error.problem, (*limit, *argv), len(limit)), said=error.said) from error
 
 
 def own_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -150,8 +155,8 @@ def _memory_file(content: bytes, *, executable: bool = False) -> int:
     return descriptor
 
 
-def _without_prefix(problem: str, argv: tuple[str, ...]) -> str:
-    """`problem` with `git --git-dir=… -c …` cut down to `git` and the subcommand."""
+def _without_prefix(problem: str, argv: tuple[str, ...], before: int) -> str:
+    """`problem` with `git --git-dir=… -c …`, and `before` words that come first, cut down to `git` and subcommand."""
     shown = " ".join(argv[:12])
-    short = " ".join(("git", *argv[2 + len(_ALWAYS) :][:6]))
+    short = " ".join(("git", *argv[before + 2 + len(_ALWAYS) :][:6]))
     return problem.replace(shown, short)

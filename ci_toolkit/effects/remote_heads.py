@@ -62,7 +62,9 @@ class RemoteHeads:
         asked = dict.fromkeys(("HEAD", *wanted))
         argv = ("git", *options, "ls-remote", "--quiet", "--end-of-options", remote.url, *asked)
         try:
-            output = self.processes.run(argv, env=self.env, timeout_s=_TIMEOUT_S).stdout.decode(errors="replace")
+            output = self.processes.run(
+                argv, env=self.env, timeout_s=min(_TIMEOUT_S, self.web.remaining_s())
+            ).stdout.decode(errors="replace")
         except ProcessError as error:
             raise UpstreamError(f"{remote.url} cannot be asked: {error.said}") from error
         pairs = (line.split("\t") for line in output.split("\n") if "\t" in line)

@@ -5,14 +5,13 @@ One repository a URL. Nothing in it is trusted or needed: a damaged one is throw
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ci_toolkit.effects.cache_files import locked
 from ci_toolkit.effects.git_command import NETWORK_TIMEOUT_S, Git
 from ci_toolkit.effects.git_repository import Repository
 from ci_toolkit.effects.remote_heads import address_options
@@ -22,13 +21,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.process import Processes
     from ci_toolkit.effects.web import Web
     from ci_toolkit.formats.source_url import GitRemote
     from ci_toolkit.model.names import Oid
 
 _CONFIG = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n[transfer]\n\tfsckObjects = true\n"
+# A package folder has at most 60 MiB; a pack is compressed and holds many, and whoever sends more is cut off.
+_LARGEST_PACK_BYTES = 512 << 20
+_MOST_FAILURES = 24
+_PARTS_S = 120.0
 _OPTIONS = ("--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--force", "--stdin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A repository and what of the wanted refs it does not have, with the reasons."""
+
+    repository: Repository
+    failures: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,31 +50,55 @@ class UpstreamCache:
     folder: Path
     processes: Processes
     web: Web
+    clock: Clock
     env: Mapping[str, str]
 
     @contextmanager
-    def fetched(self, remote: GitRemote, heads: Mapping[str, Oid]) -> Iterator[Repository]:
-        """A repository that holds the commits `heads` (ref to commit) of `remote`, brought in by one fetch.
+    def fetched(self, remote: GitRemote, heads: Mapping[str, Oid]) -> Iterator[Fetched]:
+        """The commits `heads` (ref to commit) of `remote`, by one fetch, or by several where some cannot be had.
 
-        UpstreamError when the remote does not give them. Another process that uses the same repository is waited for.
+        UpstreamError when none can be had. Another process that uses the same repository is waited for.
         """
         name = hashlib.sha256(remote.url.encode()).hexdigest()[:32]
         path = self.folder / f"{name}.git"
-        with _locked(self.folder / f"{name}.lock"):
+        with locked(self.folder / f"{name}.lock"):
             yield self._filled(path, remote, heads)
 
-    def _filled(self, path: Path, remote: GitRemote, heads: Mapping[str, Oid]) -> Repository:
-        try:
-            repository = self._open(path)
-            missing = self._missing(repository, heads)
-            if missing:
-                self._fetch(repository, remote, missing)
-        except GitError:
+    def _filled(self, path: Path, remote: GitRemote, heads: Mapping[str, Oid]) -> Fetched:
+        repository = self._open(path)
+        missing = self._missing(repository, heads)
+        failures = self._fetch_parts(repository, remote, missing)
+        if missing and failures.keys() == missing.keys():
             # Either the remote fails, and does so again, or what lies here is damaged.
             shutil.rmtree(path, ignore_errors=True)
             repository = self._open(path)
-            self._fetch_anew(repository, remote, heads)
-        return repository
+            failures = self._fetch_parts(repository, remote, heads)
+            if failures.keys() == heads.keys():
+                reason = next(iter(failures.values()))
+                raise UpstreamError(f"{remote.url} cannot be fetched: {reason}")
+        return Fetched(repository=repository, failures=failures)
+
+    def _fetch_parts(self, repository: Repository, remote: GitRemote, heads: Mapping[str, Oid]) -> dict[str, str]:
+        """Fetch all of `heads` at once; where that fails, halves of them, so that a bad one does not keep out others.
+
+        What could not be fetched, with the reason. Many failures in a row mean that more asking is of no use.
+        """
+        failures: dict[str, str] = {}
+        parts = [dict(heads)] if heads else []
+        failed_fetches = 0
+        give_up_s = self.clock.monotonic() + _PARTS_S
+        while parts:
+            part = parts.pop(0)
+            try:
+                self._fetch(repository, remote, part)
+            except GitError as error:
+                failed_fetches += 1
+                if len(part) == 1 or failed_fetches >= _MOST_FAILURES or self.clock.monotonic() > give_up_s:
+                    failures.update(dict.fromkeys(part, error.said or error.problem))
+                    continue
+                refs, middle = list(part), len(part) // 2
+                parts += [{ref: part[ref] for ref in half} for half in (refs[:middle], refs[middle:])]
+        return failures
 
     def _open(self, path: Path) -> Repository:
         if not (path / "HEAD").exists():
@@ -71,7 +107,7 @@ class UpstreamCache:
                 (path / folder).mkdir(parents=True)
             (path / "config").write_text(_CONFIG)
             (path / "HEAD").write_text("ref: refs/heads/none\n")
-        git = Git(processes=self.processes, git_dir=path, env=self.env)
+        git = Git(processes=self.processes, git_dir=path, env=self.env, largest_file_bytes=_LARGEST_PACK_BYTES)
         return Repository(git=git, hash_name="sha1", top=None)
 
     def _missing(self, repository: Repository, heads: Mapping[str, Oid]) -> dict[str, Oid]:
@@ -80,12 +116,6 @@ class UpstreamCache:
         except GitError:
             return dict(heads)
         return {ref: oid for ref, oid in heads.items() if oid not in present}
-
-    def _fetch_anew(self, repository: Repository, remote: GitRemote, heads: Mapping[str, Oid]) -> None:
-        try:
-            self._fetch(repository, remote, heads)
-        except GitError as error:
-            raise UpstreamError(f"{remote.url} cannot be fetched: {error.said}") from error
 
     def _fetch(self, repository: Repository, remote: GitRemote, heads: Mapping[str, Oid]) -> None:
         options = address_options(remote, allow_local=self.web.manners.allow_local)
@@ -100,21 +130,5 @@ class UpstreamCache:
             "--end-of-options",
             remote.url,
             stdin=specs.encode(),
-            timeout_s=NETWORK_TIMEOUT_S,
+            timeout_s=min(NETWORK_TIMEOUT_S, self.web.remaining_s()),
         )
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that the system drops when the process ends, however it ends."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        hint = "XDG_CACHE_HOME names another place"
-        raise UpstreamError(f"the cache {path.parent} cannot be written: {error.strerror}", hint=hint) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

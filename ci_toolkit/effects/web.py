@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -22,8 +23,6 @@ from ci_toolkit.effects.addresses import ForbiddenAddressError, PublicAddressAda
 from ci_toolkit.errors import UpstreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
     from ci_toolkit.effects.clock import Clock
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -34,7 +33,11 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebManners:
-    """How upstream hosts are treated. Times are seconds; `give_up_after` counts failed requests of a host in a row."""
+    """How upstream hosts are treated.
+
+    Times are seconds; `give_up_after` counts failed requests of a host in a row, `per_host` limits requests to one at
+    the same time, and when `time_limit_s` have passed since the client was made, nothing is asked any more.
+    """
 
     allow_local: bool = False
     delay_s: float = 0.0
@@ -45,11 +48,13 @@ class WebManners:
     longest_wait_s: float = 60.0
     give_up_after: int = 3
     connections: int = 64
+    per_host: int = 64
+    time_limit_s: float = 1_800.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An HTTP answer whose body was read in full."""
+    """An HTTP answer; its body was read in full, or is empty where somebody else took it."""
 
     url: str
     status: int
@@ -57,8 +62,24 @@ class Answer:
     body: bytes
 
 
+Take = Callable[[int, Mapping[str, str], Iterator[bytes]], bytes]
+
+
+@dataclass(slots=True)
+class _Request:
+    """What is asked; `headers` are made for every attempt, `take` gets status, headers and body of an answer."""
+
+    method: str
+    headers: Callable[[], Mapping[str, str]]
+    body: bytes | None
+    limit_bytes: int
+    kind: str
+    take: Take
+
+
 @dataclass(slots=True)
 class _Host:
+    slots: threading.BoundedSemaphore
     lock: threading.Lock = field(default_factory=threading.Lock)
     next_start: float = 0.0
     failures: int = 0
@@ -73,6 +94,7 @@ class Web:
         self.requests: Counter[str] = Counter()
         self._clock = clock
         self._hosts: dict[str, _Host] = {}
+        self._deadline = clock.monotonic() + manners.time_limit_s
         self._lock = threading.Lock()
         self._session = requests.Session()
         self._session.trust_env = proxies is None
@@ -92,19 +114,30 @@ class Web:
 
     def get(self, url: str, *, limit_bytes: int, headers: Mapping[str, str] | None = None, kind: str = "get") -> Answer:
         """GET a URL. Statuses below 400 are answers, 304 among them; UpstreamError for anything else."""
-        return self._ask("GET", url, headers=headers or {}, body=None, limit_bytes=limit_bytes, kind=kind)
+        return self._ask(url, _Request("GET", lambda: headers or {}, None, limit_bytes, kind, _whole))
+
+    def fetch(
+        self, url: str, *, limit_bytes: int, headers: Callable[[], Mapping[str, str]], take: Take, kind: str = "file"
+    ) -> Answer:
+        """GET a URL, its body taken in pieces by `take`; `headers` are asked for before every attempt."""
+        return self._ask(url, _Request("GET", headers, None, limit_bytes, kind, take))
 
     def post(self, url: str, body: bytes, *, limit_bytes: int, headers: Mapping[str, str], kind: str) -> Answer:
         """POST something that may be asked twice. Answers as `get` does."""
-        return self._ask("POST", url, headers=headers, body=body, limit_bytes=limit_bytes, kind=kind)
+        return self._ask(url, _Request("POST", lambda: headers, body, limit_bytes, kind, _whole))
 
-    def _ask(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, limit_bytes: int, kind: str
-    ) -> Answer:
+    def remaining_s(self) -> float:
+        """Seconds until nothing is asked any more; UpstreamError when that is so already."""
+        remaining = self._deadline - self._clock.monotonic()
+        if remaining <= 0:
+            raise UpstreamError(f"the run's time limit of {self.manners.time_limit_s:g} s is over")
+        return remaining
+
+    def _ask(self, url: str, request: _Request) -> Answer:
         host = self._host(url)
         self._refuse_given_up(url)
         try:
-            answer = self._try_often(lambda: self._follow(method, url, headers, body, limit_bytes, kind), url)
+            answer = self._try_often(lambda: self._follow(url, request), url)
         except ForbiddenAddressError:
             raise
         except _TransientError as error:
@@ -139,11 +172,9 @@ class Web:
                 self._refuse_given_up(url)
         raise AssertionError(url)
 
-    def _follow(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit_bytes: int, kind: str
-    ) -> Answer:
+    def _follow(self, url: str, request: _Request) -> Answer:
         for _ in range(_MOST_REDIRECTS + 1):
-            answer = self._once(method, url, headers, body, limit_bytes, kind)
+            answer = self._once(url, request)
             if answer.status not in _REDIRECTS or "Location" not in answer.headers:
                 return answer
             target = urljoin(url, answer.headers["Location"])
@@ -152,22 +183,34 @@ class Web:
             url = target
         raise UpstreamError(f"{_shown(url)} redirects more than {_MOST_REDIRECTS} times")
 
-    def _once(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, limit_bytes: int, kind: str
-    ) -> Answer:
+    def _once(self, url: str, request: _Request) -> Answer:
         self._keep_distance(url)
-        with self._lock:
-            self.requests[kind] += 1
-        timeout = (self.manners.connect_timeout_s, self.manners.read_timeout_s)
+        host = self._host(url)
+        with host.slots:
+            with self._lock:
+                self.requests[request.kind] += 1
+            return self._exchange(url, request)
+
+    def _exchange(self, url: str, request: _Request) -> Answer:
+        remaining = self.remaining_s()
+        timeout = (min(self.manners.connect_timeout_s, remaining), min(self.manners.read_timeout_s, remaining))
         try:
             with self._session.request(
-                method, url, headers=dict(headers), data=body, timeout=timeout, allow_redirects=False, stream=True
+                request.method,
+                url,
+                headers=dict(request.headers()),
+                data=request.body,
+                timeout=timeout,
+                allow_redirects=False,
+                stream=True,
             ) as response:
-                if response.status_code in _AGAIN:
-                    problem = f"{_shown(url)} answers {response.status_code}"
-                    raise _TransientError(problem, retry_after_s=_retry_after(response.headers))
-                content = b"".join(self._limited(response, url, limit_bytes))
-                return Answer(url=url, status=response.status_code, headers=response.headers, body=content)
+                status, headers = response.status_code, response.headers
+                if status in _AGAIN:
+                    problem = f"{_shown(url)} answers {status}"
+                    raise _TransientError(problem, retry_after_s=self._asked_to_wait(url, headers))
+                take = request.take if status in (200, 206) else _whole
+                content = take(status, headers, self._limited(response, url, request.limit_bytes))
+                return Answer(url=url, status=status, headers=headers, body=content)
         except UnresolvedHostError as error:
             raise _TransientError(error.problem) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -178,7 +221,7 @@ class Web:
 
     def _limited(self, response: requests.Response, url: str, limit_bytes: int) -> Iterator[bytes]:
         """The body as it was sent, within limits of size and time."""
-        deadline = self._clock.monotonic() + 20 * self.manners.read_timeout_s
+        deadline = self._clock.monotonic() + min(20 * self.manners.read_timeout_s, self.remaining_s())
         size = 0
         for chunk in response.raw.stream(_CHUNK, decode_content=False):
             size += len(chunk)
@@ -189,17 +232,35 @@ class Web:
             yield chunk
 
     def _keep_distance(self, url: str) -> None:
-        if not self.manners.delay_s:
-            return
         host = self._host(url)
         with host.lock:
-            start = max(self._clock.monotonic(), host.next_start)
-            host.next_start = start + self.manners.delay_s
-        self._clock.sleep(max(0.0, start - self._clock.monotonic()))
+            now = self._clock.monotonic()
+            start = max(now, host.next_start)
+            if self.manners.delay_s:
+                host.next_start = start + self.manners.delay_s
+        if start > now:
+            self._clock.sleep(start - now)
+
+    def _asked_to_wait(self, url: str, headers: Mapping[str, str]) -> float | None:
+        """How long a host wants not to be asked, by anybody."""
+        wait = _retry_after(headers)
+        if wait is not None and wait <= self.manners.longest_wait_s:
+            host = self._host(url)
+            with host.lock:
+                host.next_start = max(host.next_start, self._clock.monotonic() + wait)
+        return wait
 
     def _host(self, url: str) -> _Host:
         with self._lock:
-            return self._hosts.setdefault(urlsplit(url).netloc.lower(), _Host())
+            name = urlsplit(url).netloc.lower()
+            if name not in self._hosts:
+                self._hosts[name] = _Host(threading.BoundedSemaphore(self.manners.per_host))
+            return self._hosts[name]
+
+
+def _whole(_status: int, _headers: Mapping[str, str], chunks: Iterator[bytes]) -> bytes:
+    """The body in one piece."""
+    return b"".join(chunks)
 
 
 class _TransientError(UpstreamError):

@@ -127,19 +127,21 @@ def _look_up(due: Sequence[_Due], tools: SourceTools) -> dict[Pkgbase, SourceOut
     outcomes = {item.request.pkgbase: _without_fetch(item, heads.get(_ref(item)), tools) for item in due}
     moved = {_ref(item): heads[_ref(item)] for item in due if outcomes[item.request.pkgbase] is None}
     folders: Mapping[Oid, Folder | UpstreamError] = {}
-    failure = "the AUR's mirror gave nothing"
+    failures: Mapping[str, str] = {}
     if moved:
         try:
-            with tools.aur_upstreams.fetched(remote, moved) as repository:
-                folders = read_folders(repository, moved.values())
+            with tools.aur_upstreams.fetched(remote, moved) as fetched:
+                failures = fetched.failures
+                folders = read_folders(fetched.repository, [moved[ref] for ref in moved if ref not in failures])
         except UpstreamError as error:
-            failure = error.what
+            failures = dict.fromkeys(moved, error.what)
     found: dict[Pkgbase, SourceOutcome] = {}
     for item in due:
         outcome = outcomes[item.request.pkgbase]
         if outcome is None:
             commit = heads[_ref(item)]
-            outcome = _outcome(item, commit, folders.get(commit) or UpstreamError(failure), tools)
+            failure = UpstreamError(failures.get(_ref(item), "the AUR's mirror gave nothing"))
+            outcome = _outcome(item, commit, folders.get(commit) or failure, tools)
         found[item.request.pkgbase] = outcome
         tools.done(item.request.pkgbase)
     return found

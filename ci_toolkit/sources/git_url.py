@@ -60,8 +60,8 @@ def _observe_remote(
         moved = [request for request in requests if request.revision != head]
         folder: Folder | UpstreamError | None = None
         if moved:
-            with tools.upstreams.fetched(remote, {"HEAD": head}) as repository:
-                folder = read_folders(repository, [head])[head]
+            with tools.upstreams.fetched(remote, {"HEAD": head}) as fetched:
+                folder = read_folders(fetched.repository, [head])[head]
     except UpstreamError as error:
         return {request.pkgbase: CouldNotAsk(reason=error.what) for request in requests}
     return {
