@@ -1,7 +1,8 @@
 """The one HTTP client: polite to hosts, strict about answers.
 
 It keeps connections open, spaces requests to one host, retries what may be asked twice, limits time and size, follows
-redirects itself (a POST stays a POST, https stays https), and gives a host up that keeps failing.
+redirects itself (a POST stays a POST, https stays https, what carries credentials stays at its host), and gives a host
+up that keeps failing.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _AGAIN = frozenset({429, 500, 502, 503, 504})
 _MOST_REDIRECTS = 5
+_SECRET_HEADERS = frozenset({"authorization", "private-token", "job-token", "cookie"})
 _CHUNK = 1 << 16
 
 
@@ -96,7 +98,7 @@ class Web:
         self._hosts: dict[str, _Host] = {}
         self._deadline = clock.monotonic() + manners.time_limit_s
         self._lock = threading.Lock()
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = proxies is None
         self._session.proxies = dict(proxies or {})
         self._session.cookies.set_policy(_NoCookies())
@@ -177,10 +179,7 @@ class Web:
             answer = self._once(url, request)
             if answer.status not in _REDIRECTS or "Location" not in answer.headers:
                 return answer
-            target = urljoin(url, answer.headers["Location"])
-            if urlsplit(target).scheme not in ("https", urlsplit(url).scheme) or "@" in urlsplit(target).netloc:
-                raise UpstreamError(f"{_shown(url)} redirects to {_shown(target)}, which is not followed")
-            url = target
+            url = _redirected(url, answer.headers["Location"], headers)
         raise UpstreamError(f"{_shown(url)} redirects more than {_MOST_REDIRECTS} times")
 
     def _once(self, url: str, request: _Request) -> Answer:
@@ -271,6 +270,13 @@ class _TransientError(UpstreamError):
         self.retry_after_s = retry_after_s
 
 
+class _Session(requests.Session):
+    """One that leaves redirects alone: it would read, and unpack, the whole body of one before it gives it away."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """There is none."""
+
+
 def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Upstreams learn nothing of who asks."""
     return request
@@ -281,6 +287,21 @@ class _NoCookies(requests.cookies.cookielib.DefaultCookiePolicy):  # type: ignor
 
     def set_ok(self, _cookie: object, _request: object) -> bool:
         return False
+
+
+def _redirected(url: str, location: str, headers: Mapping[str, str]) -> str:
+    """Where a redirect leads; UpstreamError when it may not be followed there with these headers."""
+    try:
+        target = urljoin(url, location)
+        here, there, shown = urlsplit(url), urlsplit(target), _shown(target)
+    except ValueError as error:
+        raise UpstreamError(f"{_shown(url)} redirects to no URL") from error
+    is_safe = there.scheme in ("https", here.scheme) and "@" not in there.netloc
+    is_secret = any(name.lower() in _SECRET_HEADERS for name in headers)
+    is_here = (there.scheme, there.netloc.lower()) == (here.scheme, here.netloc.lower())
+    if not is_safe or (is_secret and not is_here):
+        raise UpstreamError(f"{_shown(url)} redirects to {shown}, which is not followed")
+    return target
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import socket
 from pathlib import Path
@@ -112,6 +113,13 @@ def test_a_body_beyond_the_limit_is_not_read(web: Web, upstreams: Upstreams) -> 
         ask(web, upstreams)
 
 
+def test_a_redirect_with_a_body_beyond_the_limit_is_not_read_either(web: Web, upstreams: Upstreams) -> None:
+    bomb = {"status": 302, "headers": {"Location": "/files/x", "Content-Encoding": "gzip"}}
+    upstreams.fail("file", **bomb, body=gzip.compress(b"x" * 100_000_000))
+    with pytest.raises(UpstreamError, match="more than 10000 bytes"):
+        ask(web, upstreams)
+
+
 def test_a_local_address_is_refused_before_anything_is_sent(clock: QuickClock, upstreams: Upstreams) -> None:
     careful = Web(clock=clock, manners=WebManners())
     for host in ("127.0.0.1", "localhost"):
@@ -191,3 +199,27 @@ def test_credentials_that_the_user_keeps_for_a_host_are_not_sent(web: Web, upstr
     upstreams.fail("file", status=200)
     ask(web, upstreams)
     assert upstreams.credentials == []
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization", "PRIVATE-TOKEN", "Cookie"])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2"])
+def test_a_redirect_takes_credentials_to_no_other_host(web: Web, upstreams: Upstreams, name: str, host: str) -> None:
+    there = f"{upstreams.url.replace('127.0.0.1', host)}/files/there"
+    upstreams.fail("file", status=302, headers={"Location": there}, times=1)
+    with pytest.raises(UpstreamError, match="is not followed"):
+        web.get(f"{upstreams.url}/files/here", limit_bytes=100, headers={name: "bearer canary"})
+    assert [seen.path for seen in upstreams.seen] == ["/files/here"]
+
+
+def test_a_redirect_keeps_credentials_at_the_same_host(web: Web, upstreams: Upstreams) -> None:
+    upstreams.fail("file", status=302, headers={"Location": "/files/there"}, times=1)
+    upstreams.fail("file", status=200)
+    web.get(f"{upstreams.url}/files/here", limit_bytes=100, headers={"Authorization": "bearer canary"})
+    assert upstreams.credentials == ["bearer canary"] * 2
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://127.0.0.1:99999/", "http://[::1", "//[x]/"])
+def test_redirects_to_what_is_no_url_are_refused(web: Web, upstreams: Upstreams, location: str) -> None:
+    upstreams.fail("file", status=302, headers={"Location": location})
+    with pytest.raises(UpstreamError):
+        ask(web, upstreams)
