@@ -5,17 +5,23 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from ci_toolkit.cli.reporting import report
 from ci_toolkit.cli.surface import Terminal, declare_repository, declare_run, workshop_for
 from ci_toolkit.effects.cache_files import CacheFiles
 from ci_toolkit.effects.git_command import upstream_environment
+from ci_toolkit.effects.github_api import GithubApi
 from ci_toolkit.effects.remote_heads import RemoteHeads
 from ci_toolkit.effects.shfmt import Shfmt
+from ci_toolkit.effects.token import GITHUB_VARIABLES, github_token
 from ci_toolkit.effects.upstream_cache import UpstreamCache
 from ci_toolkit.effects.web import Web, WebManners
+from ci_toolkit.errors import ConfigError
+from ci_toolkit.formats.service_url import parse_service
 from ci_toolkit.model.config_keys import parse_boolean, parse_names
+from ci_toolkit.model.settings import SETTINGS_PATH
 from ci_toolkit.pipelines.observing import Observer
 from ci_toolkit.pipelines.on_schedule import OnSchedule
 from ci_toolkit.plugins import load_backend, load_forge, load_sources
@@ -24,9 +30,10 @@ from ci_toolkit.sources.spec import SourceTools
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ci_toolkit.model.package import Snapshot
+    from ci_toolkit.model.settings import Settings
     from ci_toolkit.pipelines.workshop import Workshop
 
 NAME = "on-schedule"
@@ -35,6 +42,7 @@ HELP = "by a timer: check all upstreams, apply harmless updates, send the rest t
 log = logging.getLogger(__name__)
 
 _REQUESTS_PER_WORKER = 8
+_API_WAIT_S = 5.0
 
 
 def declare(parser: ArgumentParser) -> None:
@@ -44,7 +52,9 @@ def declare(parser: ArgumentParser) -> None:
     parser.epilog = (
         "Environment: TRIGGER schedules the packages whose CI_ON_TRIGGER equals it and does nothing else; "
         "CI_TEST_PACKAGES (names separated by colons) limits the run to those packages; "
-        "SKIP_ON_COMMIT_CHECK=true runs although an on-commit run is missing."
+        "SKIP_ON_COMMIT_CHECK=true runs although an on-commit run is missing; "
+        "GH_TOKEN or GITHUB_TOKEN, a token for CI_GITHUB_URL without any rights, asks for the heads of many "
+        "repositories there with one request."
     )
 
 
@@ -58,7 +68,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
         log.info("%s: the environment's value is used, not that of .ci/config", key)
     selected = parse_names(f"{environ.get('CI_TEST_PACKAGES', '')}:{environ.get('CI_TEST_PACKAGE', '')}")
     with ExitStack() as stack:
-        web, aur_web = (stack.enter_context(closing(client)) for client in _web_clients(snapshot, terminal))
+        webs = _Webs(*(stack.enter_context(closing(client)) for client in _web_clients(snapshot, terminal)))
         pool = stack.enter_context(ThreadPoolExecutor(_parallel(snapshot), thread_name_prefix="upstream"))
 
         def observer(seen: Snapshot) -> Observer:
@@ -68,7 +78,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
             done = stack.enter_context(
                 progress(total, stream=terminal.stderr, surroundings=terminal.surroundings, clock=terminal.clock)
             )
-            return _observer(seen, workshop, web, aur_web, pool, done)
+            return _observer(seen, workshop, webs, pool, done)
 
         pipeline = OnSchedule(
             workshop=workshop,
@@ -81,7 +91,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
             dry_run=options.dry_run,
         )
         outcome = pipeline.run(snapshot)
-        requests = web.requests.total() + aur_web.requests.total()
+        requests = sum(client.requests.total() for client in webs)
     return report(outcome, terminal, workshop, as_json=options.json, started_s=started_s, requests=requests)
 
 
@@ -90,8 +100,18 @@ def _parallel(snapshot: Snapshot) -> int:
     return snapshot.settings.max_parallel * _REQUESTS_PER_WORKER
 
 
-def _web_clients(snapshot: Snapshot, terminal: Terminal) -> tuple[Web, Web]:
-    """The client for everybody, and the one for the AUR, which may have a proxy of its own."""
+class _Webs(NamedTuple):
+    """The client for everybody, the one for the AUR, which may have a proxy of its own, and the one for GitHub's API.
+
+    What the API refuses is asked otherwise, so it is not waited for, and its failures do not count for its host.
+    """
+
+    everybody: Web
+    aur: Web
+    api: Web
+
+
+def _web_clients(snapshot: Snapshot, terminal: Terminal) -> Iterator[Web]:
     settings = snapshot.settings
     manners = WebManners(
         allow_local=settings.allow_local_upstreams,
@@ -99,19 +119,37 @@ def _web_clients(snapshot: Snapshot, terminal: Terminal) -> tuple[Web, Web]:
         connections=_parallel(snapshot),
     )
     proxies = {"http": settings.aur_proxy, "https": settings.aur_proxy} if settings.aur_proxy else None
-    return Web(clock=terminal.clock, manners=manners), Web(clock=terminal.clock, manners=manners, proxies=proxies)
+    yield Web(clock=terminal.clock, manners=manners)
+    yield Web(clock=terminal.clock, manners=manners, proxies=proxies)
+    yield Web(clock=terminal.clock, manners=replace(manners, attempts=2, longest_wait_s=_API_WAIT_S))
+
+
+def _github(settings: Settings, workshop: Workshop, web: Web) -> GithubApi | None:
+    """GitHub's API where there is a token for it; ConfigError when the token must not be sent to CI_GITHUB_URL."""
+    try:
+        token = github_token(workshop.environ)
+    except ValueError:
+        log.warning("%s: what it holds is no token and is not used", " or ".join(GITHUB_VARIABLES))
+        return None
+    if token is None:
+        return None
+    try:
+        service = parse_service(settings.github_url, allow_local=settings.allow_local_upstreams)
+    except ConfigError as error:
+        raise error.located(file=SETTINGS_PATH, key="CI_GITHUB_URL") from None
+    return GithubApi(web=web, service=service, token=token)
 
 
 def _observer(
     snapshot: Snapshot,
     workshop: Workshop,
-    web: Web,
-    aur_web: Web,
+    webs: _Webs,
     pool: ThreadPoolExecutor,
     done: Callable[[str], None],
 ) -> Observer:
     settings = snapshot.settings
     local = settings.allow_local_upstreams
+    web, aur_web = webs.everybody, webs.aur
     env = upstream_environment(workshop.environ, allow_local=local)
     aur_env = upstream_environment(workshop.environ, allow_local=local, proxy=settings.aur_proxy)
     upstreams = workshop.cache / "upstreams"
@@ -125,6 +163,7 @@ def _observer(
             folder=upstreams, processes=workshop.processes, web=aur_web, clock=workshop.clock, env=aur_env
         ),
         files=CacheFiles(folder=workshop.cache),
+        github=_github(settings, workshop, webs.api),
         clock=workshop.clock,
         settings=settings,
         memory=snapshot.state.memory,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.effects.cache_files import CacheFiles
     from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.effects.github_api import GithubApi
     from ci_toolkit.effects.remote_heads import RemoteHeads
     from ci_toolkit.effects.upstream_cache import UpstreamCache
     from ci_toolkit.effects.web import Web
@@ -39,8 +40,8 @@ class SourceRequest:
 class SourceTools:
     """The effects and settings a source may use.
 
-    `memory` is what the kinds wanted remembered, `pool` runs what may go on at the same time, and `done` is to be
-    called once for every package when its answer is known.
+    `github` is None without a token for it, `memory` is what the kinds wanted remembered, `pool` runs what may go on at
+    the same time, and `done` is to be called once for every package when its answer is known.
     """
 
     web: Web
@@ -49,6 +50,7 @@ class SourceTools:
     aur_heads: RemoteHeads
     upstreams: UpstreamCache
     aur_upstreams: UpstreamCache
+    github: GithubApi | None
     files: CacheFiles
     clock: Clock
     settings: Settings

@@ -9,6 +9,7 @@ from ci_toolkit.errors import ConfigError, UpstreamError
 from ci_toolkit.formats.source_url import GitRemote, VcsSource, parse_git_url
 from ci_toolkit.model.observation import CouldNotAsk, Head, HeadOutcome
 from ci_toolkit.model.vcs import followed
+from ci_toolkit.sources.github_heads import github_heads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 def observe_heads(packages: Iterable[Package], tools: SourceTools) -> dict[Pkgbase, HeadOutcome]:
     """One outcome a package; each distinct repository is asked once, for all the branches that are followed."""
     outcomes, followers = _sort_out(packages, tools)
+    known = github_heads(followers, tools)
 
     def ask(remote: GitRemote) -> dict[str, Oid] | UpstreamError:
         try:
-            return tools.heads.ask(remote, followers[remote])
+            return known[remote] if remote in known else tools.heads.ask(remote, followers[remote])
         except UpstreamError as error:
             return error
         finally:

@@ -20,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from tests.support.forge_apis import ForgeApis
 from tests.support.git import BASE_TIME_S, GitRepo
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ DUMP_PATH = "/packages-meta-ext-v1.json.gz"
 
 @dataclass(frozen=True)
 class Seen:
-    """One request: `kind` is dump, ls-refs, advertise, fetch, push, file or other; `origin-…` for the origin."""
+    """One request: `kind` is dump, ls-refs, advertise, fetch, push, file, graphql, api or other; `origin-…` for the origin."""
 
     method: str
     path: str
@@ -69,6 +70,7 @@ class Upstreams:
         self.env = dict(env)
         self.aur_packages: dict[str, AurPackage] = {}
         self.virtual: dict[str, dict[str, str]] = {}
+        self.apis = ForgeApis(self.refs_of)
         self.filler = 0
         self.dump_body: bytes | None = None
         self.faults: list[Fault] = []
@@ -111,6 +113,13 @@ class Upstreams:
         """The bare repository served at `/<name>.git`, made when it is not there."""
         path = self.root / f"{name}.git"
         return GitRepo(path, self.env) if path.exists() else GitRepo.bare(path, self.env, **options)
+
+    def refs_of(self, path: str) -> dict[str, str] | None:
+        """The refs of the repository at `/<name>.git`, None when there is none."""
+        folder = self.root / path.lstrip("/")
+        if path not in self.virtual and (folder / "HEAD").exists():
+            return read_refs(folder)
+        return self.virtual.get(path)
 
     def origin(self) -> GitRepo:
         """A package repository that may be pushed to, as forges allow it."""
@@ -269,6 +278,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._ls_refs(path, body)
         elif seen.kind == "file":
             self._file(path)
+        elif seen.kind in ("graphql", "api"):
+            self._answer(*upstreams.apis.answer(self.command, self.path, self.headers, body))
         else:
             self._git(path, query, body, loses_answer=fault is not None and fault.lose_answer)
 
@@ -324,14 +335,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _ls_refs(self, path: str, body: bytes) -> None:
         repository = path.removesuffix("/git-upload-pack")
-        upstreams = self.server.upstreams
-        refs = upstreams.virtual.get(repository)
+        refs = self.server.upstreams.refs_of(repository)
         if refs is None:
-            folder = upstreams.root / repository.lstrip("/")
-            if not (folder / "HEAD").exists():
-                self._answer(404, b"no such repository\n", {})
-                return
-            refs = read_refs(folder)
+            self._answer(404, b"no such repository\n", {})
+            return
         prefixes = [line.split(b" ", 1)[1].decode() for line in _lines(body) if line.startswith(b"ref-prefix ")]
         wanted = {ref: oid for ref, oid in refs.items() if not prefixes or ref.startswith(tuple(prefixes))}
         out = b"".join(_packet(f"{oid} {ref}\n".encode()) for ref, oid in sorted(wanted.items())) + b"0000"
@@ -367,6 +374,8 @@ def _kind(path: str, query: str, body: bytes) -> str:
         return "dump"
     if path.startswith("/files/"):
         return "file"
+    if path.startswith("/api/"):
+        return "graphql" if path.endswith("/graphql") else "api"
     if path.endswith("/info/refs"):
         return "advertise" if "upload-pack" in query else "push-advertise"
     if path.endswith("/git-upload-pack"):
