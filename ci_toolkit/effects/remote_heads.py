@@ -1,4 +1,4 @@
-"""Where branches of strangers' repositories are, asked with as few requests as the protocol allows.
+"""Where branches and tags of strangers' repositories are, asked with as few requests as the protocol allows.
 
 Over HTTP(S) one POST of git's `ls-refs` command (protocol version 2, which needs no `info/refs` first) over pooled
 connections; `git ls-remote` for other schemes and for servers that do not speak version 2.
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.addresses import public_address
 from ci_toolkit.errors import FormatError, ProcessError, UpstreamError
-from ci_toolkit.formats.pkt_line import decode_refs, encode_ls_refs
+from ci_toolkit.formats.pkt_line import decode_peeled_refs, decode_refs, encode_ls_refs
 from ci_toolkit.model.names import Oid, is_oid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ci_toolkit.effects.process import Processes
     from ci_toolkit.effects.web import Web
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LIMIT_BYTES = 64 << 20
 _TIMEOUT_S = 60.0
+_TAGS = "refs/tags/"
 _HEADERS = {
     "Git-Protocol": "version=2",
     "Content-Type": "application/x-git-upload-pack-request",
@@ -43,23 +44,41 @@ class RemoteHeads:
     def ask(self, remote: GitRemote, refs: Iterable[str]) -> dict[str, Oid]:
         """Those of `refs` (`HEAD`, `refs/heads/x`) that are there; UpstreamError when it cannot be found out."""
         wanted = tuple(dict.fromkeys(refs))
-        if remote.scheme not in ("http", "https"):
-            return self._with_git(remote, wanted)
-        url = f"{remote.url.rstrip('/')}/git-upload-pack"
-        body = encode_ls_refs(wanted)
-        answer = self.web.post(url, body, limit_bytes=_LIMIT_BYTES, headers=_HEADERS, kind="ls-refs")
-        if answer.headers.get("Content-Type", "") != _ANSWER_TYPE:
-            return self._with_git(remote, wanted)
-        try:
-            found = decode_refs(answer.body)
-        except FormatError as error:
-            raise UpstreamError(f"{remote.url}: {error.what}") from error
+        found = self._over_http(remote, encode_ls_refs(wanted), decode_refs)
+        if found is None:
+            found = self._with_git(remote, ("HEAD", *wanted))
         return {ref: found[ref] for ref in wanted if ref in found}
 
-    def _with_git(self, remote: GitRemote, wanted: tuple[str, ...]) -> dict[str, Oid]:
+    def tags(self, remote: GitRemote) -> dict[str, Oid]:
+        """All tags by name, without `refs/tags/`, and what they stand for: of annotated ones the commit behind.
+
+        UpstreamError when it cannot be found out. Names are as the server sends them and may be anything.
+        """
+        found = self._over_http(remote, encode_ls_refs([_TAGS], peel=True), decode_peeled_refs)
+        if found is None:
+            listed = self._with_git(remote, ("HEAD", f"{_TAGS}*"))
+            found = {name: listed.get(f"{name}^{{}}", oid) for name, oid in listed.items() if not name.endswith("^{}")}
+        return {name.removeprefix(_TAGS): oid for name, oid in found.items() if name.startswith(_TAGS)}
+
+    def _over_http(
+        self, remote: GitRemote, body: bytes, decode: Callable[[bytes], dict[str, Oid]]
+    ) -> dict[str, Oid] | None:
+        """What `ls-refs` says; None where the server, or the scheme, is none for it."""
+        if remote.scheme not in ("http", "https"):
+            return None
+        url = f"{remote.url.rstrip('/')}/git-upload-pack"
+        answer = self.web.post(url, body, limit_bytes=_LIMIT_BYTES, headers=_HEADERS, kind="ls-refs")
+        if answer.headers.get("Content-Type", "") != _ANSWER_TYPE:
+            return None
+        try:
+            return decode(answer.body)
+        except FormatError as error:
+            raise UpstreamError(f"{remote.url}: {error.what}") from error
+
+    def _with_git(self, remote: GitRemote, patterns: tuple[str, ...]) -> dict[str, Oid]:
         options = address_options(remote, allow_local=self.web.manners.allow_local)
         self.web.requests["ls-remote"] += 1
-        asked = dict.fromkeys(("HEAD", *wanted))
+        asked = dict.fromkeys(patterns)
         argv = ("git", *options, "ls-remote", "--quiet", "--end-of-options", remote.url, *asked)
         try:
             output = self.processes.run(
@@ -72,7 +91,7 @@ class RemoteHeads:
         if not found:
             # git takes a page of text or nothing at all for a repository without refs.
             raise UpstreamError(f"{remote.url} answers, but as no git repository does")
-        return {ref: found[ref] for ref in wanted if ref in found}
+        return found
 
 
 def address_options(remote: GitRemote, *, allow_local: bool) -> tuple[str, ...]:

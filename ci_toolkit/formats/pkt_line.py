@@ -20,9 +20,13 @@ def encode_line(content: bytes) -> bytes:
     return f"{len(content) + 4:04x}".encode() + content
 
 
-def encode_ls_refs(prefixes: Iterable[str]) -> bytes:
-    """A request for the refs whose names start with one of `prefixes` (`HEAD`, `refs/heads/x`)."""
-    arguments = b"".join(encode_line(f"ref-prefix {prefix}\n".encode()) for prefix in prefixes)
+def encode_ls_refs(prefixes: Iterable[str], *, peel: bool = False) -> bytes:
+    """A request for the refs whose names start with one of `prefixes` (`HEAD`, `refs/heads/x`, `refs/tags/`).
+
+    With `peel` the answer also says which commits annotated tags stand for.
+    """
+    arguments = encode_line(b"peel\n") if peel else b""
+    arguments += b"".join(encode_line(f"ref-prefix {prefix}\n".encode()) for prefix in prefixes)
     return encode_line(b"command=ls-refs\n") + encode_line(_AGENT) + _DELIMITER + arguments + _FLUSH
 
 
@@ -44,8 +48,17 @@ def decode_lines(content: bytes) -> Iterator[bytes]:
 
 
 def decode_refs(content: bytes) -> dict[str, Oid]:
-    """The answer to `ls-refs`: name to commit; FormatError when it is anything else."""
-    refs: dict[str, Oid] = {}
+    """The answer to `ls-refs`: name to object; FormatError when it is anything else."""
+    return {name: oid for oid, name, _ in _rows(content)}
+
+
+def decode_peeled_refs(content: bytes) -> dict[str, Oid]:
+    """The answer to `ls-refs` with `peel`: name to commit, that behind an annotated tag; FormatError as above."""
+    return {name: _peeled(attributes) or oid for oid, name, attributes in _rows(content)}
+
+
+def _rows(content: bytes) -> Iterator[tuple[Oid, str, list[str]]]:
+    """Object, name and attributes (`peeled:<oid>`, `symref-target:<name>`) of each ref."""
     for line in decode_lines(content):
         words = line.decode("utf-8", "replace").split(" ")
         if words[0] == "ERR":
@@ -54,5 +67,14 @@ def decode_refs(content: bytes) -> dict[str, Oid]:
             continue
         if len(words) < 2 or not is_oid(words[0]):
             raise FormatError("the answer is no list of refs", got=line.decode("utf-8", "replace"))
-        refs[words[1]] = Oid(words[0])
-    return refs
+        yield Oid(words[0]), words[1], words[2:]
+
+
+def _peeled(attributes: Iterable[str]) -> Oid | None:
+    for attribute in attributes:
+        kind, _, value = attribute.partition(":")
+        if kind == "peeled":
+            if not is_oid(value):
+                raise FormatError("the answer peels a tag to no object", got=attribute)
+            return Oid(value)
+    return None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_toolkit.errors import FormatError
-from ci_toolkit.formats.pkt_line import decode_lines, decode_refs, encode_line, encode_ls_refs
+from ci_toolkit.formats.pkt_line import decode_lines, decode_peeled_refs, decode_refs, encode_line, encode_ls_refs
 
 OID = "1" * 40
 
@@ -52,3 +52,17 @@ def test_refs_are_read_with_their_attributes() -> None:
 def test_other_answers_are_refused(content: bytes) -> None:
     with pytest.raises(FormatError):
         decode_refs(content)
+
+
+def test_tags_are_read_with_the_commits_behind_them() -> None:
+    assert encode_ls_refs(["refs/tags/"], peel=True).endswith(b"00010009peel\n001aref-prefix refs/tags/\n0000")
+    commit = "2" * 40
+    lines = [f"{OID} refs/tags/v1 peeled:{commit}\n", f"{OID} refs/tags/v2 future:x\n", f"{OID} refs/tags/v3\n"]
+    content = b"".join(encode_line(line.encode()) for line in lines) + b"0000"
+    assert decode_peeled_refs(content) == {"refs/tags/v1": commit, "refs/tags/v2": OID, "refs/tags/v3": OID}
+
+
+@pytest.mark.parametrize("attribute", ["peeled:", "peeled:x", f"peeled:{OID}0"])
+def test_a_tag_with_something_else_behind_it_is_refused(attribute: str) -> None:
+    with pytest.raises(FormatError, match="peels a tag to no object"):
+        decode_peeled_refs(encode_line(f"{OID} refs/tags/v1 {attribute}\n".encode()) + b"0000")

@@ -121,6 +121,20 @@ class Upstreams:
             return read_refs(folder)
         return self.virtual.get(path)
 
+    def symref(self, path: str) -> str:
+        """The attribute that names the default branch."""
+        head = self.root / path.lstrip("/") / "HEAD"
+        target = head.read_text().strip().removeprefix("ref: ") if head.exists() else "refs/heads/main"
+        return f" symref-target:{target}"
+
+    def peeled(self, path: str) -> dict[str, str]:
+        """The annotated tags of a repository and the commits behind them."""
+        if path in self.virtual:
+            return {ref[:-3]: oid for ref, oid in self.virtual[path].items() if ref.endswith("^{}")}
+        rows = GitRepo(self.root / path.lstrip("/"), self.env).git("for-each-ref", "--format=%(refname) %(*objectname)")
+        pairs = (row.split(" ") for row in rows.split("\n") if row)
+        return {ref: oid for ref, oid in pairs if oid}
+
     def origin(self) -> GitRepo:
         """A package repository that may be pushed to, as forges allow it."""
         return self.repository("origin", http__receivepack="true", receive__advertisePushOptions="true")
@@ -339,9 +353,15 @@ class _Handler(BaseHTTPRequestHandler):
         if refs is None:
             self._answer(404, b"no such repository\n", {})
             return
-        prefixes = [line.split(b" ", 1)[1].decode() for line in _lines(body) if line.startswith(b"ref-prefix ")]
-        wanted = {ref: oid for ref, oid in refs.items() if not prefixes or ref.startswith(tuple(prefixes))}
-        out = b"".join(_packet(f"{oid} {ref}\n".encode()) for ref, oid in sorted(wanted.items())) + b"0000"
+        lines = _lines(body)
+        prefixes = tuple(line.split(b" ", 1)[1].decode() for line in lines if line.startswith(b"ref-prefix "))
+        wanted = sorted(ref for ref in refs if not ref.endswith("^{}") and (not prefixes or ref.startswith(prefixes)))
+        peeled = self.server.upstreams.peeled(repository) if b"peel" in lines else {}
+        attributes = {ref: f" peeled:{oid}" for ref, oid in peeled.items()}
+        if b"symrefs" in lines:
+            attributes["HEAD"] = self.server.upstreams.symref(repository)
+        rows = (f"{refs[ref]} {ref}{attributes.get(ref, '')}\n" for ref in wanted)
+        out = b"".join(_packet(row.encode()) for row in rows) + b"0000"
         self._answer(200, out, {"Content-Type": "application/x-git-upload-pack-result"})
 
     def _git(self, path: str, query: str, body: bytes, *, loses_answer: bool) -> None:
