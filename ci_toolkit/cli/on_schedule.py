@@ -6,14 +6,17 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ci_toolkit.cli.reporting import report
 from ci_toolkit.cli.surface import Terminal, declare_repository, declare_run, workshop_for
 from ci_toolkit.effects.cache_files import CacheFiles
+from ci_toolkit.effects.downloads import Downloads
 from ci_toolkit.effects.git_command import upstream_environment
 from ci_toolkit.effects.github_api import GithubApi
 from ci_toolkit.effects.remote_heads import RemoteHeads
+from ci_toolkit.effects.sandbox import Sandbox
 from ci_toolkit.effects.shfmt import Shfmt
 from ci_toolkit.effects.token import GITHUB_VARIABLES, github_token
 from ci_toolkit.effects.upstream_cache import UpstreamCache
@@ -25,6 +28,8 @@ from ci_toolkit.model.settings import SETTINGS_PATH
 from ci_toolkit.pipelines.observing import Observer
 from ci_toolkit.pipelines.on_schedule import OnSchedule
 from ci_toolkit.plugins import load_backend, load_forge, load_sources
+from ci_toolkit.recipes.makepkg import Makepkg
+from ci_toolkit.recipes.new_version import NewVersionMaker
 from ci_toolkit.reports.progress import progress
 from ci_toolkit.sources.spec import SourceTools
 
@@ -70,6 +75,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
     with ExitStack() as stack:
         webs = _Webs(*(stack.enter_context(closing(client)) for client in _web_clients(snapshot, terminal)))
         pool = stack.enter_context(ThreadPoolExecutor(_parallel(snapshot), thread_name_prefix="upstream"))
+        heavy = stack.enter_context(ThreadPoolExecutor(snapshot.settings.max_parallel, thread_name_prefix="make"))
 
         def observer(seen: Snapshot) -> Observer:
             asked = [package for name, package in seen.packages.items() if not selected or name in selected]
@@ -78,7 +84,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
             done = stack.enter_context(
                 progress(total, stream=terminal.stderr, surroundings=terminal.surroundings, clock=terminal.clock)
             )
-            return _observer(seen, workshop, webs, pool, done)
+            return _observer(seen, workshop, webs, _Pools(pool, heavy), done)
 
         pipeline = OnSchedule(
             workshop=workshop,
@@ -98,6 +104,13 @@ def run(options: Namespace, terminal: Terminal) -> int:
 def _parallel(snapshot: Snapshot) -> int:
     """Threads that wait for upstreams: cheap requests, so more of them than CI_MAX_PARALLEL allows of heavy work."""
     return snapshot.settings.max_parallel * _REQUESTS_PER_WORKER
+
+
+class _Pools(NamedTuple):
+    """Threads that wait, and threads that work."""
+
+    waiting: ThreadPoolExecutor
+    heavy: ThreadPoolExecutor
 
 
 class _Webs(NamedTuple):
@@ -144,7 +157,7 @@ def _observer(
     snapshot: Snapshot,
     workshop: Workshop,
     webs: _Webs,
-    pool: ThreadPoolExecutor,
+    pools: _Pools,
     done: Callable[[str], None],
 ) -> Observer:
     settings = snapshot.settings
@@ -168,12 +181,22 @@ def _observer(
         settings=settings,
         memory=snapshot.state.memory,
         aur_watermark_s=snapshot.aur_watermark_s,
-        pool=pool,
+        pool=pools.waiting,
         done=done,
+    )
+    downloads = Downloads(folder=workshop.cache / "downloads", web=web)
+    downloads.sweep(workshop.clock.now())
+    sandbox = Sandbox(
+        processes=workshop.processes,
+        environ=workshop.environ,
+        wish=settings.sandbox,
+        closed_to_users=(workshop.repository.git.git_dir, Path.home()),
     )
     return Observer(
         sources=load_sources(),
         tools=tools,
         shfmt=Shfmt(processes=workshop.processes, environ=workshop.environ),
         repository=workshop.repository,
+        maker=NewVersionMaker(makepkg=Makepkg(sandbox=sandbox), downloads=downloads),
+        heavy=pools.heavy,
     )

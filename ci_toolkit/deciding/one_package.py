@@ -161,6 +161,8 @@ class PackageDeciding:
             return self._decision(Code.UNCHANGED if known else Code.BASELINE, why, state=state)
         if not change.findings:
             return self._apply(change, taken, "only version, release and checksums change")
+        if moved.review:
+            return self._send_to_review(change, taken)
         if not self.snapshot.settings.human_review:
             return self._apply(change, taken, f"reviews are off; {change.findings[0]}")
         if is_trusted(moved.maintainers, self.snapshot.trusted_maintainers):
@@ -186,7 +188,10 @@ class PackageDeciding:
                 others={path: name for path, name in names.items() if path not in ("PKGBUILD", ".SRCINFO")},
             ),
             self.package.config.allow_patterns,
+            moved.replaced,
         )
+        if moved.review:
+            found = (moved.review, *found)
         return Change(
             pkgbase=self.package.pkgbase,
             files=files,

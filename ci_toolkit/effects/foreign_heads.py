@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.addresses import public_address
-from ci_toolkit.effects.upstream_cache import _locked as locked
+from ci_toolkit.effects.cache_files import locked
 from ci_toolkit.errors import ConfigError, ProcessError, UpstreamError, shortened
 from ci_toolkit.formats.source_url import parse_git_url
 

@@ -179,7 +179,7 @@ class Web:
             answer = self._once(url, request)
             if answer.status not in _REDIRECTS or "Location" not in answer.headers:
                 return answer
-            url = _redirected(url, answer.headers["Location"], headers)
+            url = _redirected(url, answer.headers["Location"], request.headers())
         raise UpstreamError(f"{_shown(url)} redirects more than {_MOST_REDIRECTS} times")
 
     def _once(self, url: str, request: _Request) -> Answer:

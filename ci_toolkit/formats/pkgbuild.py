@@ -120,9 +120,9 @@ class Pkgbuild:
         """The PKGBUILD with `new` for the literal text `old` in the top-level `source` and `source_<arch>` arrays.
 
         Only where `old` stands for itself: not next to a letter or digit (but for one `v` in front), nor in a longer
-        version such as `2.1.0` or `1.0.1`. Expansions, comments and arrays under a condition stay. Nothing happens when
-        `old` is not there. FormatError when `new` is not `[A-Za-z0-9._+:~-]+`, and when `old` stands behind syntax that
-        cannot be read.
+        version such as `2.1.0` or `1.0.1`. Expansions, comments, names of local files and arrays under a condition
+        stay. Nothing happens when `old` is not there. FormatError when `new` is not `[A-Za-z0-9._+:~-]+`, and when
+        `old` stands behind syntax that cannot be read.
         """
         self._refuse_unwritable("source", new)
         edits: list[_Edit] = []
@@ -298,7 +298,12 @@ def _refuse_undecodable(data: bytes, file: str) -> None:
 def _source_words(script: Script) -> Iterator[tuple[Setting, Word]]:
     for setting in script.settings:
         if setting.elements and setting.doubt in ("", APPENDED) and _SOURCE_ARRAY.fullmatch(setting.name):
-            yield from ((setting, word) for word in setting.elements)
+            yield from ((setting, word) for word in setting.elements if not _is_local_file(word))
+
+
+def _is_local_file(word: Word) -> bool:
+    """Whether a source is the name of a file in the folder, which has that name whatever the version."""
+    return word.text is not None and "://" not in word.text
 
 
 def _scalar_edit(word: Word, value: str) -> _Edit:

@@ -10,15 +10,18 @@ from ci_toolkit.errors import FormatError
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.names import Oid, Pkgbase, nearest
 from ci_toolkit.model.observation import (
+    CannotMake,
     CouldNotAsk,
     HeadOutcome,
     Moved,
+    NewVersion,
     NotFollowed,
     NothingToPull,
     Observation,
     Observations,
     SourceOutcome,
     SourceReport,
+    UpstreamFile,
 )
 from ci_toolkit.model.vcs import followed
 from ci_toolkit.plugins import source_for
@@ -27,21 +30,25 @@ from ci_toolkit.sources.vcs_heads import observe_heads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
 
     from ci_toolkit.effects.git_repository import Repository
     from ci_toolkit.effects.shfmt import Shfmt
     from ci_toolkit.model.package import Package, Snapshot
+    from ci_toolkit.recipes.new_version import NewVersionMaker
     from ci_toolkit.sources.spec import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observer:
-    """Asks upstreams about packages of a snapshot."""
+    """Asks upstreams about packages of a snapshot; `heavy` runs what takes processors and disk, not just waiting."""
 
     sources: Sequence[Source]
     tools: SourceTools
     shfmt: Shfmt
     repository: Repository
+    maker: NewVersionMaker
+    heavy: Executor
 
     def observe(self, snapshot: Snapshot, pkgbases: Iterable[Pkgbase]) -> Observations:
         """One observation for each of `pkgbases` whose configuration can be read."""
@@ -54,7 +61,7 @@ class Observer:
             reports = list(kinds.map(lambda source: source.observe(by_kind[source], self.tools), by_kind))
             found_heads = heads.result()
         for report in reports:
-            outcomes.update(report.outcomes)
+            outcomes.update(self._made(report, snapshot))
         next_heads = observe_heads(_following_another(readable, outcomes), self.tools)
         outcomes, ours = self._formatted(outcomes, snapshot)
         return Observations(
@@ -90,6 +97,39 @@ class Observer:
             )
             by_kind.setdefault(source, []).append(request)
         return outcomes, by_kind
+
+    def _made(self, report: SourceReport, snapshot: Snapshot) -> dict[Pkgbase, SourceOutcome]:
+        """The outcomes of a kind, with files made for the versions that were announced."""
+        finished: dict[Pkgbase, SourceOutcome] = {}
+        announced: dict[Pkgbase, NewVersion] = {}
+        for pkgbase, outcome in report.outcomes.items():
+            if isinstance(outcome, NewVersion):
+                announced[pkgbase] = outcome
+            else:
+                finished[pkgbase] = outcome
+        folders = self._our_files(announced, snapshot)
+
+        def make(pkgbase: Pkgbase) -> SourceOutcome:
+            srcinfo = snapshot.packages[pkgbase].srcinfo
+            if srcinfo is None or "PKGBUILD" not in folders[pkgbase]:
+                return CannotMake(version=announced[pkgbase].version, reason="PKGBUILD or .SRCINFO is missing")
+            return self.maker.make(announced[pkgbase], folders[pkgbase], srcinfo)
+
+        finished.update(zip(announced, self.heavy.map(make, announced), strict=True))
+        return finished
+
+    def _our_files(self, pkgbases: Iterable[Pkgbase], snapshot: Snapshot) -> dict[Pkgbase, dict[str, UpstreamFile]]:
+        """The folders of some packages as they are in the repository, without what is the repository's own."""
+        listings = {pkgbase: snapshot.packages[pkgbase].upstream_files() for pkgbase in pkgbases}
+        blobs = self.repository.read_blobs({file.oid for listing in listings.values() for file in listing.values()})
+        return {
+            pkgbase: {
+                path: UpstreamFile(mode=file.mode, content=blobs[file.oid])
+                for path, file in listing.items()
+                if file.oid in blobs
+            }
+            for pkgbase, listing in listings.items()
+        }
 
     def _formatted(
         self, outcomes: Mapping[Pkgbase, SourceOutcome], snapshot: Snapshot

@@ -42,12 +42,22 @@ class _Literals:
     sums: dict[str, list[str]] = field(default_factory=dict)
 
 
-def findings(old: PackageSide, new: PackageSide, allowed: Sequence[re.Pattern[str]] = ()) -> tuple[str, ...]:
-    """Why a person should look at the change from `old` to `new`; empty when it is harmless."""
-    return (*_pkgbuild_findings(old, new, allowed), *_other_files(old.others, new.others))
+def findings(
+    old: PackageSide,
+    new: PackageSide,
+    allowed: Sequence[re.Pattern[str]] = (),
+    replaced: Sequence[tuple[str, str]] = (),
+) -> tuple[str, ...]:
+    """Why a person should look at the change from `old` to `new`; empty when it is harmless.
+
+    `replaced` are texts that the toolkit itself put in place of others, in no other places than it may.
+    """
+    return (*_pkgbuild_findings(old, new, allowed, replaced), *_other_files(old.others, new.others))
 
 
-def _pkgbuild_findings(old: PackageSide, new: PackageSide, allowed: Sequence[re.Pattern[str]]) -> list[str]:
+def _pkgbuild_findings(
+    old: PackageSide, new: PackageSide, allowed: Sequence[re.Pattern[str]], replaced: Sequence[tuple[str, str]]
+) -> list[str]:
     if old.pkgbuild is None or new.pkgbuild is None:
         return ["PKGBUILD does not parse, so it cannot be compared"]
     old_lines, new_lines = _text_lines(old.pkgbuild), _text_lines(new.pkgbuild)
@@ -56,9 +66,14 @@ def _pkgbuild_findings(old: PackageSide, new: PackageSide, allowed: Sequence[re.
     if len(old_lines) != len(new_lines):
         return [f"PKGBUILD has {_difference(len(new_lines) - len(old_lines))}"]
     before, after = _Literals(), _Literals()
-    found = _changed_lines(old_lines, new_lines, allowed, before, after)
+    # A line that differs by nothing but what was put in place is as good as unchanged.
+    told = [
+        new_line if _with_replaced(old_line, replaced) == new_line and not _ASSIGNMENT.fullmatch(old_line) else old_line
+        for old_line, new_line in zip(old_lines, new_lines, strict=True)
+    ]
+    found = _changed_lines(told, new_lines, allowed, before, after)
     found += _version_steps(before, after)
-    return found + _srcinfo_findings(old.srcinfo, new.srcinfo, before, after)
+    return found + _srcinfo_findings(old.srcinfo, new.srcinfo, before, after, replaced)
 
 
 def _other_files(old: Mapping[str, tuple[str, Oid]], new: Mapping[str, tuple[str, Oid]]) -> list[str]:
@@ -171,7 +186,13 @@ def _version_steps(before: _Literals, after: _Literals) -> list[str]:
     return found
 
 
-def _srcinfo_findings(old: SrcInfo | None, new: SrcInfo | None, before: _Literals, after: _Literals) -> list[str]:
+def _srcinfo_findings(
+    old: SrcInfo | None,
+    new: SrcInfo | None,
+    before: _Literals,
+    after: _Literals,
+    replaced: Sequence[tuple[str, str]],
+) -> list[str]:
     """A `.SRCINFO` is never believed: it may only follow what is known to have changed in PKGBUILD."""
     if new is None or old is None:
         return [".SRCINFO is missing or cannot be read"]
@@ -188,7 +209,7 @@ def _srcinfo_findings(old: SrcInfo | None, new: SrcInfo | None, before: _Literal
     if (old.pkgbase, old.names) != (new.pkgbase, new.names):
         return [*found, ".SRCINFO names other packages"]
     steps = [(before.variables[key], after.variables[key]) for key in before.variables if key != "pkgrel"]
-    steps.append((old.pkgver, new.pkgver))
+    steps += [(old.pkgver, new.pkgver), *replaced]
     steps.append((old.version, new.version))
     for old_part, new_part in zip((old.base, *old.packages), (new.base, *new.packages), strict=True):
         for key in dict.fromkeys((*old_part.keys(), *new_part.keys())):
@@ -212,3 +233,9 @@ def _kind(checksum: str) -> tuple[bool, int]:
 def _is_step(old: str, new: str, steps: Sequence[tuple[str, str]]) -> bool:
     """Whether `new` is `old` with one of the versions in `steps` replaced."""
     return old == new or any(old.replace(before, after) == new for before, after in steps)
+
+
+def _with_replaced(text: str, replaced: Sequence[tuple[str, str]]) -> str:
+    for before, after in replaced:
+        text = text.replace(before, after)
+    return text

@@ -1,0 +1,1 @@
+"""How a package folder is described and built, a file a recipe."""
