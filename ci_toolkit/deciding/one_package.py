@@ -32,6 +32,7 @@ from ci_toolkit.review.trust import is_trusted
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ci_toolkit.deciding.bumps import Libraries, LibraryChange
     from ci_toolkit.formats.state import PackageState, ReviewRecord
     from ci_toolkit.model.names import Oid, Pkgbase
     from ci_toolkit.model.package import FolderFile, Package, Snapshot
@@ -63,6 +64,7 @@ class PackageDeciding:
     circumstances: Circumstances
     package: Package
     before: Verdict | None
+    libraries: Libraries
 
     @property
     def state(self) -> PackageState:
@@ -275,13 +277,18 @@ class PackageDeciding:
     def _combine(self, decision: PackageDecision, head: HeadDecision) -> PackageDecision:
         """Source and head are decided each on its own; the verdict names the more important of the two."""
         package, verdict = self.package, decision.verdict
-        wants_build = decision.builds or head.moved
+        # An update that is applied is built anyway, with the new libraries.
+        triggers = () if decision.applied else self.libraries.triggers(package, self.snapshot.settings)
+        wants_build = decision.builds or head.moved or bool(triggers)
         if head.moved and not decision.applied:
             quiet = verdict.code.weight is Weight.QUIET
             why = head.why if quiet else f"{verdict.why}; {head.why}"
             verdict = replace(verdict, code=Code.REBUILT if quiet else verdict.code, why=why)
             if quiet:
                 verdict = replace(verdict, old=head.old, new=head.new)
+        if triggers:
+            verdict = _with_triggers(verdict, triggers)
+            decision = replace(decision, config=self.libraries.bumped(package))
         problems = [*head.problems]
         if package.srcinfo_fault is not None and not (decision.applied or decision.reviewed):
             problems.append(str(package.srcinfo_fault.what_and_where))
@@ -314,6 +321,15 @@ class PackageDeciding:
             waits = f"is built when TRIGGER={self.package.config.on_trigger} runs"
             return "; ".join(filter(None, (verdict.now, waits)))
         return verdict.now or ("stays due" if verdict.code is Code.UNREACHABLE else "")
+
+
+def _with_triggers(verdict: Verdict, triggers: tuple[LibraryChange, ...]) -> Verdict:
+    """The verdict with the libraries that ask for a rebuild as a reason, or as the reason."""
+    chain = ", ".join(map(str, triggers))
+    if verdict.code.weight is not Weight.QUIET:
+        return replace(verdict, why=f"{verdict.why}; {chain}")
+    first = triggers[0]
+    return replace(verdict, code=Code.BUMPED, why=f"a library has a new version: {chain}", old=first.old, new=first.new)
 
 
 def _others(files: Mapping[str, FolderFile]) -> dict[str, tuple[str, Oid]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ci_toolkit.deciding.bumps import Libraries, updated_versions
 from ci_toolkit.deciding.content import content_of
 from ci_toolkit.deciding.one_package import Circumstances, PackageDeciding
 from ci_toolkit.formats.verdicts import format_verdicts, parse_verdicts
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 def decide(snapshot: Snapshot, observations: Observations, circumstances: Circumstances) -> Plan:
     """The plan for one run: every package of the snapshot gets exactly one verdict."""
+    libraries = Libraries.compared(observations.databases, snapshot.state.versions)
     before = parse_verdicts(snapshot.state.verdicts)
     decisions: dict[Pkgbase, PackageDecision] = {}
     verdicts: list[Verdict] = []
@@ -29,7 +31,7 @@ def decide(snapshot: Snapshot, observations: Observations, circumstances: Circum
         if not circumstances.includes(pkgbase):
             verdicts.append(Verdict(package=pkgbase, code=Code.NOT_SELECTED, why="this run is limited to others"))
             continue
-        one = PackageDeciding(snapshot, observations, circumstances, package, before.get(pkgbase))
+        one = PackageDeciding(snapshot, observations, circumstances, package, before.get(pkgbase), libraries)
         decisions[pkgbase] = one.decide()
         verdicts.append(decisions[pkgbase].verdict)
     verdicts += [Verdict(package=name, code=Code.BAD_NAME, why=str(error)) for name, error in snapshot.strays.items()]
@@ -37,14 +39,15 @@ def decide(snapshot: Snapshot, observations: Observations, circumstances: Circum
     applied = tuple(one.applied for one in decisions.values() if one.applied)
     moves_tag = snapshot.heads.scheduled == snapshot.heads.main
     # While the tag is behind, an on-commit run is due; it schedules whatever changes on the default branch, ours too.
-    builds = tuple(one.pkgbase for one in decisions.values() if one.builds and (moves_tag or not one.applied))
+    builds = tuple(one.pkgbase for one in decisions.values() if one.builds and (moves_tag or not one.changes_main))
     return Plan(
         decisions=decisions,
-        state=_next_state(snapshot, decisions, observations.memory, circumstances, verdicts),
+        state=_next_state(snapshot, decisions, observations, circumstances, verdicts),
         verdicts=tuple(verdicts),
         dropped_reviews=dropped,
-        notes=notes,
+        notes=(*notes, *(observations.databases.problems if observations.databases else ())),
         applied=applied,
+        configs={one.pkgbase: one.config for one in decisions.values() if one.config is not None},
         reviewed=tuple(one.reviewed for one in decisions.values() if one.reviewed),
         builds=builds,
         moves_tag=moves_tag,
@@ -91,7 +94,7 @@ def _useless(
 def _next_state(
     snapshot: Snapshot,
     decisions: Mapping[Pkgbase, PackageDecision],
-    memory: Mapping[str, str],
+    observations: Observations,
     circumstances: Circumstances,
     verdicts: list[Verdict],
 ) -> RepositoryState:
@@ -99,7 +102,7 @@ def _next_state(
     state = snapshot.state
     kept = {pkgbase: one for pkgbase, one in state.packages.items() if pkgbase in snapshot.packages}
     meta = state.meta
-    for key, value in memory.items():
+    for key, value in observations.memory.items():
         meta = meta.with_value(key, value)
     said = parse_verdicts(state.verdicts) if circumstances.selected is not None else {}
     said = {name: verdict for name, verdict in said.items() if name in snapshot.packages}
@@ -109,5 +112,6 @@ def _next_state(
         packages={**kept, **{pkgbase: decision.state for pkgbase, decision in decisions.items()}},
         meta=meta,
         verdicts=format_verdicts(said.values()),
+        versions=updated_versions(state.versions, observations.databases),
         unknown={},
     )

@@ -151,13 +151,25 @@ class SourceReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseReport:
+    """What pacman databases tell: versions of package bases and of shared libraries, and which could not be read.
+
+    A library that is provided in several versions has them all, with commas between.
+    """
+
+    versions: Mapping[str, str]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observations:
     """All answers of a run.
 
     `our_pkgbuilds` maps the blob of a PKGBUILD of ours, where its upstream moved, to its text and formatted text;
-    `memory` is what kinds of sources want remembered on the state branch.
+    `memory` is what kinds of sources want remembered on the state branch; `databases` None: they were not asked.
     """
 
     packages: Mapping[Pkgbase, Observation]
     our_pkgbuilds: Mapping[Oid, tuple[bytes, bytes | None]] = field(default_factory=dict)
     memory: Mapping[str, str] = field(default_factory=dict)
+    databases: DatabaseReport | None = None

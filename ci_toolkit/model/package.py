@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.errors import ToolkitError
     from ci_toolkit.formats.git_objects import HashName, TreeEntry
-    from ci_toolkit.formats.key_value import FormatWarning
+    from ci_toolkit.formats.key_value import FormatWarning, KeyValueFile
     from ci_toolkit.formats.srcinfo import SrcInfo
     from ci_toolkit.formats.state import RepositoryState, ReviewRecord
     from ci_toolkit.model.names import Oid, Pkgbase
@@ -46,6 +46,7 @@ class Package:
     config_fault: ToolkitError | None = None
     srcinfo_fault: ToolkitError | None = None
     warnings: tuple[FormatWarning, ...] = ()
+    config_file: KeyValueFile | None = None
 
     @property
     def version(self) -> str | None:

@@ -36,8 +36,9 @@ class Change:
 class PackageDecision:
     """What one package's observation leads to.
 
-    At most one of `applied` and `reviewed` is set; `builds` asks the backend for it whether or not anything changed in
-    git; `drops_review` gives the reason why its review branch has no use any more.
+    At most one of `applied` and `reviewed` is set; `config` is new content of its `.CI/config`; `builds` asks the
+    backend for it whether or not anything changed in git; `drops_review` gives the reason why its review branch has no
+    use any more.
     """
 
     pkgbase: Pkgbase
@@ -47,6 +48,12 @@ class PackageDecision:
     reviewed: Change | None = None
     builds: bool = False
     drops_review: str | None = None
+    config: bytes | None = None
+
+    @property
+    def changes_main(self) -> bool:
+        """Whether something of it on the default branch changes."""
+        return self.applied is not None or self.config is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +75,7 @@ class Plan:
     dropped_reviews: tuple[DroppedReview, ...] = ()
     notes: tuple[str, ...] = ()
     applied: tuple[Change, ...] = ()
+    configs: Mapping[Pkgbase, bytes] = field(default_factory=dict)
     reviewed: tuple[Change, ...] = ()
     builds: tuple[Pkgbase, ...] = ()
     moves_tag: bool = True

@@ -6,16 +6,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.git_remote import RefUpdate
-from ci_toolkit.formats.git_objects import TREE_MODE, Identity, ObjectDraft, TreeEntry
+from ci_toolkit.formats.git_objects import FILE_MODE, TREE_MODE, Identity, ObjectDraft, TreeEntry
 from ci_toolkit.formats.state import SCHEMA, RepositoryState, ReviewRecord, format_state
 from ci_toolkit.model.names import Oid, Pkgbase, review_branch
+from ci_toolkit.model.package_config import CONFIG_PATH
 from ci_toolkit.pipelines.commit_messages import STATE_SUBJECT, review_message, update_message
 from ci_toolkit.pipelines.reading import SCHEDULED_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ci_toolkit.model.package import Snapshot
+    from ci_toolkit.model.package import Package, Snapshot
     from ci_toolkit.model.plan import Change, Plan
     from ci_toolkit.scheduling.schedule import Schedule
 
@@ -66,9 +67,13 @@ def draft_plan(snapshot: Snapshot, plan: Plan, style: Style) -> Draft:
     identity = Identity(name=settings.author_name, email=settings.author_email, seconds=style.now_s)
     main, main_root = snapshot.heads.main, snapshot.root
     updates: list[RefUpdate] = []
-    if plan.applied:
-        main_root = _with_changes(objects, snapshot, snapshot.root, plan.applied)
-        names = {change.pkgbase for change in plan.applied} | set(style.amend.packages if style.amend else ())
+    if plan.applied or plan.configs:
+        main_root = _with_changes(objects, snapshot, snapshot.root, plan.applied, plan.configs)
+        names = (
+            {change.pkgbase for change in plan.applied}
+            | plan.configs.keys()
+            | set(style.amend.packages if style.amend else ())
+        )
         message = update_message(sorted(names), skip_ci=style.skip_ci and plan.moves_tag)
         parents = style.amend.parents if style.amend else (main,)
         main = objects.add_commit(tree=objects.add_tree(main_root), parents=parents, identity=identity, message=message)
@@ -77,7 +82,8 @@ def draft_plan(snapshot: Snapshot, plan: Plan, style: Style) -> Draft:
             updates.append(RefUpdate(ref=SCHEDULED_TAG, old=snapshot.heads.scheduled_tag, new=main))
     reviews: dict[Pkgbase, Oid] = {}
     for change in plan.reviewed:
-        root = _with_changes(objects, snapshot, main_root, (change,))
+        configs = {name: config for name, config in plan.configs.items() if name == change.pkgbase}
+        root = _with_changes(objects, snapshot, main_root, (change,), configs)
         message = review_message(change)
         head = objects.add_commit(tree=objects.add_tree(root), parents=(main,), identity=identity, message=message)
         reviews[change.pkgbase] = head
@@ -130,21 +136,30 @@ def draft_state(
 
 
 def _with_changes(
-    objects: ObjectDraft, snapshot: Snapshot, root: Iterable[TreeEntry], changes: Iterable[Change]
+    objects: ObjectDraft,
+    snapshot: Snapshot,
+    root: Iterable[TreeEntry],
+    changes: Iterable[Change],
+    configs: Mapping[Pkgbase, bytes],
 ) -> tuple[TreeEntry, ...]:
-    """A root tree in which the folders of `changes` have their new content, and keep what is the repository's own."""
-    folders = {change.pkgbase: _folder(objects, snapshot, change) for change in changes}
+    """A root tree with the new content of `changes` and `configs`; folders keep what is the repository's own."""
+    by_name = {change.pkgbase: change for change in changes}
+    folders = {
+        name: _folder(objects, snapshot.packages[name], by_name.get(name), configs.get(name))
+        for name in (*by_name, *(name for name in configs if name not in by_name))
+    }
     kept = (entry for entry in root if entry.name not in folders)
     new = (TreeEntry(mode=TREE_MODE, name=name, oid=oid) for name, oid in folders.items())
     return (*kept, *new)
 
 
-def _folder(objects: ObjectDraft, snapshot: Snapshot, change: Change) -> Oid:
-    package = snapshot.packages[change.pkgbase]
-    theirs = package.upstream_files()
+def _folder(objects: ObjectDraft, package: Package, change: Change | None, config: bytes | None) -> Oid:
+    theirs = package.upstream_files() if change else {}
     files = {path: (file.mode, file.oid) for path, file in package.files.items() if path not in theirs}
-    for path, file in change.files.items():
+    for path, file in change.files.items() if change else ():
         files[path] = (file.mode, objects.add("blob", file.content))
+    if config is not None:
+        files[CONFIG_PATH] = (FILE_MODE, objects.add("blob", config))
     return objects.add_folder(files)
 
 

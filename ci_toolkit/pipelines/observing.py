@@ -25,7 +25,9 @@ from ci_toolkit.model.observation import (
 )
 from ci_toolkit.model.vcs import followed
 from ci_toolkit.plugins import source_for
+from ci_toolkit.sources.databases import observe_databases
 from ci_toolkit.sources.spec import SourceRequest, SourceTools
+from ci_toolkit.sources.update_hook import run_hook, wants_hook
 from ci_toolkit.sources.vcs_heads import observe_heads
 
 if TYPE_CHECKING:
@@ -56,12 +58,16 @@ class Observer:
         readable = [package for package in packages if package.config_fault is None]
         outcomes, by_kind = self._sort_out(readable, snapshot)
         # The kinds and the heads wait for the network at the same time; each spreads its own requests over the pool.
-        with ThreadPoolExecutor(max_workers=len(by_kind) + 1, thread_name_prefix="source") as kinds:
+        with ThreadPoolExecutor(max_workers=len(by_kind) + 2, thread_name_prefix="source") as kinds:
             heads = kinds.submit(observe_heads, readable, self.tools)
+            # A run that is limited to some packages must not move what the others are compared with.
+            asked = kinds.submit(observe_databases, self.tools) if len(packages) == len(snapshot.packages) else None
             reports = list(kinds.map(lambda source: source.observe(by_kind[source], self.tools), by_kind))
             found_heads = heads.result()
+            databases = asked.result() if asked else None
         for report in reports:
             outcomes.update(self._made(report, snapshot))
+        outcomes.update(self._hooked(readable, outcomes, snapshot))
         next_heads = observe_heads(_following_another(readable, outcomes), self.tools)
         outcomes, ours = self._formatted(outcomes, snapshot)
         return Observations(
@@ -70,6 +76,7 @@ class Observer:
             },
             our_pkgbuilds=ours,
             memory=_merged(reports),
+            databases=databases,
         )
 
     def _sort_out(
@@ -107,7 +114,7 @@ class Observer:
                 announced[pkgbase] = outcome
             else:
                 finished[pkgbase] = outcome
-        folders = self._our_files(announced, snapshot)
+        folders = self._our_files(announced, snapshot, with_ours=False)
 
         def make(pkgbase: Pkgbase) -> SourceOutcome:
             srcinfo = snapshot.packages[pkgbase].srcinfo
@@ -118,9 +125,33 @@ class Observer:
         finished.update(zip(announced, self.heavy.map(make, announced), strict=True))
         return finished
 
-    def _our_files(self, pkgbases: Iterable[Pkgbase], snapshot: Snapshot) -> dict[Pkgbase, dict[str, UpstreamFile]]:
-        """The folders of some packages as they are in the repository, without what is the repository's own."""
-        listings = {pkgbase: snapshot.packages[pkgbase].upstream_files() for pkgbase in pkgbases}
+    def _hooked(
+        self, packages: Iterable[Package], outcomes: Mapping[Pkgbase, SourceOutcome], snapshot: Snapshot
+    ) -> dict[Pkgbase, SourceOutcome]:
+        """What the packages' own update hooks make of what their sources said."""
+        due = [
+            package
+            for package in packages
+            if wants_hook(
+                package,
+                snapshot.state.package(package.pkgbase),
+                outcomes[package.pkgbase],
+                in_review=package.pkgbase in snapshot.reviews,
+            )
+        ]
+        folders = self._our_files([package.pkgbase for package in due], snapshot, with_ours=True)
+        sandbox = self.maker.makepkg.sandbox
+        results = self.heavy.map(
+            lambda package: run_hook(package, outcomes[package.pkgbase], folders[package.pkgbase], sandbox), due
+        )
+        return {package.pkgbase: result for package, result in zip(due, results, strict=True)}
+
+    def _our_files(
+        self, pkgbases: Iterable[Pkgbase], snapshot: Snapshot, *, with_ours: bool
+    ) -> dict[Pkgbase, dict[str, UpstreamFile]]:
+        """The folders of some packages as they are in the repository, with or without what is the repository's own."""
+        packages = [snapshot.packages[pkgbase] for pkgbase in pkgbases]
+        listings = {one.pkgbase: one.files if with_ours else one.upstream_files() for one in packages}
         blobs = self.repository.read_blobs({file.oid for listing in listings.values() for file in listing.values()})
         return {
             pkgbase: {

@@ -246,6 +246,6 @@ def _warnings(snapshot: Snapshot) -> Iterable[str]:
 
 
 def _tag_note(plan: Plan) -> tuple[str, ...]:
-    if plan.moves_tag or not plan.applied:
+    if plan.moves_tag or not (plan.applied or plan.configs):
         return ()
     return ("tag scheduled stays behind: the on-commit run that is due schedules the updates of this run too",)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import ConfigError, FormatError, GitError, ToolkitError
 from ci_toolkit.formats.git_objects import TREE_MODE, TreeEntry, decode_commit, decode_tree, encode_tree, object_name
-from ci_toolkit.formats.key_value import FormatWarning, KeyValueFile
+from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.formats.state import RepositoryState, ReviewRecord, parse_state
 from ci_toolkit.model.names import REVIEW_PREFIX, Oid, Pkgbase, is_pkgbase, parse_pkgbase, review_branch
@@ -205,7 +205,7 @@ def _read_packages(
 
 
 def _read_package(pkgbase: Pkgbase, tree: Oid, files: Mapping[str, FolderFile], blobs: Mapping[Oid, bytes]) -> Package:
-    config, config_fault, warnings = _read_config(pkgbase, _text(files, CONFIG_PATH, blobs))
+    config, config_fault, config_file = _read_config(pkgbase, _text(files, CONFIG_PATH, blobs))
     srcinfo, srcinfo_fault = None, None
     text = _text(files, _SRCINFO_PATH, blobs)
     if text is not None:
@@ -221,20 +221,21 @@ def _read_package(pkgbase: Pkgbase, tree: Oid, files: Mapping[str, FolderFile], 
         srcinfo=srcinfo,
         config_fault=config_fault,
         srcinfo_fault=srcinfo_fault,
-        warnings=warnings,
+        warnings=(*config_file.warnings, *misspelt_keys(config_file)) if config_file else (),
+        config_file=config_file,
     )
 
 
 def _read_config(
     pkgbase: Pkgbase, text: bytes | None
-) -> tuple[PackageConfig, ToolkitError | None, tuple[FormatWarning, ...]]:
+) -> tuple[PackageConfig, ToolkitError | None, KeyValueFile | None]:
     if text is None:
-        return PackageConfig(), None, ()
+        return PackageConfig(), None, None
     try:
         file = KeyValueFile.parse(text, file=CONFIG_PATH)
-        return parse_package_config(file), None, (*file.warnings, *misspelt_keys(file))
+        return parse_package_config(file), None, file
     except (FormatError, ConfigError) as error:
-        return PackageConfig(), error.located(package=pkgbase), ()
+        return PackageConfig(), error.located(package=pkgbase), None
 
 
 def _text(files: Mapping[str, FolderFile], path: str, blobs: Mapping[Oid, bytes]) -> bytes | None:
