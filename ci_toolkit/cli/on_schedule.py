@@ -166,6 +166,12 @@ def _observer(
     env = upstream_environment(workshop.environ, allow_local=local)
     aur_env = upstream_environment(workshop.environ, allow_local=local, proxy=settings.aur_proxy)
     upstreams = workshop.cache / "upstreams"
+    sandbox = Sandbox(
+        processes=workshop.processes,
+        environ=workshop.environ,
+        wish=settings.sandbox,
+        closed_to_users=(workshop.repository.git.git_dir, Path.home()),
+    )
     tools = SourceTools(
         web=web,
         aur_web=aur_web,
@@ -176,6 +182,8 @@ def _observer(
             folder=upstreams, processes=workshop.processes, web=aur_web, clock=workshop.clock, env=aur_env
         ),
         files=CacheFiles(folder=workshop.cache),
+        sandbox=sandbox,
+        read_blobs=workshop.repository.read_blobs,
         github=_github(settings, workshop, webs.api),
         clock=workshop.clock,
         settings=settings,
@@ -186,12 +194,6 @@ def _observer(
     )
     downloads = Downloads(folder=workshop.cache / "downloads", web=web)
     downloads.sweep(workshop.clock.now())
-    sandbox = Sandbox(
-        processes=workshop.processes,
-        environ=workshop.environ,
-        wish=settings.sandbox,
-        closed_to_users=(workshop.repository.git.git_dir, Path.home()),
-    )
     return Observer(
         sources=load_sources(),
         tools=tools,

@@ -235,6 +235,8 @@ def _bubblewrap_words(folder: PrivateFolder, program: Program) -> list[str]:
     words += ["--ro-bind", str(folder.people), "/etc/passwd", "--proc", "/proc", "--dev", "/dev"]
     words += ["--perms", "1777", "--size", str(program.limits.folder_bytes), "--tmpfs", _INSIDE_SCRATCH]
     for path in program.readable:
+        for parent in reversed(path.parents[:-1]):
+            words += ["--perms", "0755", "--dir", str(parent)]
         words += ["--ro-bind", str(path), str(path)]
     return [*words, "--bind", str(folder.path), _INSIDE, "--chdir", "/", "--"]
 

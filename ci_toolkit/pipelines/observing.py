@@ -85,7 +85,7 @@ class Observer:
         outcomes: dict[Pkgbase, SourceOutcome] = {}
         by_kind: dict[Source, list[SourceRequest]] = {}
         for package in packages:
-            text = package.config.source
+            text = "nvchecker" if package.config.nvchecker else package.config.source
             source = source_for(text, self.sources) if text else None
             if source is None:
                 hint = nearest(text or "", [kind.name for kind in self.sources])

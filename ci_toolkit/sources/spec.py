@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
     from ci_toolkit.effects.cache_files import CacheFiles
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.github_api import GithubApi
     from ci_toolkit.effects.remote_heads import RemoteHeads
+    from ci_toolkit.effects.sandbox import Sandbox
     from ci_toolkit.effects.upstream_cache import UpstreamCache
     from ci_toolkit.effects.web import Web
-    from ci_toolkit.model.names import Pkgbase
+    from ci_toolkit.model.names import Oid, Pkgbase
     from ci_toolkit.model.observation import SourceReport
     from ci_toolkit.model.package import Package
     from ci_toolkit.model.settings import Settings
@@ -41,7 +42,8 @@ class SourceTools:
     """The effects and settings a source may use.
 
     `github` is None without a token for it, `memory` is what the kinds wanted remembered, `pool` runs what may go on at
-    the same time, and `done` is to be called once for every package when its answer is known.
+    the same time, and `done` is to be called once for every package when its answer is known. `read_blobs` reads
+    files of the repository by the names of their blobs; strangers' code runs in `sandbox` alone.
     """
 
     web: Web
@@ -52,6 +54,8 @@ class SourceTools:
     aur_upstreams: UpstreamCache
     github: GithubApi | None
     files: CacheFiles
+    sandbox: Sandbox
+    read_blobs: Callable[[Iterable[Oid]], Mapping[Oid, bytes]]
     clock: Clock
     settings: Settings
     memory: Mapping[str, str]

@@ -107,6 +107,8 @@ def forge(upstreams: Upstreams, tmp_path: Path) -> Iterator[Forge]:
             upstreams=cast("Any", None),
             aur_upstreams=cast("Any", None),
             github=None,
+            sandbox=cast("Any", None),
+            read_blobs=lambda _: {},
             files=CacheFiles(folder=tmp_path / "cache"),
             clock=QuickClock(),
             settings=parse_settings(KeyValueFile.parse(settings.encode(), file=".ci/config"), {}),
