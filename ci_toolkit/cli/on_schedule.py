@@ -13,6 +13,7 @@ from ci_toolkit.cli.reporting import report
 from ci_toolkit.cli.surface import Terminal, declare_repository, declare_run, workshop_for
 from ci_toolkit.effects.cache_files import CacheFiles
 from ci_toolkit.effects.downloads import Downloads
+from ci_toolkit.effects.foreign_heads import ForeignHeads
 from ci_toolkit.effects.git_command import upstream_environment
 from ci_toolkit.effects.github_api import GithubApi
 from ci_toolkit.effects.remote_heads import RemoteHeads
@@ -184,6 +185,9 @@ def _observer(
         files=CacheFiles(folder=workshop.cache),
         sandbox=sandbox,
         read_blobs=workshop.repository.read_blobs,
+        foreign_heads=ForeignHeads(
+            processes=workshop.processes, env=env, folder=workshop.cache / "fossil", allow_local=local
+        ),
         github=_github(settings, workshop, webs.api),
         clock=workshop.clock,
         settings=settings,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
 from ci_toolkit.model.observation import CouldNotAsk, Head, NotFollowed
 from ci_toolkit.model.verdict import Code
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ci_toolkit.formats.state import PackageState
     from ci_toolkit.model.names import Oid
     from ci_toolkit.model.observation import Observation
@@ -26,6 +28,26 @@ class HeadDecision:
     new: str | None = None
     code: Code | None = None
     problems: tuple[str, ...] = ()
+    further: Mapping[str, str] = field(default_factory=dict)
+
+
+def decide_heads(state: PackageState, observation: Observation, *, changed: Change | None) -> HeadDecision:
+    """What the first git source and all further sources mean together."""
+    head = decide_head(state, observation, changed=changed)
+    further = observation.further
+    if further is None:
+        return head
+    # A source that could not be asked keeps what is known of it; one that is followed no more is forgotten.
+    known = {key: revision for key, revision in state.vcs_heads.items() if key in further.labels}
+    moved = [key for key, revision in further.revisions.items() if known.get(key, revision) != revision]
+    head = replace(head, further={**known, **further.revisions}, problems=(*head.problems, *further.problems))
+    if further.problems and head.code is None:
+        head = replace(head, code=Code.UNREACHABLE)
+    if not moved or head.moved:
+        return head
+    key = moved[0]
+    why = f"the head of {further.labels[key]} moved"
+    return replace(head, moved=True, why=why, old=known[key][:10], new=further.revisions[key][:10])
 
 
 def decide_head(state: PackageState, observation: Observation, *, changed: Change | None) -> HeadDecision:

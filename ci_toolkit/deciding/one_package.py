@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.deciding.content import content_of
-from ci_toolkit.deciding.heads import HeadDecision, decide_head
+from ci_toolkit.deciding.heads import HeadDecision, decide_heads
 from ci_toolkit.errors import FormatError
 from ci_toolkit.formats.git_objects import ObjectDraft, object_name
 from ci_toolkit.formats.srcinfo import SrcInfo
@@ -85,7 +85,7 @@ class PackageDeciding:
         if observation is None or observation.asked != package.config.source:
             return self._stays(Code.APPEARED, "it came, or its source changed, while upstreams were asked")
         decision = self._decide_source(observation)
-        head = decide_head(state, observation, changed=decision.applied)
+        head = decide_heads(state, observation, changed=decision.applied)
         return self._combine(decision, head)
 
     def _decide_source(self, observation: Observation) -> PackageDecision:
@@ -310,7 +310,7 @@ class PackageDeciding:
             verdict=replace(
                 verdict, now=self._now(verdict, wants_build, builds), builds=builds, problems=tuple(problems)
             ),
-            state=replace(decision.state, git_commit=head.commit),
+            state=replace(decision.state, git_commit=head.commit, vcs_heads=head.further),
             builds=builds,
         )
 

@@ -33,6 +33,7 @@ _REQUEST = re.compile(r"[0-9a-f]{16}")
 _BUILD = re.compile(r"(?P<pkgbase>[^/\s]+)(?:/(?P<builder_class>[^/\s]+))?")
 _REVISION = re.compile(r"[A-Za-z0-9._:+-]{1,128}")
 _LONGEST_NUMBER = 12
+_KEYED_HEAD = re.compile(r"([0-9a-f]{12}):([A-Za-z0-9._@:-]{1,128})")
 
 Author = Literal["bot", "person"]
 
@@ -42,13 +43,15 @@ class PackageState:
     """What is remembered of one package.
 
     `upstream_revision` is the revision last taken, sent to review or refused; `review_content` the tree that was
-    last sent to review and not seen on the default branch since.
+    last sent to review and not seen on the default branch since. `vcs_heads` are the heads last built from of sources
+    besides the first git one, by key.
     """
 
     git_commit: Oid | None = None
     pkgbuild_timestamp: int | None = None
     upstream_revision: str | None = None
     review_content: Oid | None = None
+    vcs_heads: Mapping[str, str] = field(default_factory=dict)
     file: KeyValueFile = field(default_factory=lambda: KeyValueFile.empty(file=""), repr=False, compare=False)
 
     def to_bytes(self) -> bytes:
@@ -59,6 +62,7 @@ class PackageState:
             ("CI_PKGBUILD_TIMESTAMP", self.pkgbuild_timestamp),
             ("CI_UPSTREAM_REVISION", self.upstream_revision),
             ("CI_REVIEW_CONTENT", self.review_content),
+            ("CI_VCS_HEADS", " ".join(f"{key}:{head}" for key, head in sorted(self.vcs_heads.items())) or None),
         ):
             file = file.without(key) if value is None else file.with_value(key, str(value))
         return file.to_bytes()
@@ -147,8 +151,13 @@ def parse_package_state(content: bytes, *, file: str) -> PackageState:
         pkgbuild_timestamp=_number(text.get("CI_PKGBUILD_TIMESTAMP")),
         upstream_revision=read("CI_UPSTREAM_REVISION", acceptable=_REVISION.fullmatch(revision_text) is not None),
         review_content=Oid(content_id) if content_id else None,
+        vcs_heads=dict(_KEYED_HEAD.findall(read("CI_VCS_HEADS", acceptable=_is_heads(text)) or "")),
         file=text,
     )
+
+
+def _is_heads(text: KeyValueFile) -> bool:
+    return all(_KEYED_HEAD.fullmatch(word) for word in (text.get("CI_VCS_HEADS") or "").split(" "))
 
 
 def parse_state(files: Mapping[str, bytes]) -> RepositoryState:

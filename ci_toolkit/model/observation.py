@@ -129,6 +129,26 @@ HeadOutcome = Head | NotFollowed | CouldNotAsk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FurtherHeads:
+    """Heads besides the one of the first git source, by key of the source: where each is, and its URL as `labels`.
+
+    A source that could not be asked has no revision but a problem.
+    """
+
+    revisions: Mapping[str, str]
+    labels: Mapping[str, str]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadReport:
+    """Where everything is that a package follows; `further` None: nothing besides the first git source."""
+
+    head: HeadOutcome
+    further: FurtherHeads | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What was found out for one package. `asked` is the configuration it answers.
 
@@ -140,6 +160,7 @@ class Observation:
     source: SourceOutcome
     head: HeadOutcome
     next_head: HeadOutcome | None = None
+    further: FurtherHeads | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ci_toolkit.model.package_config import PackageConfig
     from ci_toolkit.model.settings import Settings
 
+_VCS_ENDINGS = ("-git", "-svn", "-hg", "-bzr", "-fossil")
 # What never comes from, or goes to, an upstream; anchored at the top of the package folder.
 OURS = frozenset({".CI", ".git", ".gitignore"})
 
@@ -55,8 +56,8 @@ class Package:
 
     @property
     def is_vcs(self) -> bool:
-        """Whether the head of its first VCS source is followed."""
-        return self.pkgbase.endswith("-git") or self.config.force_vcs
+        """Whether heads of its VCS sources are followed."""
+        return self.pkgbase.endswith(_VCS_ENDINGS) or self.config.force_vcs
 
     def upstream_files(self) -> dict[str, FolderFile]:
         """The part of the folder that an upstream has a say in."""

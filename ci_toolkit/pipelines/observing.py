@@ -12,10 +12,9 @@ from ci_toolkit.model.names import Oid, Pkgbase, nearest
 from ci_toolkit.model.observation import (
     CannotMake,
     CouldNotAsk,
-    HeadOutcome,
+    HeadReport,
     Moved,
     NewVersion,
-    NotFollowed,
     NothingToPull,
     Observation,
     Observations,
@@ -199,14 +198,16 @@ def _following_another(packages: Iterable[Package], outcomes: Mapping[Pkgbase, S
 def _observation(
     package: Package,
     outcomes: Mapping[Pkgbase, SourceOutcome],
-    heads: Mapping[Pkgbase, HeadOutcome],
-    next_heads: Mapping[Pkgbase, HeadOutcome],
+    heads: Mapping[Pkgbase, HeadReport],
+    next_heads: Mapping[Pkgbase, HeadReport],
 ) -> Observation:
+    coming = next_heads.get(package.pkgbase)
     return Observation(
         asked=package.config.source,
         source=outcomes.get(package.pkgbase) or CouldNotAsk(reason="its kind of source gave no answer for it"),
-        head=heads.get(package.pkgbase) or NotFollowed(reason="it is no VCS package"),
-        next_head=next_heads.get(package.pkgbase),
+        head=heads[package.pkgbase].head,
+        next_head=coming.head if coming else None,
+        further=heads[package.pkgbase].further,
     )
 
 

@@ -18,11 +18,13 @@ from ci_toolkit.model.observation import (
     CouldNotAsk,
     Lagging,
     Moved,
+    NewVersion,
     SourceOutcome,
     SourceReport,
     Unmoved,
     Unusable,
 )
+from ci_toolkit.sources.aur_api import ask_api
 from ci_toolkit.sources.package_folder import Folder, read_folders
 
 if TYPE_CHECKING:
@@ -59,15 +61,18 @@ class AurSource:
         """Ask the dump, and the mirror for what the dump says has changed."""
         try:
             metadata = fetch_metadata({request.pkgbase for request in requests}, tools)
+            answered = list(requests)
+            missing: SourceOutcome = Absent(reason="the AUR has no such package base")
         except UpstreamError as error:
-            reason = f"the AUR's metadata: {error.what}"
-            return SourceReport(outcomes={request.pkgbase: CouldNotAsk(reason=reason) for request in requests})
-        outcomes: dict[Pkgbase, SourceOutcome] = {}
+            metadata = ask_api(requests, tools)
+            answered = [request for request in requests if request.pkgbase in metadata.entries]
+            missing = CouldNotAsk(reason=f"the AUR's metadata: {error.what}")
+        outcomes: dict[Pkgbase, SourceOutcome | NewVersion] = {request.pkgbase: missing for request in requests}
         due: list[_Due] = []
-        for request in requests:
+        for request in answered:
             entry = metadata.entries.get(request.pkgbase)
             if entry is None:
-                outcomes[request.pkgbase] = Absent(reason="the AUR has no such package base")
+                pass
             elif _is_due(request, entry, tools):
                 due.append(_Due(request, entry))
             else:
@@ -75,7 +80,8 @@ class AurSource:
             if not due or due[-1].request is not request:
                 tools.done(request.pkgbase)
         outcomes.update(_look_up(due, tools))
-        return SourceReport(outcomes=outcomes, memory=_memory(metadata, tools.memory))
+        memory = _memory(metadata, tools.memory) if metadata.count else {}
+        return SourceReport(outcomes=outcomes, memory=memory)
 
 
 def _is_due(request: SourceRequest, entry: AurEntry, tools: SourceTools) -> bool:

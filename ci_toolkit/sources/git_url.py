@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.errors import ConfigError, UpstreamError
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
     from ci_toolkit.sources.spec import SourceRequest, SourceTools
 
 
+_PART = re.compile(r"[A-Za-z0-9@_+.][A-Za-z0-9@._+-]*")
+
+
 class GitUrlSource:
-    """A git repository that holds one package at its top."""
+    """A git repository that holds one package at its top, or in the folder that `#path=` names."""
 
     name: ClassVar[str] = "git"
 
@@ -31,7 +35,8 @@ class GitUrlSource:
         by_remote: dict[GitRemote, list[SourceRequest]] = {}
         for request in requests:
             try:
-                remote = parse_git_url(request.text, allow_local=tools.settings.allow_local_upstreams)
+                url, _ = split_folder(request.text)
+                remote = parse_git_url(url, allow_local=tools.settings.allow_local_upstreams)
             except ConfigError as error:
                 outcomes[request.pkgbase] = CouldNotAsk(reason=f"CI_PKGBUILD_SOURCE {error.what}")
                 tools.done(request.pkgbase)
@@ -49,6 +54,18 @@ class GitUrlSource:
         return SourceReport(outcomes=outcomes)
 
 
+def split_folder(text: str) -> tuple[str, str]:
+    """URL and folder of `url#path=folder`, the folder empty without it; ConfigError for any other fragment."""
+    url, mark, fragment = text.partition("#")
+    if not mark:
+        return text, ""
+    key, _, path = fragment.partition("=")
+    parts = path.strip("/").split("/")
+    if key != "path" or not all(_PART.fullmatch(part) and part not in (".", "..") for part in parts):
+        raise ConfigError("has a fragment that is not understood", got=fragment, hint="write #path=folder/in/it")
+    return url, "/".join(parts)
+
+
 def _observe_remote(
     remote: GitRemote, requests: Sequence[SourceRequest], tools: SourceTools
 ) -> dict[Pkgbase, SourceOutcome]:
@@ -58,14 +75,16 @@ def _observe_remote(
             reason = f"{remote.url} has no default branch"
             return {request.pkgbase: CouldNotAsk(reason=reason) for request in requests}
         moved = [request for request in requests if request.revision != head]
-        folder: Folder | UpstreamError | None = None
+        folders: dict[str, Folder | UpstreamError] = {}
         if moved:
             with tools.upstreams.fetched(remote, {"HEAD": head}) as fetched:
-                folder = read_folders(fetched.repository, [head])[head]
+                for path in {split_folder(request.text)[1] for request in moved}:
+                    folders[path] = read_folders(fetched.repository, [head], path)[head]
     except UpstreamError as error:
         return {request.pkgbase: CouldNotAsk(reason=error.what) for request in requests}
     return {
-        request.pkgbase: _outcome(head, folder) if request in moved and folder else Unmoved() for request in requests
+        request.pkgbase: _outcome(head, folders[split_folder(request.text)[1]]) if request in moved else Unmoved()
+        for request in requests
     }
 
 

@@ -29,8 +29,11 @@ class Folder:
     fault: str | None = None
 
 
-def read_folders(repository: Repository, commits: Iterable[Oid]) -> dict[Oid, Folder | UpstreamError]:
-    """The package folders at the top of some commits, read by a handful of processes however many there are."""
+def read_folders(repository: Repository, commits: Iterable[Oid], path: str = "") -> dict[Oid, Folder | UpstreamError]:
+    """The package folders at the top of some commits, or at `path` in them.
+
+    They are read by a handful of processes however many there are.
+    """
     wanted = tuple(dict.fromkeys(commits))
     found = repository.read_objects(wanted)
     trees: dict[Oid, Oid] = {}
@@ -42,7 +45,11 @@ def read_folders(repository: Repository, commits: Iterable[Oid]) -> dict[Oid, Fo
             results[commit] = UpstreamError("the upstream moved while it was fetched")
             continue
         parsed = decode_commit(entry[1])
-        trees[commit], times[commit] = parsed.tree, parsed.committed_s
+        tree = _descend(repository, parsed.tree, path)
+        if tree is None:
+            results[commit] = UpstreamError(f"it has no folder {path}")
+            continue
+        trees[commit], times[commit] = tree, parsed.committed_s
     listings = _list_trees(repository, trees)
     sizes = repository.sizes(entry.oid for listing in listings.values() for entry in listing)
     sound: dict[Oid, list[FolderEntry]] = {}
@@ -59,6 +66,18 @@ def read_folders(repository: Repository, commits: Iterable[Oid]) -> dict[Oid, Fo
         fault = link_fault({path: file.content for path, file in files.items() if file.mode == "120000"})
         results[commit] = Folder(committed_s=times[commit], files={} if fault else files, fault=fault)
     return results
+
+
+def _descend(repository: Repository, tree: Oid, path: str) -> Oid | None:
+    """The tree at `path` below another one."""
+    for part in filter(None, path.split("/")):
+        found = repository.read_objects([tree])[tree]
+        children = decode_tree(found[1]) if found and found[0] == "tree" else ()
+        below = next((child.oid for child in children if child.name == part and child.mode == TREE_MODE), None)
+        if below is None:
+            return None
+        tree = below
+    return tree
 
 
 def _list_trees(repository: Repository, tops: Mapping[Oid, Oid]) -> dict[Oid, list[FolderEntry]]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.effects.cache_files import CacheFiles
     from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.effects.foreign_heads import ForeignHeads
     from ci_toolkit.effects.github_api import GithubApi
     from ci_toolkit.effects.remote_heads import RemoteHeads
     from ci_toolkit.effects.sandbox import Sandbox
@@ -52,6 +53,7 @@ class SourceTools:
     aur_heads: RemoteHeads
     upstreams: UpstreamCache
     aur_upstreams: UpstreamCache
+    foreign_heads: ForeignHeads
     github: GithubApi | None
     files: CacheFiles
     sandbox: Sandbox

@@ -107,6 +107,7 @@ def forge(upstreams: Upstreams, tmp_path: Path) -> Iterator[Forge]:
             upstreams=cast("Any", None),
             aur_upstreams=cast("Any", None),
             github=None,
+            foreign_heads=cast("Any", None),
             sandbox=cast("Any", None),
             read_blobs=lambda _: {},
             files=CacheFiles(folder=tmp_path / "cache"),

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+from urllib.parse import parse_qsl
 
 from tests.support.forge_apis import ForgeApis
 from tests.support.git import BASE_TIME_S, GitRepo
@@ -80,6 +81,7 @@ class Upstreams:
         self.token: str | None = None
         self.credentials: list[str] = []
         self.files: Path | None = None
+        self.has_aur_api = False
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._dumped: tuple[object, bytes] | None = None
@@ -284,12 +286,17 @@ class _Handler(BaseHTTPRequestHandler):
         if upstreams.token and path.startswith("/origin.git") and not self._may_enter(upstreams.token):
             self._answer(401, b"", {"WWW-Authenticate": 'Basic realm="origin"'})
             return
-        if fault is not None and self._goes_wrong(fault):
-            return
+        if fault is None or not self._goes_wrong(fault):
+            self._go_on(seen, query, body, fault)
+
+    def _go_on(self, seen: Seen, query: str, body: bytes, fault: Fault | None) -> None:
+        path, upstreams = seen.path, self.server.upstreams
         if seen.kind == "dump":
             self._dump()
         elif seen.kind.endswith("ls-refs"):
             self._ls_refs(path, body)
+        elif seen.kind == "aur-api" and upstreams.has_aur_api:
+            self._aur_api(query)
         elif seen.kind == "file":
             self._file(path)
         elif seen.kind in ("graphql", "api"):
@@ -338,6 +345,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(304, b"", {"ETag": tag})
         else:
             self._answer(200, body, {"ETag": tag, "Content-Type": "application/gzip"})
+
+    def _aur_api(self, query: str) -> None:
+        asked = [name for key, name in parse_qsl(query) if key == "arg[]"]
+        rows = [
+            {"Name": name, "PackageBase": base, "Maintainer": package.maintainer, "LastModified": package.modified_s}
+            for base, package in self.server.upstreams.aur_packages.items()
+            for name in package.names or (base,)
+            if name in asked
+        ]
+        answer = {"version": 5, "type": "multiinfo", "resultcount": len(rows), "results": rows}
+        self._answer(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
 
     def _file(self, path: str) -> None:
         folder = self.server.upstreams.files
@@ -406,6 +424,8 @@ def _kind(path: str, query: str, body: bytes) -> str:
         return "dump"
     if path.startswith("/files/"):
         return "file"
+    if path.startswith("/rpc/"):
+        return "aur-api"
     if path.startswith("/api/"):
         return "graphql" if path.endswith("/graphql") else "api"
     if path.endswith("/info/refs"):

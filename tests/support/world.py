@@ -88,6 +88,7 @@ class World:
             "GIT_AUTHOR_EMAIL": BOT[1],
             "CI_HUMAN_REVIEW": "true",
             "CI_AUR_METADATA_URL": self.upstreams.dump_url,
+            "CI_AUR_API_URL": f"{self.upstreams.url}/rpc/v5/info",
             "CI_AUR_GIT_URL": self.upstreams.aur_git_url,
             "CI_ALLOW_LOCAL_UPSTREAMS": "true",
             **more,
