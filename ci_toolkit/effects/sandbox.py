@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -56,6 +57,7 @@ _SETTINGS = (
 _NETWORK_SETTINGS = ("resolv.conf", "hosts", "host.conf", "gai.conf")
 _INSIDE_SCRATCH = "/tmp"  # noqa: S108 - of its own
 _PROBE_S = 20.0
+_DYING_S = 0.01
 _VARIABLES = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/bin/core_perl",
     "LC_ALL": "C.UTF-8",
@@ -296,6 +298,7 @@ def _end_processes(user: int) -> None:
         for number in numbers:
             with suppress(ProcessLookupError):
                 os.kill(int(number), 9)
+        time.sleep(_DYING_S)
 
 
 def _is_of(path: str, user: int) -> bool:

@@ -21,7 +21,7 @@ from ci_toolkit.errors import FormatError
 from ci_toolkit.formats.bash_settings import APPENDED, Script, Setting, Word, line_of, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 _WRITABLE = re.compile(r"[A-Za-z0-9._+:~-]+")
 _WRITABLE_HINT = "only letters, digits and . _ + : ~ - are ever written"
@@ -116,19 +116,19 @@ class Pkgbuild:
             self._refuse("does not read back as it was written", setting, got=value)
         return changed
 
-    def with_literal_in_sources(self, old: str, new: str) -> Pkgbuild:
+    def with_literal_in_sources(self, old: str, new: str, *, kept: Collection[str] = ()) -> Pkgbuild:
         """The PKGBUILD with `new` for the literal text `old` in the top-level `source` and `source_<arch>` arrays.
 
         Only where `old` stands for itself: not next to a letter or digit (but for one `v` in front), nor in a longer
-        version such as `2.1.0` or `1.0.1`. Expansions, comments, names of local files and arrays under a condition
-        stay. Nothing happens when `old` is not there. FormatError when `new` is not `[A-Za-z0-9._+:~-]+`, and when
-        `old` stands behind syntax that cannot be read.
+        version such as `2.1.0` or `1.0.1`. Expansions, comments, sources that are `kept` (local files) and arrays under
+        a condition stay. Nothing happens when `old` is not there. FormatError when `new` is not
+        `[A-Za-z0-9._+:~-]+`, and when `old` stands behind syntax that cannot be read.
         """
         self._refuse_unwritable("source", new)
         edits: list[_Edit] = []
         texts: list[bytes] = []
         for setting, word in _source_words(self._script):
-            found = list(_occurrences(self._data, word, old))
+            found = [] if word.text in kept else list(_occurrences(self._data, word, old))
             if found and self._is_broken_before(setting):
                 self._refuse_broken(setting)
             if _TILDE_EXPANDS.search(new) and any(not _is_quoted(word, start) for start, _ in found):
@@ -298,12 +298,7 @@ def _refuse_undecodable(data: bytes, file: str) -> None:
 def _source_words(script: Script) -> Iterator[tuple[Setting, Word]]:
     for setting in script.settings:
         if setting.elements and setting.doubt in ("", APPENDED) and _SOURCE_ARRAY.fullmatch(setting.name):
-            yield from ((setting, word) for word in setting.elements if not _is_local_file(word))
-
-
-def _is_local_file(word: Word) -> bool:
-    """Whether a source is the name of a file in the folder, which has that name whatever the version."""
-    return word.text is not None and "://" not in word.text
+            yield from ((setting, word) for word in setting.elements)
 
 
 def _scalar_edit(word: Word, value: str) -> _Edit:

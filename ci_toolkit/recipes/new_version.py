@@ -16,7 +16,7 @@ from ci_toolkit.model.observation import CannotMake, Moved
 from ci_toolkit.recipes.makepkg import MakepkgMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from ci_toolkit.effects.downloads import Downloads
     from ci_toolkit.model.observation import NewVersion, UpstreamFile
@@ -53,7 +53,7 @@ class NewVersionMaker:
                 log.warning("%s; packages with a new version stay due", text)
 
     def _made(self, announced: NewVersion, files: Mapping[str, UpstreamFile], srcinfo: SrcInfo) -> Moved:
-        pkgbuild, replaced = _with_version(Pkgbuild.parse(files["PKGBUILD"].content), announced, srcinfo.pkgver)
+        pkgbuild, replaced = _with_version(Pkgbuild.parse(files["PKGBUILD"].content), announced, srcinfo.pkgver, files)
         draft = {**files, "PKGBUILD": replace(files["PKGBUILD"], content=pkgbuild.to_bytes())}
         printed = self.makepkg.srcinfo(draft)
         coming = SrcInfo.parse(printed, file="what makepkg says")
@@ -115,12 +115,13 @@ class NewVersionMaker:
 
 
 def _with_version(
-    pkgbuild: Pkgbuild, announced: NewVersion, old_version: str
+    pkgbuild: Pkgbuild, announced: NewVersion, old_version: str, local: Collection[str]
 ) -> tuple[Pkgbuild, tuple[tuple[str, str], ...]]:
     """PKGBUILD with the new version, release 1 and commit, and what was put in place of what."""
     replaced = [(old_version, announced.version)]
     if old_version != announced.version:
-        pkgbuild = pkgbuild.with_scalar("pkgver", announced.version).with_literal_in_sources(*replaced[0])
+        pkgbuild = pkgbuild.with_scalar("pkgver", announced.version)
+        pkgbuild = pkgbuild.with_literal_in_sources(*replaced[0], kept=local)
     pkgbuild = pkgbuild.with_scalar("pkgrel", "1")
     old_commit = pkgbuild.literal(_COMMIT_VARIABLE)
     if announced.commit is not None and pkgbuild.is_set(_COMMIT_VARIABLE):
@@ -128,7 +129,7 @@ def _with_version(
         if old_commit:
             replaced.append((old_commit, announced.commit))
             if len(old_commit) >= len(announced.commit):
-                pkgbuild = pkgbuild.with_literal_in_sources(old_commit, announced.commit)
+                pkgbuild = pkgbuild.with_literal_in_sources(old_commit, announced.commit, kept=local)
     return pkgbuild, tuple(pair for pair in replaced if pair[0] != pair[1])
 
 

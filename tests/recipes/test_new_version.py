@@ -22,7 +22,7 @@ def pkgbuild(url: str, commit: str, *, more: str = "") -> str:
         "pkgdesc='A sample'\narch=('x86_64')\nlicense=('MIT')\n"
         f'source=("{url}/files/demo-$pkgver.tar.gz"\n'
         f'  "{url}/files/data-1.0.bin"\n'
-        "  'local.patch'\n"
+        "  'local-1.0.patch'\n"
         "  'git+https://example.org/lib.git#commit=0123456789012345678901234567890123456789')\n"
         f"source_x86_64=('{url}/files/blob')\n"
         f"sha256sums=('{hashlib.sha256(OLD).hexdigest()}'\n"
@@ -52,7 +52,7 @@ def srcinfo(text: str, url: str) -> str:
     rows += [
         f"\tsource = {url}/files/demo-1.0.tar.gz",
         f"\tsource = {url}/files/data-1.0.bin",
-        "\tsource = local.patch",
+        "\tsource = local-1.0.patch",
     ]
     rows += ["\tsource = git+https://example.org/lib.git#commit=0123456789012345678901234567890123456789"]
     rows += [f"\tsha256sums = {value}" for value in (*sums, "SKIP")]
@@ -79,7 +79,7 @@ def begin(world: World, text: str) -> None:
     folder = {
         "demo/PKGBUILD": text,
         "demo/.SRCINFO": srcinfo(text, world.upstreams.url),
-        "demo/local.patch": "patch",
+        "demo/local-1.0.patch": "patch",
         "demo/.CI/config": "CI_PKGBUILD_SOURCE=github:owner/demo\n",
     }
     world.start(folder, settings={"CI_GITHUB_URL": world.upstreams.url})
@@ -174,7 +174,7 @@ def test_a_pkgbuild_that_does_harm_does_none(world: World) -> None:
     first = project.commit({"a": "1"}, "one")
     project.tag("v1.0", first)
     marker = world.folder / "marker"
-    harm = f"touch {marker}; echo $ACCESS_TOKEN >>local.patch; cat {world.folder}/work/.git/config >>local.patch || :"
+    harm = f"touch {marker}; echo $ACCESS_TOKEN >>local-1.0.patch; cat {world.folder}/work/.git/config >>local-1.0.patch || :"
     harm += f"; : </dev/tcp/127.0.0.1/{world.upstreams.url.rpartition(':')[2]} && pkgdesc=online || :"
     world.upstreams.files = world.folder
     begin(world, pkgbuild(world.upstreams.url, first, more=harm))
@@ -183,7 +183,7 @@ def test_a_pkgbuild_that_does_harm_does_none(world: World) -> None:
     assert result.codes() == {"demo": "applied"}
     assert not marker.exists()
     tree = world.origin.tree("main")
-    assert tree["demo/local.patch"] == b"patch"
+    assert tree["demo/local-1.0.patch"] == b"patch"
     assert b"online" not in tree["demo/.SRCINFO"]
     assert b"canary" not in b"".join(tree.values())
 
