@@ -38,6 +38,7 @@ print(cpu, usage.ru_maxrss, os.waitstatus_to_exitcode(status), time.monotonic() 
 FILLER = 100_000
 CHANGED = 60
 MOVED_HEADS = 40
+_TOKEN = "benchmark-token"
 _DAY_ONE = 1_700_000_000
 
 
@@ -77,7 +78,7 @@ class Scale:
         files[".ci/aur-state"] = f"{_DAY_ONE}\n"
         self.world.origin.commit(
             {
-                ".ci/config": self.world.settings(),
+                ".ci/config": self.world.settings(CI_GITHUB_URL=upstreams.url),
                 ".editorconfig": "[*]\nindent_style = space\nindent_size = 2\n",
                 **files,
             }
@@ -189,17 +190,20 @@ def hash_of(text: str) -> int:
     return int.from_bytes(text.encode().ljust(20, b".")[-20:], "big")
 
 
-def measure(size: int, latency_s: float) -> Iterator[Measured]:
-    """All runs on a repository of one size."""
+def measure(size: int, latency_s: float, *, token: bool) -> Iterator[Measured]:
+    """All runs on a repository of one size; with a token, all its upstreams are on a GitHub whose API takes it."""
     with tempfile.TemporaryDirectory(prefix="ci-toolkit-benchmark-") as name:
         folder = Path(name)
         with Upstreams(folder / "served", sealed_environment(folder / "server-home")) as upstreams:
             scale = Scale(folder, upstreams, size)
             scale.settle()
             upstreams.latency_s = latency_s
+            if token:
+                upstreams.apis.token = _TOKEN
+                scale.world.env["GITHUB_TOKEN"] = _TOKEN
             nothing = scale.run("on-schedule, nothing new", "on-schedule")
             distinct = len(upstreams.virtual)
-            if nothing.kinds != {"dump": 1, "ls-refs": distinct}:
+            if not token and nothing.kinds != {"dump": 1, "ls-refs": distinct}:
                 sys.exit(f"nothing new took {nothing.kinds} for {distinct} repositories")
             yield nothing
             scale.move()
@@ -215,11 +219,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="250,1000,2500,10000")
     parser.add_argument("--latency-ms", type=int, default=0, help="added to every answer of an upstream")
+    parser.add_argument("--token", action="store_true", help="upstreams are on a GitHub for which there is a token")
     options = parser.parse_args()
     print("| packages | run | wall s | CPU s | peak MB | processes | upstream requests |")
     print("| ---: | --- | ---: | ---: | ---: | ---: | --- |")
     for size in map(int, options.sizes.split(",")):
-        for one in measure(size, options.latency_ms / 1000):
+        for one in measure(size, options.latency_ms / 1000, token=options.token):
             kinds = ", ".join(f"{count} {kind}" for kind, count in one.kinds.items())
             print(
                 f"| {one.size:,} | {one.name} | {one.wall_s:.2f} | {one.cpu_s:.2f} | {one.peak_mb:.0f} "
