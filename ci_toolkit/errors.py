@@ -150,6 +150,12 @@ class MachineError(ToolkitError):
     exit_status = 16
 
 
+class ForgeError(ToolkitError):
+    """The service that shows reviews refused or could not be asked; the next run repeats what is missing."""
+
+    exit_status = 17
+
+
 class PluginError(ToolkitError):
     """A plugin is missing or breaks its contract."""
 

@@ -36,7 +36,7 @@ from ci_toolkit.sources.spec import SourceTools
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from ci_toolkit.model.package import Snapshot
     from ci_toolkit.model.settings import Settings
@@ -94,12 +94,19 @@ def run(options: Namespace, terminal: Terminal) -> int:
             observer=observer,
             selected=frozenset(selected) or None,
             trigger=environ.get("TRIGGER") or None,
-            ignores_tag=parse_boolean(environ.get("SKIP_ON_COMMIT_CHECK", "")),
+            ignores_tag=_is_set("SKIP_ON_COMMIT_CHECK", environ),
             dry_run=options.dry_run,
         )
         outcome = pipeline.run(snapshot)
         requests = sum(client.requests.total() for client in webs)
     return report(outcome, terminal, workshop, as_json=options.json, started_s=started_s, requests=requests)
+
+
+def _is_set(key: str, environ: Mapping[str, str]) -> bool:
+    try:
+        return parse_boolean(environ.get(key, ""))
+    except ConfigError as error:
+        raise error.located(file="the environment", key=key) from None
 
 
 def _parallel(snapshot: Snapshot) -> int:

@@ -341,6 +341,7 @@ def test_it_waits_for_on_commit_unless_told_otherwise(world: World) -> None:
     assert result.status == NotReadyError.exit_status
     assert "run ci-toolkit on-commit" in result.stderr
     assert world.upstreams.count()["dump"] == 0
+    assert "SKIP_ON_COMMIT_CHECK is neither" in world.run("on-schedule", SKIP_ON_COMMIT_CHECK="1").stderr
     assert world.run("on-schedule", SKIP_ON_COMMIT_CHECK="true").status == 0
 
 
