@@ -17,7 +17,7 @@ from ci_toolkit.errors import UpstreamError
 from ci_toolkit.formats.checksums import Digests
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from ci_toolkit.effects.web import Web
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LARGEST_BYTES = 8 << 30
 _CHUNK = 1 << 20
 _STALE_S = 7 * 86_400
+_NO_SUCH_RANGE = 416
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +36,15 @@ class Downloads:
     web: Web
     largest_bytes: int = LARGEST_BYTES
 
-    def sums(self, url: str, kinds: Collection[str]) -> dict[str, str]:
-        """Kind to hexadecimal sum of what lies at an http(s) URL now; UpstreamError when it cannot be had."""
+    def sums(self, url: str, kinds: Collection[str], *, deadline: float | None = None) -> dict[str, str]:
+        """Kind to hexadecimal sum of what lies at an http(s) URL now; UpstreamError when it cannot be had.
+
+        What came until `deadline` (see `Web.deadline_in`) is kept, and the next call goes on from there.
+        """
         name = hashlib.sha256(url.encode()).hexdigest()[:32]
         try:
             with locked(self.folder / f"{name}.lock"):
-                return _Download(self, url, name, frozenset(kinds)).sums()
+                return _Download(self, url, name, frozenset(kinds), deadline).sums()
         except OSError as error:
             raise UpstreamError(f"{self.folder} cannot be written: {error.strerror}") from error
 
@@ -57,6 +61,7 @@ class _Download:
     url: str
     name: str
     kinds: frozenset[str]
+    deadline: float | None
 
     @property
     def records(self) -> CacheFiles:
@@ -72,7 +77,7 @@ class _Download:
             answer = self._fetch(lambda: known.condition)
             if answer == 304:
                 return {kind: known.sums[kind] for kind in self.kinds}
-        elif self._fetch(self._rest) == 416:
+        elif self._fetch(self._rest, _NO_SUCH_RANGE) == _NO_SUCH_RANGE:
             self._forget()
             self._fetch(self._rest)
         sums = Digests({*self.kinds, "sha256"})
@@ -86,11 +91,15 @@ class _Download:
         self._forget()
         return {kind: found[kind] for kind in self.kinds}
 
-    def _fetch(self, headers: Any) -> int:  # noqa: ANN401 - a function, as Web.fetch takes it
+    def _fetch(self, headers: Callable[[], Mapping[str, str]], *also: int) -> int:
         answer = self.downloads.web.fetch(
-            self.url, limit_bytes=self.downloads.largest_bytes, headers=headers, take=self._take, kind="file"
+            self.url,
+            limit_bytes=self.downloads.largest_bytes,
+            headers=headers,
+            take=self._take,
+            deadline=self.deadline,
         )
-        if answer.status not in (200, 206, 304):
+        if answer.status not in (200, 206, 304, *also):
             raise UpstreamError(f"{self.url} answers {answer.status}")
         return answer.status
 

@@ -120,6 +120,9 @@ _QUIET = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_NO_LAZY_FETCH": "1",
+    # A server that accepts and then says nothing for a minute has given up; one that is busy says so every 5 seconds.
+    "GIT_HTTP_LOW_SPEED_LIMIT": "1",
+    "GIT_HTTP_LOW_SPEED_TIME": "60",
     "LC_ALL": "C.UTF-8",
 }
 

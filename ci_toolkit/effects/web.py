@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _AGAIN = frozenset({429, 500, 502, 503, 504})
 _MOST_REDIRECTS = 5
+_NO_SUCH_RANGE = 416
 _SECRET_HEADERS = frozenset({"authorization", "private-token", "job-token", "cookie"})
 _CHUNK = 1 << 16
 
@@ -69,7 +70,10 @@ Take = Callable[[int, Mapping[str, str], Iterator[bytes]], bytes]
 
 @dataclass(slots=True)
 class _Request:
-    """What is asked; `headers` are made for every attempt, `take` gets status, headers and body of an answer."""
+    """What is asked; `headers` are made for every attempt, `take` gets status, headers and body of an answer.
+
+    `deadline` is when it has to be done, on the clock that only goes forward; None: no sooner than others.
+    """
 
     method: str
     headers: Callable[[], Mapping[str, str]]
@@ -77,6 +81,7 @@ class _Request:
     limit_bytes: int
     kind: str
     take: Take
+    deadline: float | None = None
 
 
 @dataclass(slots=True)
@@ -119,14 +124,28 @@ class Web:
         return self._ask(url, _Request("GET", lambda: headers or {}, None, limit_bytes, kind, _whole))
 
     def fetch(
-        self, url: str, *, limit_bytes: int, headers: Callable[[], Mapping[str, str]], take: Take, kind: str = "file"
+        self,
+        url: str,
+        *,
+        limit_bytes: int,
+        headers: Callable[[], Mapping[str, str]],
+        take: Take,
+        deadline: float | None = None,
+        kind: str = "file",
     ) -> Answer:
-        """GET a URL, its body taken in pieces by `take`; `headers` are asked for before every attempt."""
-        return self._ask(url, _Request("GET", headers, None, limit_bytes, kind, take))
+        """GET a URL, its body taken in pieces by `take`; `headers` are asked for before every attempt.
+
+        416 (no such range) is an answer too. What is not done at `deadline` (see `deadline_in`) is an UpstreamError.
+        """
+        return self._ask(url, _Request("GET", headers, None, limit_bytes, kind, take, deadline))
 
     def post(self, url: str, body: bytes, *, limit_bytes: int, headers: Mapping[str, str], kind: str) -> Answer:
         """POST something that may be asked twice. Answers as `get` does."""
         return self._ask(url, _Request("POST", lambda: headers, body, limit_bytes, kind, _whole))
+
+    def deadline_in(self, seconds: float) -> float:
+        """The time, for `fetch`, that it will be in so many seconds."""
+        return self._clock.monotonic() + seconds
 
     def remaining_s(self) -> float:
         """Seconds until nothing is asked any more; UpstreamError when that is so already."""
@@ -149,7 +168,7 @@ class Web:
             raise UpstreamError(error.problem) from error
         with host.lock:
             host.failures = 0
-        if answer.status >= 400:
+        if answer.status >= 400 and answer.status != _NO_SUCH_RANGE:
             raise UpstreamError(f"{_shown(url)} answers {answer.status}")
         return answer
 
@@ -191,7 +210,7 @@ class Web:
             return self._exchange(url, request)
 
     def _exchange(self, url: str, request: _Request) -> Answer:
-        remaining = self.remaining_s()
+        remaining = self._remaining_of(request)
         timeout = (min(self.manners.connect_timeout_s, remaining), min(self.manners.read_timeout_s, remaining))
         try:
             with self._session.request(
@@ -208,7 +227,7 @@ class Web:
                     problem = f"{_shown(url)} answers {status}"
                     raise _TransientError(problem, retry_after_s=self._asked_to_wait(url, headers))
                 take = request.take if status in (200, 206) else _whole
-                content = take(status, headers, self._limited(response, url, request.limit_bytes))
+                content = take(status, headers, self._limited(response, url, request))
                 return Answer(url=url, status=status, headers=headers, body=content)
         except UnresolvedHostError as error:
             raise _TransientError(error.problem) from error
@@ -218,9 +237,20 @@ class Web:
                 raise forbidden from error
             raise _TransientError(f"{_shown(url)} cannot be read: {_reason(error)}") from error
 
-    def _limited(self, response: requests.Response, url: str, limit_bytes: int) -> Iterator[bytes]:
+    def _remaining_of(self, request: _Request) -> float:
+        """Seconds that a request may still take; UpstreamError when that is none."""
+        remaining = self.remaining_s()
+        if request.deadline is None:
+            return remaining
+        left = request.deadline - self._clock.monotonic()
+        if left <= 0:
+            raise UpstreamError("the time limit is over; what is there already is kept")
+        return min(remaining, left)
+
+    def _limited(self, response: requests.Response, url: str, request: _Request) -> Iterator[bytes]:
         """The body as it was sent, within limits of size and time."""
-        deadline = self._clock.monotonic() + min(20 * self.manners.read_timeout_s, self.remaining_s())
+        deadline = self._clock.monotonic() + min(20 * self.manners.read_timeout_s, self._remaining_of(request))
+        limit_bytes = request.limit_bytes
         size = 0
         for chunk in response.raw.stream(_CHUNK, decode_content=False):
             size += len(chunk)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _COMMIT_VARIABLE = "_commit"
+_TIME_LIMIT_S = 600.0  # for all downloads of one package; what came by then is kept for the next run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ class NewVersionMaker:
         coming = SrcInfo.parse(printed, file="what makepkg says")
         if coming.pkgver != announced.version:
             raise UpstreamError(f"PKGBUILD says version {coming.pkgver} after it was set to {announced.version}")
-        sums = self._sums(coming, srcinfo, files)
+        sums = self._sums(coming, srcinfo, files, self.downloads.web.deadline_in(_TIME_LIMIT_S))
         if sums:
             pkgbuild = pkgbuild.with_sums(sums)
             printed = _with_sums(printed, sums)
@@ -78,7 +79,9 @@ class NewVersionMaker:
             review=announced.review,
         )
 
-    def _sums(self, coming: SrcInfo, before: SrcInfo, files: Mapping[str, UpstreamFile]) -> dict[str, list[str]]:
+    def _sums(
+        self, coming: SrcInfo, before: SrcInfo, files: Mapping[str, UpstreamFile], deadline: float
+    ) -> dict[str, list[str]]:
         """The arrays of checksums that change, by name."""
         changed = {}
         for key in coming.base.keys():  # noqa: SIM118 - it is no mapping
@@ -91,14 +94,14 @@ class NewVersionMaker:
                 raise UpstreamError(f"{key} has {len(old)} values for {len(sources)} sources")
             known = dict(zip(before.base.values(f"source{architecture}"), before.base.values(key), strict=False))
             new = [
-                value if value == SKIP or known.get(source) == value else self._sum(source, kind, files)
+                value if value == SKIP or known.get(source) == value else self._sum(source, kind, files, deadline)
                 for source, value in zip(sources, old, strict=True)
             ]
             if new != list(old):
                 changed[key] = new
         return changed
 
-    def _sum(self, source: str, kind: str, files: Mapping[str, UpstreamFile]) -> str:
+    def _sum(self, source: str, kind: str, files: Mapping[str, UpstreamFile], deadline: float) -> str:
         if kind not in KINDS:
             raise UpstreamError(f"{kind}sums cannot be made; sha256sums or b2sums can")
         if parse_vcs_source(source) is not None:
@@ -111,7 +114,7 @@ class NewVersionMaker:
             return digest(files[url].content, kind)
         if not url.startswith(("https://", "http://")):
             raise UpstreamError(f"{url.partition('://')[0]}:// is not downloaded; only https and http are")
-        return self.downloads.sums(url, [kind])[kind]
+        return self.downloads.sums(url, [kind], deadline=deadline)[kind]
 
 
 def _with_version(

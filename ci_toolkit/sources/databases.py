@@ -42,7 +42,7 @@ def observe_databases(tools: SourceTools) -> DatabaseReport | None:
     problems: list[str] = []
     for url, answer in zip(urls, tools.pool.map(lambda url: _read(url, cached.get(url), tools), urls), strict=True):
         if isinstance(answer, UpstreamError):
-            problems.append(f"the package database {answer.what}; what it told before stays known")
+            problems.append(f"package database {_name(url)}: {answer.what}; what it told before stays known")
         known = cached.get(url) if isinstance(answer, UpstreamError) else answer
         if known is not None:
             found[url] = known
@@ -53,6 +53,11 @@ def observe_databases(tools: SourceTools) -> DatabaseReport | None:
     for url in reversed(urls):
         versions.update(found[url].versions if url in found else {})
     return DatabaseReport(versions=versions, problems=tuple(problems))
+
+
+def _name(url: str) -> str:
+    """`core` for `…/core.db`."""
+    return url.rpartition("/")[2].partition(".db")[0] or url
 
 
 def _read(url: str, known: _Known | None, tools: SourceTools) -> _Known | UpstreamError:

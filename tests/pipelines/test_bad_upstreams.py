@@ -133,6 +133,14 @@ def test_a_mirror_that_lags_behind_the_dump_loses_nothing(due: World) -> None:
     assert due.run("on-schedule", "--json").codes()["fromaur"] == "applied"
 
 
+def test_a_clock_that_is_ahead_loses_no_update(due: World) -> None:
+    due.clock.offset_s = 86_400.0
+    due.run("on-schedule")
+    due.clock.offset_s = 0.0
+    due.upstreams.publish("fromaur", replace(AUR, version="1.2").files(), when=int(due.clock.now()))
+    assert due.run("on-schedule", "--json").codes()["fromaur"] == "applied"
+
+
 def test_a_date_in_the_future_does_not_stop_later_updates(due: World) -> None:
     due.upstreams.publish("fromaur", replace(AUR, version="1.1").files(), when=4_000_000_000)
     due.run("on-schedule")
