@@ -49,6 +49,7 @@ class Code(Enum):
     UNMAKEABLE = ("unmakeable", Weight.FAILURE, "due")
     REFUSED = ("refused", Weight.FAILURE, "refused")
     PUSH_REFUSED = ("push-refused", Weight.FAILURE, "due")
+    NOT_AS_REVIEWED = ("not-as-reviewed", Weight.FAILURE, "held")
     BAD_CONFIG = ("bad-config", Weight.FAILURE, "error")
     BAD_SRCINFO = ("bad-srcinfo", Weight.FAILURE, "error")
     BAD_NAME = ("bad-name", Weight.FAILURE, "error")

@@ -11,6 +11,7 @@ from ci_toolkit.errors import ConfigError, LostRaceError, RefusedError
 from ci_toolkit.model.names import Oid, Pkgbase, is_pkgbase, nearest
 from ci_toolkit.model.verdict import Code, Verdict
 from ci_toolkit.pipelines.handing_over import cross_off, hand_over, unacknowledged, with_resumed
+from ci_toolkit.pipelines.merged_reviews import MergedReviews
 from ci_toolkit.pipelines.outcome import Outcome
 from ci_toolkit.pipelines.reading import NO_REVIEWS, SCHEDULED_TAG
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop, refuse_tracked_artifacts
@@ -44,8 +45,10 @@ class OnCommit:
         requested = self._requested(snapshot)
         removed = sorted(before.keys() - snapshot.packages.keys())
         self._check_removal(snapshot, removed, len(before))
+        merged = MergedReviews(repository=self.workshop.repository, reader=self.workshop.reader)
+        tampered = merged.tampered(snapshot, before)
         verdicts = [
-            *(self._verdict(snapshot, pkgbase, before, requested) for pkgbase in snapshot.packages),
+            *(self._verdict(snapshot, pkgbase, before, requested, tampered) for pkgbase in snapshot.packages),
             *(Verdict(package=name, code=Code.REMOVED, why="its folder is gone", now="is dropped") for name in removed),
             *(Verdict(package=name, code=Code.BAD_NAME, why=str(error)) for name, error in snapshot.strays.items()),
         ]
@@ -127,6 +130,7 @@ class OnCommit:
         pkgbase: Pkgbase,
         before: Mapping[Pkgbase, Oid],
         requested: Mapping[Pkgbase, Oid],
+        tampered: Mapping[Pkgbase, str],
     ) -> Verdict:
         package = snapshot.packages[pkgbase]
         changed = before.get(pkgbase) != package.tree
@@ -139,6 +143,11 @@ class OnCommit:
         fault = self.backend.name_fault(pkgbase)
         if fault:
             return Verdict(package=pkgbase, code=Code.BAD_NAME, why=fault)
+        if pkgbase in tampered and pkgbase not in requested:
+            now = f"is not built; if it is right, push a commit whose message says [deploy {pkgbase}]"
+            return Verdict(
+                package=pkgbase, code=Code.NOT_AS_REVIEWED, why=tampered[pkgbase], now=now, new=package.version
+            )
         if pkgbase in requested:
             code, why = Code.REQUESTED, f"commit {requested[pkgbase][:10]} asks for it"
         else:
