@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ci_toolkit.model.plan import Change
 
 STATE_SUBJECT = "chore(state): update state"
 UPDATE_ACTION = "chore(update)"
+ADD_ACTION = "feat(add)"
+BUMP_ACTION = "chore(bump)"
+DROP_ACTION = "chore(drop)"
 REVISION_TRAILER = "Upstream-Revision"
 CONTENT_TRAILER = "Reviewed-Content"
 _MOST_NAMED = 4
@@ -18,12 +21,16 @@ _MOST_NAMED = 4
 
 def update_message(names: Sequence[str], *, skip_ci: bool) -> str:
     """`chore(update): a, b`; more than four are counted in the subject and named in the body."""
+    return list_message(UPDATE_ACTION, "changed", names, note=" [skip ci]" if skip_ci else "")
+
+
+def list_message(action: str, done: str, names: Iterable[str], *, note: str = "") -> str:
+    """`ACTION: a, b`; more than four are counted in the subject and named in the body, behind the word `done`."""
     ordered = sorted(names)
     listed = ", ".join(ordered)
     few = len(ordered) <= _MOST_NAMED
-    subject = f"{UPDATE_ACTION}: {listed if few else f'packages ({len(ordered)})'}"
-    subject += " [skip ci]" if skip_ci else ""
-    return f"{subject}\n" if few else f"{subject}\n\nchanged: {listed}\n"
+    subject = f"{action}: {listed if few else f'packages ({len(ordered)})'}{note}"
+    return f"{subject}\n" if few else f"{subject}\n\n{done}: {listed}\n"
 
 
 def review_message(change: Change) -> str:
