@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.cli.surface import Subcommand
 
-SUBCOMMANDS = ("on_commit", "on_schedule", "schedule", "drop", "explain", "reviews", "plugins")
+SUBCOMMANDS = ("on_commit", "on_schedule", "schedule", "drop", "explain", "reviews", "config", "plugins")
 
 
 def run() -> int:
