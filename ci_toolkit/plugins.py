@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.backends.spec import Backend
     from ci_toolkit.forges.spec import Forge
+    from ci_toolkit.review.spec import ReviewRules
     from ci_toolkit.sources.spec import Source
 
 # What each kind must offer, so that a plugin is refused when it is loaded and not in the middle of a run.
@@ -21,6 +22,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "sources": ("name", "accepts", "observe"),
     "forges": ("name", "publish"),
     "backends": ("name", "name_fault", "submit"),
+    "review_rules": ("name", "rules", "check"),
 }
 
 
@@ -75,6 +77,11 @@ def load_forge(name: str) -> Forge:
     """The forge called `name`."""
     forge: Forge = load(_chosen("forges", name, "CI_FORGE"))
     return forge
+
+
+def load_review_rules() -> tuple[ReviewRules, ...]:
+    """Everything that adds rules to reviews, in the order of their names."""
+    return tuple(load(plugin) for plugin in registered("review_rules").values())
 
 
 def source_for(text: str, sources: Iterable[Source]) -> Source | None:

@@ -37,11 +37,15 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One thing that is looked for: `id` never changes, `meaning` is a sentence for people."""
+    """One thing that is looked for: `id` never changes, `meaning` is a sentence for people.
+
+    The owner of a repository may give it another severity, but a `fixed` one only a higher one.
+    """
 
     id: str
     severity: Severity
     meaning: str
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
