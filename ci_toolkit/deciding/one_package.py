@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.deciding.content import content_of
 from ci_toolkit.deciding.heads import HeadDecision, decide_heads
+from ci_toolkit.deciding.people import (
+    with_applied,
+    with_merged_review,
+    with_review,
+    with_same_content,
+    with_unmoved,
+)
 from ci_toolkit.errors import FormatError
+from ci_toolkit.formats.dates import format_time
 from ci_toolkit.formats.git_objects import ObjectDraft, object_name
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.formats.version import is_version_text
@@ -26,8 +34,9 @@ from ci_toolkit.model.observation import (
 )
 from ci_toolkit.model.plan import Change, PackageDecision
 from ci_toolkit.model.verdict import Code, Verdict, Weight
+from ci_toolkit.review.cooldown import held_until
 from ci_toolkit.review.lines import PackageSide, findings
-from ci_toolkit.review.trust import is_trusted
+from ci_toolkit.review.trust import is_trusted, trust_findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,10 +52,11 @@ class Circumstances:
     """What a decision depends on besides snapshot and observations.
 
     `selected` None: every package. `refused_pushes` are reviews whose branch the remote would not take. `name_fault` is
-    the backend's word on a name it would not build.
+    the backend's word on a name it would not build, `now_s` the time in unix seconds.
     """
 
     name_fault: Callable[[Pkgbase], str | None]
+    now_s: int
     selected: frozenset[Pkgbase] | None = None
     refused_pushes: Mapping[Pkgbase, str] = field(default_factory=dict)
 
@@ -57,7 +67,7 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class PackageDeciding:
-    """One package's decision in the making."""
+    """One package's decision in the making; `known_people` are all maintainers remembered of any package, folded."""
 
     snapshot: Snapshot
     observations: Observations
@@ -65,11 +75,15 @@ class PackageDeciding:
     package: Package
     before: Verdict | None
     libraries: Libraries
+    known_people: frozenset[str]
 
     @property
     def state(self) -> PackageState:
         """What is remembered of it."""
-        return self.snapshot.state.package(self.package.pkgbase)
+        state = self.snapshot.state.package(self.package.pkgbase)
+        if state.review_maintainers is None:
+            return state
+        return with_merged_review(state, content_of(self.package.upstream_files(), self.snapshot.hash_name))
 
     @property
     def review(self) -> ReviewRecord | None:
@@ -100,8 +114,8 @@ class PackageDeciding:
                 return self._stays(Code.ABSENT, reason)
             case CannotMake(version=version, reason=reason):
                 return self._cannot_make(version, reason)
-            case Unmoved(timestamp_s=timestamp_s, revision=revision):
-                return self._unmoved(timestamp_s, revision)
+            case Unmoved() as unmoved:
+                return self._unmoved(unmoved)
             case Unusable(revision=revision, reason=reason, timestamp_s=timestamp_s):
                 return self._refused(revision, reason, timestamp_s)
             case Moved() as moved:
@@ -118,16 +132,18 @@ class PackageDeciding:
         versions = (self.package.version, version)
         return self._decision(Code.UNMAKEABLE, reason, now="stays due", versions=versions)
 
-    def _unmoved(self, timestamp_s: int | None, revision: str | None) -> PackageDecision:
-        known = revision or self.state.upstream_revision
-        state = replace(self.state, pkgbuild_timestamp=timestamp_s, upstream_revision=known)
+    def _unmoved(self, unmoved: Unmoved) -> PackageDecision:
+        known = unmoved.revision or self.state.upstream_revision
+        refused = self.before is not None and self.before.code in (Code.REFUSED, Code.REFUSED_BEFORE)
+        state = replace(self.state, pkgbuild_timestamp=unmoved.timestamp_s, upstream_revision=known)
+        state = with_unmoved(state, unmoved.maintainers, refused=refused)
         pending = state.review_content
         if pending is None:
             first = self.state.upstream_revision is None and self.state.pkgbuild_timestamp is None
             if first:
                 why = "nothing was known of it; what is in the repository now is the baseline"
                 return self._decision(Code.BASELINE, why, state=state)
-            if self.before is not None and self.before.code in (Code.REFUSED, Code.REFUSED_BEFORE):
+            if self.before is not None and refused:
                 return self._decision(
                     Code.REFUSED_BEFORE, self.before.why, state=state, now="waits for a newer revision"
                 )
@@ -158,18 +174,36 @@ class PackageDeciding:
         change = self._change(moved, srcinfo)
         if self._is_ours_already(change):
             known = self.state.upstream_revision is not None
-            state = replace(taken, review_content=None)
+            state = with_same_content(taken, moved.maintainers)
             why = "its upstream moved without a change to the package" if known else "its upstream has the same content"
             return self._decision(Code.UNCHANGED if known else Code.BASELINE, why, state=state)
+        until_s = held_until(moved.public_s, self.snapshot.settings.review_cooldown_hours, self.circumstances.now_s)
+        if until_s is not None:
+            return self._held_back(change, moved.public_s or 0, until_s)
+        return self._weigh(change, moved, taken)
+
+    def _weigh(self, change: Change, moved: Moved, taken: PackageState) -> PackageDecision:
+        """Whether a change is applied or a person looks at it first."""
+        applied = with_applied(taken, moved.maintainers)
+        offered = with_review(taken, change.content, moved.maintainers)
         if not change.findings:
-            return self._apply(change, taken, "only version, release and checksums change")
+            return self._apply(change, applied, "only version, release and checksums change")
         if moved.review:
-            return self._send_to_review(change, taken)
+            return self._send_to_review(change, offered)
         if not self.snapshot.settings.human_review:
-            return self._apply(change, taken, f"reviews are off; {change.findings[0]}")
+            return self._apply(change, applied, f"reviews are off; {change.findings[0]}")
         if is_trusted(moved.maintainers, self.snapshot.trusted_maintainers):
-            return self._apply(change, taken, f"trusted: {', '.join(moved.maintainers or ())}; {change.findings[0]}")
-        return self._send_to_review(change, taken)
+            return self._apply(change, applied, f"trusted: {', '.join(moved.maintainers or ())}; {change.findings[0]}")
+        return self._send_to_review(change, offered)
+
+    def _held_back(self, change: Change, public_s: int, until_s: int) -> PackageDecision:
+        """Nothing is recorded of the revision, so that it stays due, and a newer one has its own time to wait."""
+        why = f"upstream {change.revision[:10]} is public since {format_time(public_s)}"
+        if public_s > self.circumstances.now_s:
+            why = f"upstream {change.revision[:10]} is dated {format_time(public_s)}, which is still to come"
+        why += f"; CI_REVIEW_COOLDOWN is {self.snapshot.settings.review_cooldown_hours} hours"
+        versions = (change.old_version, change.new_version)
+        return self._decision(Code.COOLING, why, now=f"waits until {format_time(until_s)}", versions=versions)
 
     def _change(self, moved: Moved, srcinfo: SrcInfo) -> Change:
         files = dict(moved.files)
@@ -194,6 +228,7 @@ class PackageDeciding:
         )
         if moved.review:
             found = (moved.review, *found)
+        found = (*self._people_findings(moved), *found)
         return Change(
             pkgbase=self.package.pkgbase,
             files=files,
@@ -205,6 +240,17 @@ class PackageDeciding:
             maintainers=moved.maintainers or (),
             link=moved.link,
         )
+
+    def _people_findings(self, moved: Moved) -> tuple[str, ...]:
+        state = self.state
+        found = trust_findings(
+            state.maintainers,
+            moved.maintainers,
+            self.snapshot.trusted_maintainers,
+            known=self.known_people,
+            had_record=state.upstream_revision is not None or state.pkgbuild_timestamp is not None,
+        )
+        return tuple(finding.text for finding in found)
 
     def _is_ours_already(self, change: Change) -> bool:
         """Whether the folder has this content, but for the formatting of PKGBUILD."""
@@ -222,19 +268,18 @@ class PackageDeciding:
         decision = self._decision(
             Code.APPLIED,
             why,
-            state=replace(state, review_content=None),
+            state=state,
             versions=(change.old_version, change.new_version),
             builds=True,
         )
         return replace(decision, applied=change, drops_review="a newer update has been applied")
 
-    def _send_to_review(self, change: Change, state: PackageState) -> PackageDecision:
+    def _send_to_review(self, change: Change, offered: PackageState) -> PackageDecision:
         branch = review_branch(self.package.pkgbase)
         versions = (change.old_version, change.new_version)
         refusal = self.circumstances.refused_pushes.get(self.package.pkgbase)
         if refusal is not None:
             return self._decision(Code.PUSH_REFUSED, f"branch {branch} was refused: {refusal}", versions=versions)
-        offered = replace(state, review_content=change.content)
         why = _why_review(change)
         if self.review is None:
             if self.state.review_content == change.content:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ci_toolkit.deciding.bumps import Libraries, updated_versions
 from ci_toolkit.deciding.content import content_of
 from ci_toolkit.deciding.one_package import Circumstances, PackageDeciding
+from ci_toolkit.deciding.people import known_people
 from ci_toolkit.formats.verdicts import format_verdicts, parse_verdicts
 from ci_toolkit.model.plan import DroppedReview, PackageDecision, Plan
 from ci_toolkit.model.verdict import Code, Verdict
@@ -27,11 +28,12 @@ def decide(snapshot: Snapshot, observations: Observations, circumstances: Circum
     before = parse_verdicts(snapshot.state.verdicts)
     decisions: dict[Pkgbase, PackageDecision] = {}
     verdicts: list[Verdict] = []
+    people = known_people(snapshot.state.packages.values())
     for pkgbase, package in snapshot.packages.items():
         if not circumstances.includes(pkgbase):
             verdicts.append(Verdict(package=pkgbase, code=Code.NOT_SELECTED, why="this run is limited to others"))
             continue
-        one = PackageDeciding(snapshot, observations, circumstances, package, before.get(pkgbase), libraries)
+        one = PackageDeciding(snapshot, observations, circumstances, package, before.get(pkgbase), libraries, people)
         decisions[pkgbase] = one.decide()
         verdicts.append(decisions[pkgbase].verdict)
     verdicts += [Verdict(package=name, code=Code.BAD_NAME, why=str(error)) for name, error in snapshot.strays.items()]

@@ -1,7 +1,7 @@
 """The files of branch `state`: one per package, named after it, and a few whose names begin with a dot.
 
 * `<pkgbase>`: key=value. `CI_GIT_COMMIT` and `CI_PKGBUILD_TIMESTAMP` are the bash template's, others are added here;
-  keys that are not known survive.
+  keys that are not known survive. `CI_MAINTAINERS` are names with blanks between, `-` for nobody.
 * `.version-state`: `name:version` lines, kept as it is.
 * `.ci-toolkit`: key=value about the branch itself: schema, the commit of the default branch it belongs to, a counter.
 * `.verdicts`: one JSON object a line, sorted by package: what the last run said of each package.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ci_toolkit.errors import FormatError, ToolkitError
 from ci_toolkit.formats.key_value import KeyValueFile
-from ci_toolkit.model.names import Oid, Pkgbase, is_oid, is_pkgbase
+from ci_toolkit.model.names import Oid, Pkgbase, is_maintainer, is_oid, is_pkgbase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,6 +28,8 @@ VERDICTS_FILE = ".verdicts"
 REVIEWS_FILE = ".reviews"
 VERSIONS_FILE = ".version-state"
 PENDING_FOLDER = ".pending-schedule"
+ORPHANED = "-"
+"""Stands among maintainers for nobody: the package was seen without any."""
 
 _REQUEST = re.compile(r"[0-9a-f]{16}")
 _BUILD = re.compile(r"(?P<pkgbase>[^/\s]+)(?:/(?P<builder_class>[^/\s]+))?")
@@ -45,6 +47,9 @@ class PackageState:
     `upstream_revision` is the revision last taken, sent to review or refused; `review_content` the tree that was
     last sent to review and not seen on the default branch since. `vcs_heads` are the heads last built from of sources
     besides the first git one, by key.
+
+    `maintainers` are those at the last revision that was accepted, `review_maintainers` those of the one in review;
+    None: not known. `ORPHANED` among them: the package has been without one then or since.
     """
 
     git_commit: Oid | None = None
@@ -52,6 +57,8 @@ class PackageState:
     upstream_revision: str | None = None
     review_content: Oid | None = None
     vcs_heads: Mapping[str, str] = field(default_factory=dict)
+    maintainers: frozenset[str] | None = None
+    review_maintainers: frozenset[str] | None = None
     file: KeyValueFile = field(default_factory=lambda: KeyValueFile.empty(file=""), repr=False, compare=False)
 
     def to_bytes(self) -> bytes:
@@ -63,6 +70,8 @@ class PackageState:
             ("CI_UPSTREAM_REVISION", self.upstream_revision),
             ("CI_REVIEW_CONTENT", self.review_content),
             ("CI_VCS_HEADS", " ".join(f"{key}:{head}" for key, head in sorted(self.vcs_heads.items())) or None),
+            ("CI_MAINTAINERS", _words(self.maintainers)),
+            ("CI_REVIEW_MAINTAINERS", _words(self.review_maintainers)),
         ):
             file = file.without(key) if value is None else file.with_value(key, str(value))
         return file.to_bytes()
@@ -142,6 +151,11 @@ def parse_package_state(content: bytes, *, file: str) -> PackageState:
             )
         return value or None
 
+    def people(key: str) -> frozenset[str] | None:
+        words = (text.get(key) or "").split(" ")
+        fits = all(word == ORPHANED or is_maintainer(word) for word in words)
+        return frozenset(words) if read(key, acceptable=fits) else None
+
     commit = read("CI_GIT_COMMIT", acceptable=is_oid(text.get("CI_GIT_COMMIT") or ""))
     content_id = read("CI_REVIEW_CONTENT", acceptable=is_oid(text.get("CI_REVIEW_CONTENT") or ""))
     revision_text = text.get("CI_UPSTREAM_REVISION") or ""
@@ -151,9 +165,15 @@ def parse_package_state(content: bytes, *, file: str) -> PackageState:
         pkgbuild_timestamp=_number(text.get("CI_PKGBUILD_TIMESTAMP")),
         upstream_revision=read("CI_UPSTREAM_REVISION", acceptable=_REVISION.fullmatch(revision_text) is not None),
         review_content=Oid(content_id) if content_id else None,
+        maintainers=people("CI_MAINTAINERS"),
+        review_maintainers=people("CI_REVIEW_MAINTAINERS"),
         vcs_heads=dict(_KEYED_HEAD.findall(read("CI_VCS_HEADS", acceptable=_is_heads(text)) or "")),
         file=text,
     )
+
+
+def _words(people: frozenset[str] | None) -> str | None:
+    return None if people is None else " ".join(sorted(people)) or ORPHANED
 
 
 def _is_heads(text: KeyValueFile) -> bool:

@@ -112,6 +112,7 @@ REPOSITORY_KEYS = _table(
     ("CI_GITHUB_URL", Shape.URL, "https://github.com", "the GitHub whose API is used with a token, and for github:"),
     ("CI_SANDBOX", Shape.TEXT, "auto", "where strangers' code runs: auto, bubblewrap, user, or none at all"),
     ("CI_ALLOW_LOCAL_UPSTREAMS", Shape.BOOLEAN, "false", "upstreams may be on private or loopback addresses, or files"),
+    ("CI_REVIEW_COOLDOWN", Shape.COUNT, "0", "hours that a new AUR revision must have been public before it is taken"),
     ("CI_REMOVE_LIMIT", Shape.COUNT, "20", "percent of the packages that may disappear in one run"),
 )
 

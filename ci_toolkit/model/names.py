@@ -19,6 +19,7 @@ Oid = NewType("Oid", str)
 
 _PKGBASE = re.compile(r"[A-Za-z0-9@_+][A-Za-z0-9@._+-]*")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_MAINTAINER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9@._+-]{0,63}")
 REVIEW_PREFIX = "update-"
 NAME_MAX = 255  # what a file name may have, and so a package folder
 
@@ -49,6 +50,11 @@ def review_branch(pkgbase: Pkgbase) -> str:
 def is_oid(text: str) -> bool:
     """Whether `text` is a full object name."""
     return _OID.fullmatch(text) is not None
+
+
+def is_maintainer(text: str) -> bool:
+    """Whether an account can be called `text`: what the AUR allows today, and the few signs more it may once allow."""
+    return _MAINTAINER.fullmatch(text) is not None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

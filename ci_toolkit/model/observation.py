@@ -24,10 +24,12 @@ class Unmoved:
     """The upstream is where it was when it was last dealt with.
 
     `timestamp_s` and `revision` are set when there is one to remember; without a revision the known one stays.
+    `maintainers` None: this kind of upstream tells of none.
     """
 
     timestamp_s: int | None = None
     revision: str | None = None
+    maintainers: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ class Moved:
     this kind of upstream tells of none. `formatted` is PKGBUILD after formatting, None: it does not parse.
     `replaced` are the texts that the toolkit itself put in place of others (old, new) to make these files, and
     `review` a reason why a person looks at the change, however small it is and whoever made it.
+    `public_s` is when the upstream got this revision, by the service's own clock and never by that of a commit, which
+    its author sets; None: the service does not tell.
     """
 
     revision: str
@@ -48,6 +52,7 @@ class Moved:
     link: str | None = None
     replaced: tuple[tuple[str, str], ...] = ()
     review: str | None = None
+    public_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,11 +180,13 @@ class SourceReport:
 class DatabaseReport:
     """What pacman databases tell: versions of package bases and of shared libraries, and which could not be read.
 
-    A library that is provided in several versions has them all, with commas between.
+    A library that is provided in several versions has them all, with commas between. `official` has the names of
+    packages and of what they provide, by name of the database, for the databases of which they were asked for.
     """
 
     versions: Mapping[str, str]
     problems: tuple[str, ...] = ()
+    official: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

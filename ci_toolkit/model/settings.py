@@ -57,6 +57,7 @@ class Settings:
     nvchecker_review: bool
     allow_local_upstreams: bool
     remove_limit_percent: int
+    review_cooldown_hours: int
     overridden: tuple[str, ...] = ()
 
 
@@ -91,6 +92,7 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         nvchecker_review=read("CI_NVCHECKER_REVIEW", parse_boolean),
         allow_local_upstreams=read("CI_ALLOW_LOCAL_UPSTREAMS", parse_boolean),
         remove_limit_percent=read("CI_REMOVE_LIMIT", parse_count),
+        review_cooldown_hours=read("CI_REVIEW_COOLDOWN", parse_count),
         overridden=tuple(key for key in REPOSITORY_KEYS if read.is_overridden(key)),
     )
 

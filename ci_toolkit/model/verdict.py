@@ -40,6 +40,7 @@ class Code(Enum):
     REQUESTED = ("requested", Weight.EVENT, "scheduled")
     REMOVED = ("removed", Weight.EVENT, "removed")
     RESUMED = ("resumed", Weight.EVENT, "scheduled")
+    COOLING = ("held-back", Weight.EVENT, "held")
     LAGGING = ("upstream-lags", Weight.WARNING, "due")
     REVIEW_HELD = ("review-held", Weight.WARNING, "held")
     NO_SOURCE = ("no-source", Weight.WARNING, "no source")

@@ -60,6 +60,7 @@ class OnSchedule:
         observations = self.observer(snapshot).observe(snapshot, chosen)
         circumstances = Circumstances(
             name_fault=self.backend.name_fault,
+            now_s=int(self.workshop.clock.now()),
             selected=None if self.selected is None else frozenset(chosen),
         )
         old_requests = frozenset(snapshot.state.pending)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ci_toolkit.formats.dates import format_time
+from ci_toolkit.formats.state import ORPHANED
 from ci_toolkit.formats.verdicts import verdict_fields
 from ci_toolkit.model.names import Pkgbase, review_branch
 from ci_toolkit.reports.plain_text import one_line
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 def explain_text(pkgbase: Pkgbase, verdict: Verdict | None, state: RepositoryState, review: ReviewRecord | None) -> str:
     """The last verdict, then everything that is remembered."""
     lines = list(_verdict_lines(pkgbase, verdict))
-    lines += [f"  {name:<20} {value}" for name, value in _remembered(state.package(pkgbase)).items()]
+    lines += [f"  {name:<21} {value}" for name, value in _remembered(state.package(pkgbase)).items()]
     if review is not None:
         by = "the bot only" if review.author == "bot" else "people too"
-        lines.append(f"  {'review branch':<20} {review_branch(pkgbase)} at {review.head[:10]}, committed to by {by}")
+        lines.append(f"  {'review branch':<21} {review_branch(pkgbase)} at {review.head[:10]}, committed to by {by}")
     if state.base:
-        lines.append(f"  {'as of':<20} run {state.counter}, which left the default branch at {state.base[:10]}")
+        lines.append(f"  {'as of':<21} run {state.counter}, which left the default branch at {state.base[:10]}")
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -53,17 +54,14 @@ def _verdict_lines(pkgbase: Pkgbase, verdict: Verdict | None) -> list[str]:
 def _remembered(state: PackageState) -> dict[str, str]:
     found = {
         "upstream revision": state.upstream_revision,
-        "upstream time": _date(state.pkgbuild_timestamp),
+        "upstream time": None if state.pkgbuild_timestamp is None else format_time(state.pkgbuild_timestamp),
         "VCS head": state.git_commit,
         "content in review": state.review_content,
+        "maintainers": _people(state.maintainers),
+        "maintainers in review": _people(state.review_maintainers),
     }
     return {name: value for name, value in found.items() if value}
 
 
-def _date(seconds: int | None) -> str | None:
-    if seconds is None:
-        return None
-    try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
-    except (OverflowError, ValueError):
-        return f"{seconds} s since 1970"
+def _people(names: frozenset[str] | None) -> str:
+    return ", ".join("nobody" if name == ORPHANED else name for name in sorted(names or ()))

@@ -76,7 +76,7 @@ class AurSource:
             elif _is_due(request, entry, tools):
                 due.append(_Due(request, entry))
             else:
-                outcomes[request.pkgbase] = Unmoved(timestamp_s=entry.modified_s)
+                outcomes[request.pkgbase] = Unmoved(timestamp_s=entry.modified_s, maintainers=entry.maintainers)
             if not due or due[-1].request is not request:
                 tools.done(request.pkgbase)
         outcomes.update(_look_up(due, tools))
@@ -165,7 +165,7 @@ def _without_fetch(item: _Due, head: Oid | None, tools: SourceTools) -> SourceOu
         return Absent(reason=reason) if old_enough else Lagging(reason=f"{reason} yet")
     if head == item.request.revision:
         if old_enough or item.request.timestamp_s is None:
-            return Unmoved(timestamp_s=item.entry.modified_s)
+            return Unmoved(timestamp_s=item.entry.modified_s, maintainers=item.entry.maintainers)
         return Lagging(reason="the AUR announces a change that its mirror does not have yet")
     return None
 
@@ -184,6 +184,7 @@ def _outcome(item: _Due, commit: Oid, folder: Folder | UpstreamError, tools: Sou
         formatted=None,
         timestamp_s=timestamp_s,
         maintainers=item.entry.maintainers,
+        public_s=modified_s,
         link=f"https://aur.archlinux.org/cgit/aur.git/commit/?h={item.request.pkgbase}&id={commit}",
     )
 
