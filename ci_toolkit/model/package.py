@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ci_toolkit.model.review_settings import ReviewSettings
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -100,3 +102,4 @@ class Snapshot:
     strays: Mapping[str, ToolkitError] = field(default_factory=dict)
     tracked_artifacts: tuple[str, ...] = ()
     editorconfig: bytes | None = None
+    review: ReviewSettings = field(default_factory=ReviewSettings)

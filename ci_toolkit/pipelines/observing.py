@@ -12,6 +12,7 @@ from ci_toolkit.model.names import Oid, Pkgbase, nearest
 from ci_toolkit.model.observation import (
     CannotMake,
     CouldNotAsk,
+    DatabaseReport,
     HeadReport,
     Moved,
     NewVersion,
@@ -59,11 +60,10 @@ class Observer:
         # The kinds and the heads wait for the network at the same time; each spreads its own requests over the pool.
         with ThreadPoolExecutor(max_workers=len(by_kind) + 2, thread_name_prefix="source") as kinds:
             heads = kinds.submit(observe_heads, readable, self.tools)
-            # A run that is limited to some packages must not move what the others are compared with.
-            asked = kinds.submit(observe_databases, self.tools) if len(packages) == len(snapshot.packages) else None
+            asked = kinds.submit(self._databases, snapshot, limited=len(packages) < len(snapshot.packages))
             reports = list(kinds.map(lambda source: source.observe(by_kind[source], self.tools), by_kind))
             found_heads = heads.result()
-            databases = asked.result() if asked else None
+            databases = asked.result()
         for report in reports:
             outcomes.update(self._made(report, snapshot))
         outcomes.update(self._hooked(readable, outcomes, snapshot))
@@ -77,6 +77,17 @@ class Observer:
             memory=_merged(reports),
             databases=databases,
         )
+
+    def _databases(self, snapshot: Snapshot, *, limited: bool) -> DatabaseReport | None:
+        """What the databases tell; a run that is limited to some packages needs no more of them than names.
+
+        Versions that such a run learnt would move what the other packages are compared with.
+        """
+        official = snapshot.review.official_repositories
+        if limited and not official:
+            return None
+        report = observe_databases(self.tools, official)
+        return replace(report, versions={}) if report and limited else report
 
     def _sort_out(
         self, packages: Iterable[Package], snapshot: Snapshot

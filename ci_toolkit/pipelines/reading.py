@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from ci_toolkit.errors import ConfigError, FormatError, GitError, ToolkitError
 from ci_toolkit.formats.git_objects import TREE_MODE, TreeEntry, decode_commit, decode_tree, encode_tree, object_name
 from ci_toolkit.formats.key_value import KeyValueFile
+from ci_toolkit.formats.review_toml import parse_review_settings
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.formats.state import RepositoryState, ReviewRecord, parse_state
 from ci_toolkit.model.names import REVIEW_PREFIX, Oid, Pkgbase, is_pkgbase, parse_pkgbase, review_branch
 from ci_toolkit.model.package import OURS, FolderFile, Package, RemoteHeads, Snapshot
 from ci_toolkit.model.package_config import CONFIG_PATH, PackageConfig, misspelt_keys, parse_package_config
+from ci_toolkit.model.review_settings import REVIEW_SETTINGS_PATH
 from ci_toolkit.model.settings import SETTINGS_PATH, parse_settings
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ _MAINTAINERS_PATH = ".ci/aur-maintainers"
 _WATERMARK_PATH = ".ci/aur-state"
 _EDITORCONFIG_PATH = ".editorconfig"
 _SRCINFO_PATH = ".SRCINFO"
-_TOP_FILES = (SETTINGS_PATH, _MAINTAINERS_PATH, _WATERMARK_PATH, _EDITORCONFIG_PATH)
+_TOP_FILES = (SETTINGS_PATH, REVIEW_SETTINGS_PATH, _MAINTAINERS_PATH, _WATERMARK_PATH, _EDITORCONFIG_PATH)
 _LARGEST_TEXT_BYTES = 4 << 20
 
 
@@ -84,6 +86,7 @@ class SnapshotReader:
             strays=strays,
             tracked_artifacts=tuple(entry.path for entry in listing if entry.path in ARTIFACTS),
             editorconfig=top.get(_EDITORCONFIG_PATH),
+            review=parse_review_settings(top.get(REVIEW_SETTINGS_PATH, b"")),
         )
 
     def _fetch_missing(self, heads: RemoteHeads, branch: str) -> None:
