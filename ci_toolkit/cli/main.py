@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
     from ci_toolkit.cli.surface import Subcommand
 
-SUBCOMMANDS = ("on_commit", "on_schedule", "schedule", "drop", "explain", "reviews", "config", "plugins")
+SUBCOMMANDS = (
+    "on_commit",
+    "on_schedule",
+    "schedule",
+    "drop",
+    "review",
+    "reviews",
+    "explain",
+    "config",
+    "plugins",
+)
 
 
 def run() -> int:

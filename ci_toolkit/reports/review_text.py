@@ -54,7 +54,9 @@ class _Line:
 
 def write_review(subject: ReviewSubject, *, stream: TextIO, surroundings: Surroundings) -> None:
     """Write the whole review."""
-    lines = _lines(subject, max(_NARROWEST, surroundings.width))
+    # In a log, lines of files stay whole, so that they can be searched for.
+    wraps = surroundings.place is Place.TERMINAL
+    lines = _lines(subject, max(_NARROWEST, surroundings.width), wraps=wraps)
     if surroundings.place is not Place.TERMINAL or not surroundings.colours:
         text = "".join(f"{line.text}\n" for line in lines)
         # GitHub's runner takes this for a command wherever it stands in a line.
@@ -98,7 +100,7 @@ def review_json(subject: ReviewSubject) -> str:
     return json.dumps(value, indent=2) + "\n"
 
 
-def _lines(subject: ReviewSubject, width: int) -> Iterator[_Line]:
+def _lines(subject: ReviewSubject, width: int, *, wraps: bool) -> Iterator[_Line]:
     findings = subject.findings
     yield from _wrapped(_title(subject), width, style="bold")
     yield from _facts(subject, width)
@@ -107,7 +109,7 @@ def _lines(subject: ReviewSubject, width: int) -> Iterator[_Line]:
         if finding.severity is not severity:
             severity = finding.severity
             yield _Line(text="")
-        yield from _finding(finding, width)
+        yield from _finding(finding, width, wraps=wraps)
     yield _Line(text="")
     found = f" ({tally(findings)})" if findings else ""
     verdict = f"{subject.assessment.verdict}: {_ENDS[subject.assessment.verdict]}{found}"
@@ -116,6 +118,8 @@ def _lines(subject: ReviewSubject, width: int) -> Iterator[_Line]:
 
 def _title(subject: ReviewSubject) -> str:
     name, old, new = (_name(text or "") for text in (subject.pkgbase, subject.old_version, subject.new_version))
+    if not new:
+        return f"{name} (what would come after {old})" if old else f"{name} (its version cannot be read)"
     if not old:
         return f"{name} {new} (nothing to compare with: everything in it is new)"
     return f"{name} {old} → {new}" if old != new else f"{name} {new} (the same version)"
@@ -156,7 +160,7 @@ def _checksums(change: ChecksumChange) -> str:
     return f"{name} {count}{f', {skipped} skipped now' if skipped else ''}"
 
 
-def _finding(finding: Finding, width: int) -> Iterator[_Line]:
+def _finding(finding: Finding, width: int, *, wraps: bool) -> Iterator[_Line]:
     style = _STYLES[finding.severity]
     where = _name(place(finding))
     sentence = cut(one_visible_line(finding.text), _LONGEST_SENTENCE)
@@ -165,7 +169,8 @@ def _finding(finding: Finding, width: int) -> Iterator[_Line]:
         return
     # The bar keeps a line from being taken for something else by whoever reads the log of a CI job.
     for line in difference(finding.old, finding.new, most_lines=_MOST_LINES):
-        for text in _pieces(visible(line).expandtabs(4), width - 4):
+        shown = visible(line).expandtabs(4)
+        for text in _pieces(shown, width - 4) if wraps else [shown]:
             yield _Line(text=f"  │ {text}", style=_SIGNS.get(line[0], ""))
 
 

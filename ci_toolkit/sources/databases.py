@@ -54,7 +54,8 @@ def observe_databases(tools: SourceTools, official: Collection[str] = ()) -> Dat
     answers = tools.pool.map(lambda url: _read(url, cached.get(url), tools, with_names=url in wanted), urls)
     for url, answer in zip(urls, answers, strict=True):
         if isinstance(answer, UpstreamError):
-            problems.append(f"package database {database_name(url) or url}: {answer.what}; what it told before stays known")
+            name = database_name(url) or url
+            problems.append(f"package database {name}: {answer.what}; what it told before stays known")
         known = cached.get(url) if isinstance(answer, UpstreamError) else answer
         if known is not None:
             found[url] = known

@@ -1,0 +1,162 @@
+"""A review that a person asks for: of a package, or of any two versions of one. Nothing is changed anywhere."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ci_toolkit.effects.git_command import upstream_environment
+from ci_toolkit.effects.remote_heads import RemoteHeads
+from ci_toolkit.effects.upstream_cache import UpstreamCache
+from ci_toolkit.effects.web import Web, WebManners
+from ci_toolkit.errors import ConfigError
+from ci_toolkit.formats.git_objects import decode_commit
+from ci_toolkit.formats.key_value import KeyValueFile
+from ci_toolkit.model.finding import Assessment
+from ci_toolkit.model.names import Pkgbase, nearest, review_branch
+from ci_toolkit.model.observation import UpstreamFile
+from ci_toolkit.model.settings import SETTINGS_PATH, Settings, parse_settings
+from ci_toolkit.pipelines.commit_messages import REVISION_TRAILER
+from ci_toolkit.pipelines.sides import NOTHING, Side, read_commit_side, refusal
+from ci_toolkit.review.assessing import assess
+from ci_toolkit.review.facts import Facts, facts_of
+from ci_toolkit.review.links import source_comparison
+from ci_toolkit.review.subject import ReviewSubject
+from ci_toolkit.sources.aur_lookup import AurTools, fetch_aur_package
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.effects.git_repository import Repository
+    from ci_toolkit.effects.process import Processes
+    from ci_toolkit.model.package import Package, Snapshot
+    from ci_toolkit.pipelines.workshop import Workshop
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class AurAccess:
+    """The way to the AUR, opened when it is needed; to be closed."""
+
+    environ: Mapping[str, str]
+    clock: Clock
+    processes: Processes
+    cache: Path
+    _web: Web | None = field(default=None)
+
+    def tools(self, settings: Settings) -> AurTools:
+        """What asks the AUR that the settings name."""
+        local, proxy = settings.allow_local_upstreams, settings.aur_proxy
+        proxies = {"http": proxy, "https": proxy} if proxy else None
+        self._web = Web(clock=self.clock, manners=WebManners(allow_local=local), proxies=proxies)
+        env = upstream_environment(self.environ, allow_local=local, proxy=proxy)
+        upstreams = UpstreamCache(
+            folder=self.cache / "upstreams", processes=self.processes, web=self._web, clock=self.clock, env=env
+        )
+        heads = RemoteHeads(web=self._web, processes=self.processes, env=env)
+        return AurTools(web=self._web, heads=heads, upstreams=upstreams, settings=settings)
+
+    def close(self) -> None:
+        """Close connections."""
+        if self._web is not None:
+            self._web.close()
+
+
+def review_of_sides(old: Side, new: Side, *, allowed: Sequence[re.Pattern[str]] = ()) -> ReviewSubject:
+    """What the change from `old` to `new` amounts to; ConfigError when `old` is nothing to compare with."""
+    if old.refused:
+        raise ConfigError("the old version cannot be compared with", got=old.refused[0].text)
+    assessment = Assessment(findings=new.refused) if new.refused else assess(old.files, new.files, allowed=allowed)
+    before, now = old.srcinfo, new.srcinfo
+    is_new = not old.files
+    return ReviewSubject(
+        pkgbase=now.pkgbase if now else new.name or old.name or "the package",
+        assessment=assessment,
+        old_version=before.version if before else (None if is_new else "unknown"),
+        new_version=now.version if now else None,
+        old_revision=old.revision,
+        revision=new.revision,
+        compare=source_comparison(old.sources, new.sources),
+        facts=Facts() if new.refused else facts_of(old.files, new.files),
+    )
+
+
+def review_of_package(name: str, workshop: Workshop | None, access: AurAccess) -> ReviewSubject:
+    """The open review of a package of the repository; else what the AUR has now, against what the repository has.
+
+    Without a repository, or when the package is not in it, it is judged as a new one. ConfigError when there is no such
+    package anywhere.
+    """
+    if workshop is None:
+        settings = parse_settings(KeyValueFile.empty(file=SETTINGS_PATH), access.environ)
+        return _from_aur(name, NOTHING, None, access.tools(settings))
+    pkgbase = Pkgbase(name)
+    snapshot = workshop.reader.read(reviews=frozenset({pkgbase}))
+    package = snapshot.packages.get(pkgbase)
+    if package is not None and pkgbase in snapshot.reviews and pkgbase not in snapshot.merged_reviews:
+        return _open_review(package, snapshot, workshop.repository)
+    tools = access.tools(snapshot.settings)
+    if package is None:
+        try:
+            return _from_aur(name, NOTHING, None, tools)
+        except ConfigError as error:
+            error.hint = nearest(name, snapshot.packages) or error.hint
+            raise
+    if package.config.source != "aur":
+        hint = "ci-toolkit review OLD NEW compares any two folders or commits"
+        source = package.config.source or "nowhere"
+        raise ConfigError(f"has no open review, and its updates come from {source}", package=name, hint=hint)
+    ours = _ours(package, snapshot, workshop.repository)
+    old = replace(ours, revision=snapshot.state.package(pkgbase).upstream_revision)
+    return _from_aur(name, old, package, tools)
+
+
+def _open_review(package: Package, snapshot: Snapshot, repository: Repository) -> ReviewSubject:
+    """The review branch against the default branch."""
+    head = snapshot.reviews[package.pkgbase].head
+    new = read_commit_side(repository, head, package.pkgbase)
+    old = _ours(package, snapshot, repository)
+    subject = review_of_sides(old, new, allowed=package.config.allow_patterns)
+    commit = repository.read_objects([head])[head]
+    message = decode_commit(commit[1]).message if commit else ""
+    return replace(
+        subject,
+        pkgbase=package.pkgbase,
+        revision=_trailer(message) or head,
+        old_revision=snapshot.state.package(package.pkgbase).upstream_revision,
+        upstream=package.config.source,
+        branch=review_branch(package.pkgbase),
+        target=snapshot.branch,
+        content=snapshot.reviews[package.pkgbase].content,
+    )
+
+
+def _trailer(message: str) -> str | None:
+    """The upstream revision that the toolkit noted in its commit."""
+    lines = [line for line in message.split("\n") if line.startswith(f"{REVISION_TRAILER}: ")]
+    return lines[-1].partition(": ")[2] if lines else None
+
+
+def _ours(package: Package, snapshot: Snapshot, repository: Repository) -> Side:
+    """The package as the default branch has it."""
+    files = package.upstream_files()
+    blobs = repository.read_blobs(file.oid for file in files.values())
+    held = {path: UpstreamFile(mode=file.mode, content=blobs[file.oid]) for path, file in files.items()}
+    return Side(files=held, name=package.pkgbase, revision=snapshot.heads.main)
+
+
+def _from_aur(name: str, old: Side, package: Package | None, tools: AurTools) -> ReviewSubject:
+    found = fetch_aur_package(name, tools)
+    if found.is_behind:
+        log.warning("the AUR announces a later change of %s than its mirror has; this is not about it", found.pkgbase)
+    refused = (refusal(found.fault),) if found.fault else ()
+    new = Side(files=found.files, name=found.pkgbase, revision=found.revision, refused=refused)
+    subject = review_of_sides(old, new, allowed=package.config.allow_patterns if package else ())
+    return replace(
+        subject, pkgbase=found.pkgbase, maintainers=found.maintainers, upstream="aur", revision=found.revision
+    )
