@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # What each kind must offer, so that a plugin is refused when it is loaded and not in the middle of a run.
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "sources": ("name", "accepts", "observe"),
-    "forges": ("name", "publish"),
+    "forges": ("name", "publish", "conclude"),
     "backends": ("name", "name_fault", "submit"),
     "review_rules": ("name", "rules", "check"),
 }

@@ -6,10 +6,12 @@ import re
 from typing import TYPE_CHECKING, Never
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 # What `gh` reads, in its order: the first is set by a person, the second by a CI service, too.
 GITHUB_VARIABLES = ("GH_TOKEN", "GITHUB_TOKEN")
+# ACCESS_TOKEN is what pushes, too: the one that users of the bash template have set.
+GITLAB_VARIABLES = ("ACCESS_TOKEN", "GITLAB_TOKEN")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,1024}")  # RFC 6750's b64token
 
 
@@ -34,9 +36,21 @@ class Token:
         """The one header it goes into."""
         return {"Authorization": f"bearer {self._text}"}
 
+    def private_header(self) -> dict[str, str]:
+        """The header that GitLab takes tokens in."""
+        return {"PRIVATE-TOKEN": self._text}
+
+    def hidden_in(self, text: str) -> str:
+        """`text`, in which the token does not stand any more; for what a service answers."""
+        return text.replace(self._text, "[hidden]")
+
+
+def first_token(environ: Mapping[str, str], names: Sequence[str]) -> Token | None:
+    """The token in the first of these variables that is set; ValueError, without the text, if it can be none."""
+    text = next(filter(None, (environ.get(name, "").strip() for name in names)), None)
+    return Token(text) if text else None
+
 
 def github_token(environ: Mapping[str, str]) -> Token | None:
     """The token in GH_TOKEN or else GITHUB_TOKEN, None without one; ValueError, without the text, if it can be none."""
-    texts = (environ.get(name, "").strip() for name in GITHUB_VARIABLES)
-    text = next(filter(None, texts), None)
-    return Token(text) if text else None
+    return first_token(environ, GITHUB_VARIABLES)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from ci_toolkit.forges.spec import ForgeReport
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ci_toolkit.forges.spec import PublishedReview
+    from ci_toolkit.forges.spec import ForgeTools, RunNews, WantedReview
     from ci_toolkit.model.plan import DroppedReview
 
 
@@ -16,11 +18,20 @@ class LocalForge:
 
     name: ClassVar[str] = "local"
 
-    def publish(self, reviews: Sequence[PublishedReview], dropped: Sequence[DroppedReview]) -> tuple[str, ...]:
-        """There is nobody to tell; says how each branch is looked at and merged."""
+    def publish(
+        self, reviews: Sequence[WantedReview], dropped: Sequence[DroppedReview], tools: ForgeTools
+    ) -> ForgeReport:
+        """There is nobody to tell; says how each new branch is looked at and merged."""
         del dropped  # their branches are gone, and that is all there is to it
-        return tuple(
+        notes = tuple(
             f"{review.branch}: look with git diff origin/{review.target}...origin/{review.branch}, "
             f"take it with git merge origin/{review.branch}, decline it with git push origin --delete {review.branch}"
             for review in reviews
+            if review.pushed
         )
+        return ForgeReport(memory=tools.memory, notes=notes)
+
+    def conclude(self, news: RunNews, tools: ForgeTools) -> tuple[str, ...]:
+        """There is nobody to tell."""
+        del news, tools
+        return ()

@@ -2,31 +2,82 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-    from ci_toolkit.model.names import Oid
-    from ci_toolkit.model.plan import Change, DroppedReview
+    from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.forges.client import CommitStatus, ForgeReview, ReviewText
+    from ci_toolkit.forges.dashboard import Dashboard
+    from ci_toolkit.formats.forge_memory import ForgeRecord
+    from ci_toolkit.model.finding import Severity
+    from ci_toolkit.model.names import Oid, Pkgbase
+    from ci_toolkit.model.plan import DroppedReview
+    from ci_toolkit.model.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedReview:
-    """A review whose branch has just been pushed: `head` is the branch's commit, `is_new` whether it was not there."""
+class WantedReview:
+    """A review that people should see now, whether its branch moved in this run (`pushed`) or long ago.
 
-    change: Change
+    `content` names the tree of the package folder on the branch, `head` the branch's commit. `describe` makes title and
+    description, `since` a remark on what changed since a review showed something else; both may take a while and are
+    called only where they are needed. `by_people`: people have committed to the branch, so its text is theirs, too.
+    """
+
+    pkgbase: Pkgbase
     branch: str
     target: str
     head: Oid
-    is_new: bool
+    content: Oid
+    severity: Severity
+    pushed: bool
+    describe: Callable[[], ReviewText]
+    since: Callable[[ForgeReview], str]
+    by_people: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgeTools:
+    """What a forge is handed. `top` is the worktree, `memory` what earlier runs left of each package's review."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+    clock: Clock
+    top: Path
+    memory: Mapping[Pkgbase, ForgeRecord]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgeReport:
+    """What was done: sentences for the report, failures as sentences, and what to remember from now on."""
+
+    memory: Mapping[Pkgbase, ForgeRecord]
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunNews:
+    """The end of a run: the default branch's commit, what to mark it with, and the dashboard, where one is wanted."""
+
+    commit: Oid
+    status: CommitStatus | None = None
+    dashboard: Dashboard | None = field(default=None)
 
 
 class Forge(Protocol):
-    """Shows reviews to people. It is called after the push and may be called again with the same reviews."""
+    """Shows reviews to people. Both calls come after the push and may come again with the same values."""
 
     name: ClassVar[str]
 
-    def publish(self, reviews: Sequence[PublishedReview], dropped: Sequence[DroppedReview]) -> tuple[str, ...]:
-        """Open, update and close; gives one sentence a review on where it is found."""
+    def publish(
+        self, reviews: Sequence[WantedReview], dropped: Sequence[DroppedReview], tools: ForgeTools
+    ) -> ForgeReport:
+        """Open, update and close, so that exactly `reviews` are shown. What fails is in the answer."""
+
+    def conclude(self, news: RunNews, tools: ForgeTools) -> tuple[str, ...]:
+        """Tell how the run ended, after the hand-over; gives a sentence for each thing that failed."""

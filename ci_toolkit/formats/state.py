@@ -6,6 +6,7 @@
 * `.ci-toolkit`: key=value about the branch itself: schema, the commit of the default branch it belongs to, a counter.
 * `.verdicts`: one JSON object a line, sorted by package: what the last run said of each package.
 * `.reviews`: `pkgbase head content author` a line: what is known of each review branch, to save fetching it again.
+* `.forge`: what is known of each package's review at the service that shows it (module forge_memory).
 * `.pending-schedule/<request>`: schedules that no backend has acknowledged yet, `pkgbase` or `pkgbase/class` a line.
 """
 
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from ci_toolkit.errors import FormatError, ToolkitError
+from ci_toolkit.formats.forge_memory import ForgeRecord, format_forge_memory, parse_forge_memory
 from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.names import Oid, Pkgbase, is_maintainer, is_oid, is_pkgbase
 
@@ -26,6 +28,7 @@ SCHEMA = 1
 META_FILE = ".ci-toolkit"
 VERDICTS_FILE = ".verdicts"
 REVIEWS_FILE = ".reviews"
+FORGE_FILE = ".forge"
 VERSIONS_FILE = ".version-state"
 PENDING_FOLDER = ".pending-schedule"
 ORPHANED = "-"
@@ -107,6 +110,7 @@ class RepositoryState:
     verdicts: bytes = b""
     versions: bytes | None = None
     reviews: Mapping[Pkgbase, ReviewRecord] = field(default_factory=dict)
+    forge: Mapping[Pkgbase, ForgeRecord] = field(default_factory=dict)
     pending: Mapping[str, tuple[PendingBuild, ...]] = field(default_factory=dict)
     unknown: Mapping[Pkgbase, ToolkitError] = field(default_factory=dict)
 
@@ -200,6 +204,7 @@ def parse_state(files: Mapping[str, bytes]) -> RepositoryState:
         verdicts=files.get(VERDICTS_FILE, b""),
         versions=files.get(VERSIONS_FILE),
         reviews=parse_reviews(files.get(REVIEWS_FILE, b"")),
+        forge=parse_forge_memory(files.get(FORGE_FILE, b"")),
         pending=pending,
         unknown=unknown,
     )
@@ -216,6 +221,8 @@ def format_state(state: RepositoryState) -> dict[str, bytes]:
         files[VERDICTS_FILE] = state.verdicts
     if state.reviews:
         files[REVIEWS_FILE] = format_reviews(state.reviews.values())
+    if state.forge:
+        files[FORGE_FILE] = format_forge_memory(state.forge.values())
     for request, builds in state.pending.items():
         files[f"{PENDING_FOLDER}/{request}"] = format_pending(builds)
     return files

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ci_toolkit.errors import ConfigError
+from ci_toolkit.model.finding import Severity
 
 
 class Shape(Enum):
@@ -21,6 +22,7 @@ class Shape(Enum):
     COUNT = "a whole number"
     NAMES = "names separated by colons"
     WORDS = "words separated by blanks"
+    COMMAS = "words separated by commas"
     PATTERN = "a regular expression"
     PATTERNS = "regular expressions separated by semicolons"
     BUILDER = "a whole number of at least 1, or a builder's name"
@@ -96,6 +98,19 @@ REPOSITORY_KEYS = _table(
     # Additions of ci-toolkit.
     ("CI_BACKEND", Shape.TEXT, "chaotic_manager", "which build backend takes schedules"),
     ("CI_FORGE", Shape.TEXT, "local", "where reviews are kept"),
+    ("CI_FORGE_URL", Shape.URL, None, "the forge's address, by default the one that the CI service tells"),
+    ("CI_FORGE_PROJECT", Shape.TEXT, None, "the project's number or path there, by default the CI service's"),
+    ("CI_FORGE_CA", Shape.TEXT, None, "a file with the certificates that the forge's is checked against"),
+    ("CI_REVIEW_LABELS", Shape.COMMAS, "ci,human-review,update", "labels of new reviews"),
+    ("CI_REVIEW_REVIEWERS", Shape.COMMAS, None, "who is asked to review"),
+    ("CI_REVIEW_DRAFT", Shape.BOOLEAN, "false", "new reviews are drafts"),
+    (
+        "CI_REVIEW_AUTO_MERGE",
+        Shape.TEXT,
+        None,
+        "reviews up to this severity (low, medium or high) are merged once their pipeline has passed",
+    ),
+    ("CI_DASHBOARD", Shape.BOOLEAN, "false", "keep an issue that shows open reviews and failing upstreams"),
     (
         "CI_AUR_METADATA_URL",
         Shape.URL,
@@ -116,6 +131,7 @@ REPOSITORY_KEYS = _table(
     ("CI_REMOVE_LIMIT", Shape.COUNT, "20", "percent of the packages that may disappear in one run"),
 )
 
+MERGEABLE = (Severity.LOW, Severity.MEDIUM, Severity.HIGH)
 SANDBOXES = ("auto", "bubblewrap", "user", "none")
 
 _REPOSITORY_NAME = re.compile(r"[a-z0-9_+][a-z0-9_.+-]*")
@@ -167,6 +183,25 @@ def parse_repository_name(text: str) -> str:
 def parse_names(text: str) -> tuple[str, ...]:
     """Names separated by colons; empty ones are dropped."""
     return tuple(name.strip() for name in text.split(":") if name.strip())
+
+
+def parse_commas(text: str) -> tuple[str, ...]:
+    """Words separated by commas, in the order given; empty ones and repetitions are dropped."""
+    if not text.isprintable():
+        raise ConfigError("has a control character", got=text)
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+
+
+def parse_auto_merge(text: str) -> Severity:
+    """The worst severity that is merged without a person: low, medium or high; critical never is."""
+    found = next((severity for severity in MERGEABLE if severity.word == text), None)
+    if found is None:
+        raise ConfigError(
+            "is no severity that may be merged unseen",
+            got=text,
+            hint=f"there are {', '.join(severity.word for severity in MERGEABLE)}, or nothing",
+        )
+    return found
 
 
 def parse_pattern(text: str) -> re.Pattern[str]:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.model.config_keys import (
     REPOSITORY_KEYS,
+    parse_auto_merge,
     parse_boolean,
     parse_builder,
+    parse_commas,
     parse_count,
     parse_names,
     parse_repository_name,
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ci_toolkit.formats.key_value import KeyValueFile
+    from ci_toolkit.model.finding import Severity
 
 T = TypeVar("T")
 
@@ -49,6 +52,15 @@ class Settings:
     max_parallel: int
     backend: str
     forge: str
+    forge_url: str | None
+    forge_project: str | None
+    forge_ca: str | None
+    review_labels: tuple[str, ...]
+    review_assignees: tuple[str, ...]
+    review_reviewers: tuple[str, ...]
+    review_draft: bool
+    review_auto_merge: Severity | None
+    dashboard: bool
     aur_metadata_url: str
     aur_git_url: str
     aur_api_url: str
@@ -84,6 +96,15 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         max_parallel=max(1, read("CI_MAX_PARALLEL", parse_count)),
         backend=read("CI_BACKEND", _one_line),
         forge=read("CI_FORGE", _one_line),
+        forge_url=read.optional("CI_FORGE_URL", _one_line),
+        forge_project=read.optional("CI_FORGE_PROJECT", _one_line),
+        forge_ca=read.optional("CI_FORGE_CA", _one_line),
+        review_labels=read("CI_REVIEW_LABELS", parse_commas),
+        review_assignees=read("CI_HUMAN_REVIEW_ASSIGNEE", parse_commas),
+        review_reviewers=read("CI_REVIEW_REVIEWERS", parse_commas),
+        review_draft=read("CI_REVIEW_DRAFT", parse_boolean),
+        review_auto_merge=read.optional("CI_REVIEW_AUTO_MERGE", parse_auto_merge),
+        dashboard=read("CI_DASHBOARD", parse_boolean),
         aur_metadata_url=read("CI_AUR_METADATA_URL", _one_line),
         aur_git_url=read("CI_AUR_GIT_URL", _one_line),
         aur_api_url=read("CI_AUR_API_URL", _one_line),

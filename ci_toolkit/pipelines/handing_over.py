@@ -13,9 +13,10 @@ from ci_toolkit.pipelines.drafting import draft_state
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Mapping
 
     from ci_toolkit.backends.spec import Backend
+    from ci_toolkit.formats.forge_memory import ForgeRecord
     from ci_toolkit.model.names import Pkgbase
     from ci_toolkit.model.package import Snapshot
     from ci_toolkit.model.verdict import Verdict
@@ -56,15 +57,27 @@ def hand_over(backend: Backend, schedule: Schedule, workshop: Workshop, snapshot
     return backend.submit(schedule, workshop.backend_tools(snapshot))
 
 
-def cross_off(requests: frozenset[str], workshop: Workshop, snapshot: Snapshot) -> None:
-    """Take acknowledged schedules off the state branch; whatever else moved there meanwhile stays."""
+def cross_off(
+    requests: frozenset[str],
+    workshop: Workshop,
+    snapshot: Snapshot,
+    *,
+    shown: Mapping[Pkgbase, ForgeRecord] | None = None,
+) -> None:
+    """Take acknowledged schedules off the state branch, and note which reviews are shown (None: as before).
+
+    Whatever else moved there meanwhile stays.
+    """
+    if not requests and shown is None:
+        return
     style = workshop.style()
     for _ in range(MOST_ATTEMPTS):
-        _, heads, state = workshop.reader.read_state()
-        if not requests & state.pending.keys():
-            return
+        _, heads, before = workshop.reader.read_state()
+        state = before if shown is None else replace(before, forge=shown)
         for request in requests:
             state = state.without_pending(request)
+        if (state.pending, state.forge) == (before.pending, before.forge):
+            return
         objects = ObjectDraft(hash_name=snapshot.hash_name)
         update, _ = draft_state(objects, state, replace(snapshot, heads=heads), style, base=heads.main)
         workshop.repository.write_objects(objects)

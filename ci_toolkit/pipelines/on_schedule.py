@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.deciding.one_package import Circumstances
 from ci_toolkit.deciding.whole_run import decide
-from ci_toolkit.errors import ConfigError, GitError, LostRaceError, NotReadyError
-from ci_toolkit.forges.spec import PublishedReview
+from ci_toolkit.errors import ConfigError, GitError, HandOverError, LostRaceError, NotReadyError
 from ci_toolkit.formats.git_objects import decode_commit
 from ci_toolkit.formats.state import format_state
 from ci_toolkit.model.names import Pkgbase, nearest, review_branch
@@ -18,6 +17,7 @@ from ci_toolkit.pipelines.commit_messages import UPDATE_ACTION
 from ci_toolkit.pipelines.drafting import Amendment, Draft, Style, draft_plan, with_schedule, with_state
 from ci_toolkit.pipelines.handing_over import cross_off, hand_over, unacknowledged, with_resumed
 from ci_toolkit.pipelines.outcome import Outcome
+from ci_toolkit.pipelines.showing import Show
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop, refuse_tracked_artifacts
 from ci_toolkit.scheduling.schedule import Schedule, make_schedule
 
@@ -68,12 +68,20 @@ class OnSchedule:
         outcome = self._outcome(snapshot, plan, draft, schedule)
         if self.dry_run:
             return outcome
-        reviews = self._published(snapshot, plan, draft)
-        outcome = replace(outcome, review_notes=self.forge.publish(reviews, plan.dropped_reviews))
-        said = hand_over(self.backend, schedule, self.workshop, snapshot)
-        if said is not None:
-            cross_off(old_requests | {schedule.request}, self.workshop, snapshot)
-        return replace(outcome, handed_over=said)
+        show = Show(forge=self.forge, workshop=self.workshop, snapshot=snapshot)
+        shown = show.reviews(plan, draft)
+        # None where the branch says that already: no need to read it again.
+        memory = None if shown.memory == draft.state.forge else shown.memory
+        try:
+            said = hand_over(self.backend, schedule, self.workshop, snapshot)
+        except HandOverError as error:
+            cross_off(frozenset(), self.workshop, snapshot, shown=memory)
+            show.end(draft.main, draft.state, schedule, shown.memory, failure=error.what)
+            raise
+        acknowledged = frozenset() if said is None else old_requests | {schedule.request}
+        cross_off(acknowledged, self.workshop, snapshot, shown=memory)
+        problems = (*shown.problems, *show.end(draft.main, draft.state, schedule, shown.memory))
+        return replace(outcome, handed_over=said, review_notes=shown.notes, problems=problems)
 
     def _check_tag(self, snapshot: Snapshot) -> None:
         if self.ignores_tag or self.selected is not None or snapshot.heads.scheduled == snapshot.heads.main:
@@ -103,7 +111,12 @@ class OnSchedule:
             if verdict.builds:
                 wanted[package.pkgbase] = None
         schedule = make_schedule(snapshot, wanted, commit=snapshot.heads.main)
-        said = None if self.dry_run else hand_over(self.backend, schedule, self.workshop, snapshot)
+        said: str | None = None
+        problems: tuple[str, ...] = ()
+        if not self.dry_run:
+            said = hand_over(self.backend, schedule, self.workshop, snapshot)
+            show = Show(forge=self.forge, workshop=self.workshop, snapshot=snapshot)
+            problems = show.end(snapshot.heads.main, snapshot.state, schedule, snapshot.state.forge)
         return Outcome(
             pipeline="on-schedule",
             dry_run=self.dry_run,
@@ -112,6 +125,7 @@ class OnSchedule:
             verdicts=tuple(verdicts),
             schedule=schedule,
             handed_over=said,
+            problems=problems,
         )
 
     def _trigger_verdict(self, snapshot: Snapshot, pkgbase: Pkgbase, trigger: str) -> Verdict:
@@ -200,18 +214,6 @@ class OnSchedule:
             notes=(*plan.notes, *_warnings(snapshot), *_tag_note(plan)),
             pushed=tuple(update.ref for update in draft.updates),
         )
-
-    def _published(self, snapshot: Snapshot, plan: Plan, draft: Draft) -> list[PublishedReview]:
-        return [
-            PublishedReview(
-                change=change,
-                branch=review_branch(change.pkgbase),
-                target=snapshot.branch,
-                head=draft.reviews[change.pkgbase],
-                is_new=change.pkgbase not in snapshot.heads.reviews,
-            )
-            for change in plan.reviewed
-        ]
 
 
 def _has_arrived(draft: Draft, now: Snapshot) -> bool:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A run. `base` is the commit it read, `head` the default branch after it; `effort` is what it cost."""
+    """A run. `base` is the commit it read, `head` the default branch after it; `effort` is what it cost.
+
+    `problems` are failures that belong to no package, such as a forge that could not be asked.
+    """
 
     pipeline: str
     dry_run: bool
@@ -28,10 +31,11 @@ class Outcome:
     dropped_reviews: tuple[DroppedReview, ...] = ()
     review_notes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     pushed: tuple[str, ...] = ()
     effort: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
-        """Whether any package could not be dealt with."""
-        return any(verdict.failed for verdict in self.verdicts)
+        """Whether any package, or anything else, could not be dealt with."""
+        return bool(self.problems) or any(verdict.failed for verdict in self.verdicts)

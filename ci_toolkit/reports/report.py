@@ -66,6 +66,7 @@ def report_json(outcome: Outcome) -> str:
         ],
         "reviews": list(outcome.review_notes),
         "notes": list(outcome.notes),
+        "problems": list(outcome.problems),
         "handed_over": outcome.handed_over,
         "pushed": list(outcome.pushed),
         "effort": dict(outcome.effort),

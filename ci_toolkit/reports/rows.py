@@ -95,6 +95,7 @@ def remarks(outcome: Outcome) -> list[str]:
     """Everything else worth a line."""
     found = [f"note: {one_line(text)}" for text in (*outcome.schedule.concerns, *outcome.notes)]
     found += [f"review {one_line(text)}" for text in outcome.review_notes]
+    found += [f"problem: {one_line(text)}" for text in outcome.problems]
     found += _removed_reviews(outcome)
     if outcome.handed_over:
         found.append(one_line(outcome.handed_over))

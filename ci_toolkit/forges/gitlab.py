@@ -1,0 +1,72 @@
+"""Reviews as merge requests of a GitLab: gitlab.com, or one of one's own by CI_FORGE_URL."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from ci_toolkit.effects.forge_session import ForgeSession
+from ci_toolkit.effects.token import GITLAB_VARIABLES, first_token
+from ci_toolkit.errors import ConfigError
+from ci_toolkit.forges.gitlab_address import gitlab_address
+from ci_toolkit.forges.service import ServiceForge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ci_toolkit.effects.token import Token
+    from ci_toolkit.forges.client import ReviewClient
+    from ci_toolkit.forges.spec import ForgeTools
+
+
+class GitlabForge(ServiceForge):
+    """Merge requests, an issue, and commit statuses."""
+
+    name: ClassVar[str] = "gitlab"
+
+    @contextmanager
+    def connect(self, tools: ForgeTools) -> Iterator[ReviewClient]:
+        """The project's client; nothing is asked yet."""
+        # It takes a fifth of a second to load, which only those pay who use it.
+        import gitlab  # noqa: PLC0415
+
+        from ci_toolkit.forges.gitlab_client import GitlabClient  # noqa: PLC0415
+
+        address = gitlab_address(tools.settings, tools.environ)
+        token = _token(tools.environ)
+        verify = certificates(tools)
+        with ForgeSession(address=address.url, secret=token.private_header(), clock=tools.clock) as session:
+            # A proxy or a wrong external_url in front of it changes addresses in answers; the token goes to none.
+            api = gitlab.Gitlab(address.url, session=session, ssl_verify=verify, keep_base_url=True)
+            project = api.projects.get(address.project, lazy=True)
+            yield GitlabClient(api=api, project=project, token=token, url=address.url)
+
+
+def certificates(tools: ForgeTools) -> str | bool:
+    """The file to check the service's certificate with; True for what requests takes otherwise."""
+    chosen = tools.settings.forge_ca
+    if chosen is not None:
+        path = tools.top / chosen
+        if not path.is_file():
+            raise ConfigError("names no file", key="CI_FORGE_CA", got=chosen)
+        return str(path)
+    # GitLab's runner leaves the certificate of its own service there.
+    of_runner = tools.environ.get("CI_SERVER_TLS_CA_FILE", "")
+    of_job = tools.environ.get("CI_SERVER_URL", "").rstrip("/")
+    same = tools.settings.forge_url is None or tools.settings.forge_url.rstrip("/") == of_job
+    return of_runner if of_runner and same and Path(of_runner).is_file() else True
+
+
+def _token(environ: Mapping[str, str]) -> Token:
+    try:
+        token = first_token(environ, GITLAB_VARIABLES)
+    except ValueError:
+        raise ConfigError("holds something that is no token", key="ACCESS_TOKEN") from None
+    if token is None:
+        raise ConfigError(
+            "is missing",
+            key="ACCESS_TOKEN",
+            hint="a project, group or personal access token with scope api; a job's own token may not open reviews",
+        )
+    return token

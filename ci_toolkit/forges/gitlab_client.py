@@ -1,0 +1,241 @@
+"""One project of a GitLab, through python-gitlab (docs.gitlab.com/api/merge_requests, /issues, /commits)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gitlab.exceptions import GitlabError, GitlabHttpError
+
+from ci_toolkit.errors import ForgeError
+from ci_toolkit.forges.gitlab_errors import UncertainError, translated
+from ci_toolkit.forges.gitlab_text import harmless, is_draft, is_from_project, issue_of, review_of, titled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    import gitlab
+    from gitlab.v4.objects import Project
+
+    from ci_toolkit.effects.token import Token
+    from ci_toolkit.forges.client import CommitStatus, ForgeIssue, ForgeReview, ReviewOptions, ReviewText
+    from ci_toolkit.model.names import Oid
+
+log = logging.getLogger(__name__)
+
+_PAGE = 100  # the most that GitLab gives
+_STATES = {"pending": "pending", "success": "success", "failure": "failed"}
+# A pipeline that is one of these may still pass, or has.
+_HOPEFUL = frozenset({"created", "waiting_for_resource", "preparing", "pending", "running", "scheduled", "success"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitlabClient:
+    """Calls are bounded, retried and given the token by the session that `api` was made with."""
+
+    api: gitlab.Gitlab
+    project: Project
+    token: Token
+    url: str
+
+    def open_reviews(self) -> Sequence[ForgeReview]:
+        """All open merge requests whose branch lies in the project, the oldest first: new ones then shift nothing."""
+        with self._translated("listing open merge requests"):
+            found = self.project.mergerequests.list(
+                state="opened", order_by="created_at", sort="asc", per_page=_PAGE, iterator=True, **_PLAIN
+            )
+            answers = [one.attributes for one in found]
+        # Whatever is closed during the listing moves the rest to earlier pages; none may count twice.
+        reviews = {answer["iid"]: review_of(answer) for answer in answers if is_from_project(answer)}
+        return tuple(reviews.values())
+
+    def latest_review(self, branch: str) -> ForgeReview | None:
+        """The newest merge request of a branch of the project."""
+        return self._first(branch, "all")
+
+    def _first(self, branch: str, state: str) -> ForgeReview | None:
+        with self._translated(f"looking for merge requests of {branch}"):
+            found = self.project.mergerequests.list(
+                source_branch=branch,
+                state=state,
+                order_by="created_at",
+                sort="desc",
+                per_page=20,
+                iterator=True,
+                **_PLAIN,
+            )
+            # The service might not know the filter.
+            mine = (one.attributes for one in found if one.attributes.get("source_branch") == branch)
+            answer = next((answer for answer in mine if is_from_project(answer)), None)
+        return review_of(answer) if answer is not None else None
+
+    def create_review(self, branch: str, target: str, text: ReviewText, options: ReviewOptions) -> ForgeReview:
+        """A new merge request, or the one that is there after all; asked for once and never again in a run."""
+        request: dict[str, Any] = {
+            "source_branch": branch,
+            "target_branch": target,
+            "title": titled(text.title, draft=options.draft),
+            "description": harmless(text.body),
+            "labels": list(options.labels),
+            "assignee_ids": self._user_ids(options.assignees),
+            "reviewer_ids": self._user_ids(options.reviewers),
+            "remove_source_branch": True,
+        }
+        request = {key: value for key, value in request.items() if value != []}
+        try:
+            with self._translated(f"opening a merge request for {branch}"):
+                try:
+                    answer = self.project.mergerequests.create(request, **_PLAIN).attributes
+                except GitlabError as error:
+                    if error.response_code == 409:
+                        raise _AlreadyThereError(f"{branch} has a merge request already") from None
+                    raise
+            return review_of(answer)
+        except (UncertainError, _AlreadyThereError):
+            there = self._first(branch, "opened")
+            if there is None or there.target != target:
+                raise
+            return there
+
+    def update_review(self, review: ForgeReview, text: ReviewText) -> None:
+        """New title and description; whether it is a draft stays as people left it."""
+        title = titled(text.title.removeprefix("Draft: "), draft=is_draft(review.title))
+        self._update(f"updating !{review.number}", review, {"title": title, "description": harmless(text.body)})
+
+    def comment(self, review: ForgeReview, body: str) -> None:
+        """Add a note."""
+        with self._translated(f"commenting on !{review.number}", role="Reporter"):
+            merge_request = self.project.mergerequests.get(review.number, lazy=True)
+            merge_request.notes.create({"body": harmless(body)}, **_PLAIN)
+
+    def close_review(self, review: ForgeReview) -> None:
+        """Close it."""
+        self._update(f"closing !{review.number}", review, {"state_event": "close"})
+
+    def reopen_review(self, review: ForgeReview) -> bool:
+        """Reopen it; GitLab refuses when the branch is gone or has another open one."""
+        try:
+            answer = self._update(f"reopening !{review.number}", review, {"state_event": "reopen"})
+        except _RefusedError:
+            return False
+        return answer.get("state") == "opened"
+
+    def merge_when_green(self, review: ForgeReview, head: Oid) -> None:
+        """Set to auto-merge. GitLab would merge one without a pipeline at once: that one is left for later."""
+        what = f"setting !{review.number} to auto-merge"
+        with self._translated(what):
+            found = self.project.mergerequests.get(review.number, **_PLAIN)
+            answer = found.attributes
+            pipeline = answer.get("head_pipeline") or {}
+            if answer.get("merge_when_pipeline_succeeds") or answer.get("sha") != head:
+                return
+            if pipeline.get("status") not in _HOPEFUL:
+                log.info("!%d is not merged by itself: its pipeline has not passed and is not running", review.number)
+                return
+            try:
+                found.merge(merge_when_pipeline_succeeds=True, sha=str(head), auto_merge=True, **_PLAIN)
+            except GitlabError as error:
+                if error.response_code not in (405, 406, 409, 422):
+                    raise
+                log.warning("!%d is not merged by itself: GitLab says that it cannot be now", review.number)
+
+    def set_status(self, commit: Oid, status: CommitStatus) -> None:
+        """Mark a commit."""
+        request = {"state": _STATES[status.state], "name": status.context, "description": status.text[:140]}
+        if status.url:
+            request["target_url"] = status.url
+        with self._translated(f"marking commit {commit[:10]}"):
+            try:
+                self.project.commits.get(commit, lazy=True).statuses.create(request, **_PLAIN)
+            except GitlabError as error:
+                # It is marked like that already: GitLab takes that for a mistake.
+                if "cannot transition status" not in str(error.error_message).lower():
+                    raise
+
+    def find_issue(self, marker: str) -> ForgeIssue | None:
+        """The oldest issue by the token's own user that has the marker."""
+        with self._translated("looking for the dashboard", role="Reporter"):
+            found = self.project.issues.list(
+                scope="created_by_me",
+                state="all",
+                order_by="created_at",
+                sort="asc",
+                per_page=_PAGE,
+                iterator=True,
+                **_PLAIN,
+            )
+            answer = next((one.attributes for one in found if marker in (one.attributes["description"] or "")), None)
+        return issue_of(answer) if answer is not None else None
+
+    def create_issue(self, text: ReviewText, labels: Sequence[str]) -> ForgeIssue:
+        """A new issue, or the one that was made although its answer was lost."""
+        request: dict[str, Any] = {"title": titled(text.title, draft=False), "description": harmless(text.body)}
+        if labels:
+            request["labels"] = list(labels)
+        try:
+            with self._translated("opening an issue", role="Reporter"):
+                return issue_of(self.project.issues.create(request, **_PLAIN).attributes)
+        except UncertainError:
+            there = self.find_issue(text.body.rstrip().rpartition("\n")[2])
+            if there is None:
+                raise
+            return there
+
+    def update_issue(self, issue: ForgeIssue, text: ReviewText) -> None:
+        """New title and description; open again."""
+        request = {"title": titled(text.title, draft=False), "description": harmless(text.body)}
+        if not issue.is_open:
+            request["state_event"] = "reopen"
+        with self._translated(f"updating issue #{issue.number}"):
+            self.project.issues.update(issue.number, request, **_PLAIN)
+
+    def _update(self, what: str, review: ForgeReview, request: dict[str, Any]) -> dict[str, Any]:
+        with self._translated(what):
+            try:
+                answer = self.project.mergerequests.update(review.number, request, **_PLAIN)
+            except GitlabError as error:
+                if error.response_code in (400, 405, 409, 422):
+                    raise _RefusedError(f"{what}: {self.url} refuses ({error.response_code})") from None
+                raise
+        if not isinstance(answer, dict):
+            raise ForgeError(f"{what}: {self.url} gave an answer in another shape than GitLab's API")
+        return answer
+
+    def _user_ids(self, names: Sequence[str]) -> list[int]:
+        """Users' numbers; who cannot be found is named and left out, as a review without them is still one."""
+        found = []
+        for name in names:
+            number = int(name) if name.isascii() and name.isdigit() else self._user_id(name.removeprefix("@"))
+            if number is None:
+                log.warning("%s: there is no user of that name, so nobody of it is asked to review", name)
+            else:
+                found.append(number)
+        return found
+
+    def _user_id(self, name: str) -> int | None:
+        with self._translated(f"looking for user {name}"):
+            try:
+                users = self.api.users.list(username=name, get_all=False, **_PLAIN)
+            except GitlabHttpError as error:
+                if error.response_code not in (400, 404):
+                    raise
+                return None
+            number = next((one.attributes["id"] for one in users), None)
+        return number if isinstance(number, int) else None
+
+    def _translated(self, what: str, *, role: str = "Developer") -> AbstractContextManager[None]:
+        return translated(what, token=self.token, url=self.url, role=role)
+
+
+class _RefusedError(ForgeError):
+    """The service will not do that in the state that things are in."""
+
+
+class _AlreadyThereError(ForgeError):
+    """There is one already."""
+
+
+# Waiting and trying again are the session's business: it knows the run's limits.
+_PLAIN: dict[str, Any] = {"obey_rate_limit": False, "retry_transient_errors": False}

@@ -1,0 +1,140 @@
+"""What the forge is told after a push: the reviews that should be open now, and at the end how the run went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ci_toolkit.errors import ToolkitError
+from ci_toolkit.forges.client import CommitStatus
+from ci_toolkit.forges.dashboard import Dashboard
+from ci_toolkit.forges.spec import ForgeReport, ForgeTools, RunNews, WantedReview
+from ci_toolkit.formats.verdicts import parse_verdicts
+from ci_toolkit.model.finding import Severity
+from ci_toolkit.model.names import review_branch
+from ci_toolkit.model.verdict import Code, Weight
+from ci_toolkit.pipelines.review_text import ReviewTexts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ci_toolkit.forges.spec import Forge
+    from ci_toolkit.formats.forge_memory import ForgeRecord
+    from ci_toolkit.formats.state import RepositoryState, ReviewRecord
+    from ci_toolkit.model.names import Oid, Pkgbase
+    from ci_toolkit.model.package import Snapshot
+    from ci_toolkit.model.plan import Plan
+    from ci_toolkit.pipelines.drafting import Draft
+    from ci_toolkit.pipelines.workshop import Workshop
+    from ci_toolkit.scheduling.schedule import Schedule
+
+STATUS_CONTEXT = "ci-toolkit/schedule"
+# Schedules are handed over and packages updated without them; a person should look at each some time.
+_HELD = (Code.REVIEW_HELD, Code.LAGGING, Code.APPEARED)
+_LONGEST_STATUS = 140
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Show:
+    """One run's talk with the forge. Whatever goes wrong here is reported, and undoes nothing."""
+
+    forge: Forge
+    workshop: Workshop
+    snapshot: Snapshot
+
+    def reviews(self, plan: Plan, draft: Draft) -> ForgeReport:
+        """Show every pending review, those too whose branch was pushed by an earlier run, which may have died since."""
+        wanted = [
+            self._wanted(record, draft, pushed=pkgbase in draft.reviews)
+            for pkgbase, record in draft.state.reviews.items()
+            if pkgbase in self.snapshot.packages
+        ]
+        known = draft.state.forge
+        try:
+            return self.forge.publish([one for one in wanted if one], plan.dropped_reviews, self._tools(known))
+        except ToolkitError as error:
+            return ForgeReport(memory=known, problems=(f"reviews are not shown: {error}",))
+
+    def end(
+        self,
+        commit: Oid,
+        state: RepositoryState,
+        schedule: Schedule,
+        shown: Mapping[Pkgbase, ForgeRecord],
+        *,
+        failure: str | None = None,
+    ) -> tuple[str, ...]:
+        """Tell how the run ended; gives what failed. `failure`: why the backend did not take the schedule."""
+        dashboard = _dashboard(state, schedule, shown, now_s=self.workshop.clock.now(), failure=failure)
+        news = RunNews(
+            commit=commit,
+            status=_status(schedule, failure),
+            dashboard=dashboard if self.snapshot.settings.dashboard else None,
+        )
+        try:
+            return self.forge.conclude(news, self._tools(shown))
+        except ToolkitError as error:
+            return (str(error),)
+
+    def _tools(self, memory: Mapping[Pkgbase, ForgeRecord]) -> ForgeTools:
+        return ForgeTools(
+            settings=self.snapshot.settings,
+            environ=self.workshop.environ,
+            clock=self.workshop.clock,
+            top=self.workshop.top,
+            memory=memory,
+        )
+
+    def _wanted(self, record: ReviewRecord, draft: Draft, *, pushed: bool) -> WantedReview | None:
+        """A review branch as a review; None for a branch that does not have the package."""
+        if record.content is None:
+            return None
+        texts = ReviewTexts(workshop=self.workshop, record=record)
+        return WantedReview(
+            pkgbase=record.pkgbase,
+            branch=review_branch(record.pkgbase),
+            target=self.snapshot.branch,
+            head=record.head,
+            content=record.content,
+            severity=_severity(record, draft.state.forge.get(record.pkgbase)),
+            pushed=pushed,
+            describe=texts.describe,
+            since=partial(ReviewTexts.since, texts),
+            by_people=record.author == "person",
+        )
+
+
+def _severity(record: ReviewRecord, known: ForgeRecord | None) -> Severity:
+    """What is remembered of the same content; what nobody knows is not taken for harmless."""
+    return known.severity if known is not None and known.content == record.content else Severity.HIGH
+
+
+def _status(schedule: Schedule, failure: str | None) -> CommitStatus | None:
+    """The mark on the default branch's commit; none where there was nothing to hand over."""
+    if failure is not None:
+        return CommitStatus(context=STATUS_CONTEXT, state="failure", text=failure[:_LONGEST_STATUS])
+    if schedule.is_empty:
+        return None
+    count = len(schedule.builds)
+    text = f"{count} {'build' if count == 1 else 'builds'} handed over"
+    return CommitStatus(context=STATUS_CONTEXT, state="success", text=text)
+
+
+def _dashboard(
+    state: RepositoryState,
+    schedule: Schedule,
+    shown: Mapping[Pkgbase, ForgeRecord],
+    *,
+    now_s: float,
+    failure: str | None,
+) -> Dashboard:
+    verdicts = parse_verdicts(state.verdicts).values()
+    count = len(schedule.builds)
+    return Dashboard(
+        reviews=tuple(shown.values()),
+        held=tuple((str(one.package), one.why) for one in verdicts if one.code in _HELD),
+        failing=tuple((str(one.package), one.why) for one in verdicts if one.code.weight is Weight.FAILURE),
+        last_run=failure or f"{count} {'build' if count == 1 else 'builds'} handed over",
+        now_s=now_s,
+    )
