@@ -106,3 +106,19 @@ def test_verdicts_read_back_whatever_their_text(rows: list[tuple[Pkgbase, Code, 
 
 def test_verdicts_of_a_newer_version_are_passed_over() -> None:
     assert parse_verdicts(b'{"package": "a", "code": "of-tomorrow"}\nnonsense\n[]\n\xff\n') == {}
+
+
+def test_maintainers_are_kept_as_names_and_nobody_as_a_dash() -> None:
+    content = b"CI_MAINTAINERS=- Wren alice\nCI_REVIEW_MAINTAINERS=-\n"
+    state = parse_package_state(content, file="x")
+    assert state.maintainers == frozenset({"-", "alice", "Wren"})
+    assert state.review_maintainers == frozenset({"-"})
+    assert state.to_bytes() == content
+    assert replace(state, maintainers=frozenset(), review_maintainers=None).to_bytes() == b"CI_MAINTAINERS=-\n"
+    assert parse_package_state(b"CI_GIT_COMMIT=\n", file="x").maintainers is None
+
+
+@pytest.mark.parametrize("value", ["$(reboot)", "alice  bob", "-a", "alice,bob", "k\u00e9strel"])
+def test_maintainers_that_cannot_be_make_their_package_unknown(value: str) -> None:
+    state = parse_state({"bad": f"CI_MAINTAINERS={value}\n".encode()})
+    assert state.unknown[Pkgbase("bad")].key == "CI_MAINTAINERS"
