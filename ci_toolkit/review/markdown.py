@@ -45,7 +45,7 @@ def prose(sentence: str, *, limit: int = LONGEST_SENTENCE) -> str:
             dubious = None
         else:
             dubious = (dubious[0] if dubious else match.start(), match.end())
-    return " ".join([*parts, *_as_code(text, dubious)])
+    return " ".join([*parts, *_as_code(text, dubious)]) or "(nothing is said of it)"
 
 
 def fenced(lines: Iterable[str], language: str = "") -> str:

@@ -23,6 +23,7 @@ _LONGEST_NAME = 100
 _SHOWN_DIGITS = 12
 _MOST_LINES = 40
 _FEW_LINES = 8
+_ASIDE = 80  # characters for blank lines, and for the remark that lines have no room
 
 
 def alarms(findings: Sequence[Finding]) -> str:
@@ -131,7 +132,7 @@ def findings_by_severity(findings: Sequence[Finding], *, room: int, package: str
     room -= len(folded)
     heads = [_head(finding) for finding in findings]
     kept = _that_fit(heads, room * 2 // 3)
-    spare = room - sum(map(len, heads[:kept])) - 40 * kept
+    spare = room - sum(map(len, heads[:kept])) - _ASIDE * kept
     blocks: list[str] = []
     seen: dict[tuple[str | None, str | None], int] = {}
     severity = None
@@ -169,7 +170,7 @@ def _severities(findings: Iterable[Finding]) -> str:
 
 def _that_fit(texts: Sequence[str], room: int) -> int:
     for number, text in enumerate(texts):
-        room -= len(text) + 40
+        room -= len(text) + _ASIDE
         if room < 0:
             return number
     return len(texts)
