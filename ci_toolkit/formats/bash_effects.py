@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 _COMPUTES = re.compile(
     r"\$?\(\(|\$\[|"  # arithmetic, in which a variable's text is run as an expression
     r"\$\{!|\$\{[^}]*@[A-Za-z]\}|"  # variables named by variables
-    r"\$\{[A-Za-z_]\w*(?:\[[^]]*\])?:?[=?]|"  # ${x:=1}, ${x?}
+    r"\$\{[A-Za-z_]\w*(?:\[[^]]*\]:?=|(?:\[[^]]*\])?:?\?)|"  # ${x[0]:=1}, ${x?}
     r"\$\{#?[A-Za-z_]\w*\[(?!(?:@|\*|[0-9]+)\])|"  # ${x[i]}
-    r"\$\{[A-Za-z_]\w*(?:\[[^]]*\])?:(?![-+])(?![0-9: -]*\})|"  # ${x:i}
+    r"\$\{[A-Za-z_]\w*(?:\[[^]]*\])?:(?![-+=?])(?![0-9: -]*\})|"  # ${x:i}
     r"\{[A-Za-z_]\w*\}[<>]"  # {fd}>file
 )
 _COMPARES = re.compile(r"\[\[.*?[ \t]-(?:eq|ne|lt|le|gt|ge)[ \t]", re.DOTALL)
 _TESTS_VARIABLE = re.compile(r"(?:\[|\btest\b).*?[ \t]['\"]?-(?:v|R)\b", re.DOTALL)
+_DEFAULTS = re.compile(r"\$\{([A-Za-z_]\w*):?=")
 _INDEXED = re.compile(r"(?<![\w$])([A-Za-z_]\w*)\[(?!(?:[0-9]+)\])[^\]\n]*\]\+?=")
 _SETS = re.compile(r"(?<![\w$])([A-Za-z_]\w*)(?:\[[^\]\n]*\])?\+?=|\b(?:for|select)[ \t]+([A-Za-z_]\w*)")
 _BREAKS = re.compile(r"(?<=\w)\\\n(?=[\w=+\[])")
@@ -58,7 +59,8 @@ def effects_of(node: Node) -> Effects:
     """What a statement may set; LostTrackError when that is anything."""
     text = blanked(node)
     refuse_computing(text)
-    names = {first or second for first, second in _SETS.findall(_BREAKS.sub("", text))}
+    names = set(set_by_default(text))
+    names |= {first or second for first, second in _SETS.findall(_BREAKS.sub("", text))}
     for_good: set[str] = set()
     for inner in descendants(node):
         match inner.type:
@@ -81,6 +83,11 @@ def refuse_computing(text: str) -> None:
     """LostTrackError when the text, subshells blanked out, has an expansion that may set a variable."""
     if any(pattern.search(text) for pattern in (_COMPUTES, _COMPARES, _TESTS_VARIABLE, _INDEXED)):
         raise LostTrackError("something is computed, which may set anything")
+
+
+def set_by_default(text: str) -> list[str]:
+    """The names of all `${name:=value}`."""
+    return _DEFAULTS.findall(text)
 
 
 def refuse_special(name: str) -> None:

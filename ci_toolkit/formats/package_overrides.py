@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ci_toolkit.formats.bash_effects import descendants, refuse_computing
-from ci_toolkit.formats.bash_words import UnknownValueError
+from ci_toolkit.formats.bash_effects import descendants, refuse_computing, set_by_default
+from ci_toolkit.formats.bash_words import LostTrackError, UnknownValueError
 from ci_toolkit.formats.pkgbuild_schema import ARCH_LISTS, LISTS, PACKAGE_SCALARS, SCALARS, is_package_name
 from ci_toolkit.formats.pkgbuild_script import SourceText, read_assignments
 
@@ -60,6 +60,8 @@ def _override(text: str, start: int) -> Override | None:
     if not is_package_name(name) or written is None:
         return None
     refuse_computing(text[start:end])
+    if set_by_default(text[start:end]):
+        raise LostTrackError("a package function sets a default")
     raw = text[start:end]
     is_list = name not in PACKAGE_SCALARS
     if written.is_array != is_list or written.words == ("",):

@@ -5,7 +5,7 @@ r"""`${…}` of bash taken apart: what it is about, and what is done to it.
     _parts[1]           name _parts, element 1
     #_list[@]           how many elements
 
-Refused with LostTrackError are those that may set variables or compute: `${x:=1}`, `${x:n}`, `${x[i]}`, `${!x}`.
+Refused with LostTrackError are those that may compute or set anything: `${x:n}`, `${x[i]}`, `${!x}`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _WHOLE = re.compile(
     r"(?:(?P<operator>:?[-+]|%%?|\#\#?|//?|\^\^?|,,?|:)(?P<argument>.*))?",
     re.DOTALL,
 )
+_DEFAULT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*:?=")
 _SLICE = re.compile(r"[ ]*(?P<start>[0-9]{0,6})[ ]*(?::[ ]*(?P<length>-?[0-9]{1,6})[ ]*)?|[ ]+(?P<end>-[0-9]{1,6})[ ]*")
 _CLASS = re.compile(r"\[(?P<not>[!^]?)(?P<items>(?:[A-Za-z0-9]-[A-Za-z0-9]|[A-Za-z0-9._:+~@ -])+)\]")
 _NAMED_CLASS = re.compile(r"\[(?P<not>[!^]?)\[:(?P<name>digit|alpha|alnum|upper|lower):\]\]")
@@ -53,6 +54,8 @@ class Parameter(NamedTuple):
 
 def read_parameter(body: str) -> Parameter:
     """The parts of `${body}`; LostTrackError when it may have an effect, or is not known here."""
+    if _DEFAULT.match(body):
+        raise UnknownValueError("it has a default that the surroundings may change")
     match = _WHOLE.fullmatch(body)
     if match is None or (match["length"] and match["operator"]):
         raise LostTrackError(f"${{{body[:40]}}} is for a shell to compute")

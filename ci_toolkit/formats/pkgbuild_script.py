@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 import tree_sitter_bash
 from tree_sitter import Language, Parser
 
-from ci_toolkit.formats.bash_effects import effects_of, refuse_computing, refuse_special
+from ci_toolkit.formats.bash_effects import effects_of, refuse_computing, refuse_special, set_by_default
 from ci_toolkit.formats.bash_scope import Scope, Variable, Written, read_value
 from ci_toolkit.formats.bash_words import LostTrackError, UnknownValueError
 from ci_toolkit.formats.pkgbuild_schema import SCHEMA_NAMES, is_schema_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tree_sitter import Node
 
 _BASH = Language(tree_sitter_bash.language())
@@ -100,15 +102,23 @@ def _follow_statement(script: PkgbuildScript, node: Node, source: SourceText, st
     assignments, end = read_assignments(source.text, start)
     if assignments and end >= source.characters(node.end_byte):
         refuse_computing(source.text[start:end])
+        defaults = set_by_default(source.text[start:end])
+        _forget_all(script, defaults)
         _assign_all(script, assignments)
+        _forget_all(script, defaults)
         return end
     if node.has_error or node.is_missing or _has_odd_heredoc(node):
         raise LostTrackError("its syntax cannot be read")
     effects = effects_of(node)
-    for name in effects.names | effects.for_good:
-        script.scope.forget(name, "it is set under a condition or by a command")
+    _forget_all(script, effects.names | effects.for_good)
     script.sticky |= effects.for_good
     return start
+
+
+def _forget_all(script: PkgbuildScript, names: Iterable[str]) -> None:
+    for name in names:
+        refuse_special(name)
+        script.scope.forget(name, "it is set under a condition or by a command")
 
 
 def _assign_all(script: PkgbuildScript, assignments: list[Assignment]) -> None:
