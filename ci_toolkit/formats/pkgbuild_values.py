@@ -69,10 +69,6 @@ class StaticSection:
             return self.rest
         return self.values.get(key)
 
-    def keys(self) -> tuple[str, ...]:
-        """The keys that have, or may have, a line."""
-        return tuple(self.values)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaticValues:

@@ -42,6 +42,8 @@ class Moved:
     `review` a reason why a person looks at the change, however small it is and whoever made it.
     `public_s` is when the upstream got this revision, by the service's own clock and never by that of a commit, which
     its author sets; None: the service does not tell.
+    `evaluated` is the
+    `.SRCINFO` that makepkg printed in the sandbox for PKGBUILD, None: it was not asked, or could not say.
     """
 
     revision: str
@@ -53,6 +55,7 @@ class Moved:
     replaced: tuple[tuple[str, str], ...] = ()
     review: str | None = None
     public_s: int | None = None
+    evaluated: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from ci_toolkit.model.observation import (
     UpstreamFile,
 )
 from ci_toolkit.model.vcs import followed
+from ci_toolkit.pipelines.evaluating import with_evaluations
 from ci_toolkit.plugins import source_for
 from ci_toolkit.sources.databases import observe_databases
 from ci_toolkit.sources.spec import SourceRequest, SourceTools
@@ -69,6 +70,8 @@ class Observer:
         outcomes.update(self._hooked(readable, outcomes, snapshot))
         next_heads = observe_heads(_following_another(readable, outcomes), self.tools)
         outcomes, ours = self._formatted(outcomes, snapshot)
+        before = self._our_descriptions(outcomes, snapshot)
+        outcomes = with_evaluations(outcomes, before, self.maker.makepkg, self.heavy)
         return Observations(
             packages={
                 package.pkgbase: _observation(package, outcomes, found_heads, next_heads) for package in readable
@@ -170,6 +173,25 @@ class Observer:
                 if file.oid in blobs
             }
             for pkgbase, listing in listings.items()
+        }
+
+    def _our_descriptions(
+        self, outcomes: Mapping[Pkgbase, SourceOutcome], snapshot: Snapshot
+    ) -> dict[Pkgbase, tuple[bytes, bytes]]:
+        """PKGBUILD and `.SRCINFO` of ours, where the upstream moved and there is a PKGBUILD."""
+        listings = {
+            pkgbase: snapshot.packages[pkgbase].files
+            for pkgbase, outcome in outcomes.items()
+            if isinstance(outcome, Moved) and "PKGBUILD" in snapshot.packages[pkgbase].files
+        }
+        names = ("PKGBUILD", ".SRCINFO")
+        blobs = self.repository.read_blobs({it[name].oid for it in listings.values() for name in names if name in it})
+        return {
+            pkgbase: (
+                blobs.get(it["PKGBUILD"].oid, b""),
+                blobs.get(it[".SRCINFO"].oid, b"") if ".SRCINFO" in it else b"",
+            )
+            for pkgbase, it in listings.items()
         }
 
     def _formatted(

@@ -28,6 +28,12 @@ class Makepkg:
 
     sandbox: Sandbox
 
+    def check(self) -> None:
+        """UpstreamError with the reason when nothing can be evaluated here at all."""
+        if shutil.which("makepkg", path=self.sandbox.environ.get("PATH")) is None:
+            raise MakepkgMissingError("makepkg is not installed here, and PKGBUILDs are evaluated with it")
+        self.sandbox.kind  # noqa: B018 - raises where there is no sandbox
+
     def srcinfo(self, files: Mapping[str, UpstreamFile]) -> bytes:
         """The `.SRCINFO` of a folder; UpstreamError with what makepkg says when there is none."""
         if shutil.which("makepkg", path=self.sandbox.environ.get("PATH")) is None:

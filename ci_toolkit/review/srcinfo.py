@@ -83,7 +83,7 @@ class _Side:
 
     def keys(self, package: str | None) -> Iterator[str]:
         """Every key that a section has in any way; some more than once."""
-        yield from (self.static.base if package is None else self.static.package(package)).keys()
+        yield from (self.static.base if package is None else self.static.package(package)).values
         for info in (self.srcinfo, self.evaluated):
             section = _section(info, package) if info is not None else None
             if section is not None:
