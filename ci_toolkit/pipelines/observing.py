@@ -186,13 +186,11 @@ class Observer:
         }
         names = ("PKGBUILD", ".SRCINFO")
         blobs = self.repository.read_blobs({it[name].oid for it in listings.values() for name in names if name in it})
-        return {
-            pkgbase: (
-                blobs.get(it["PKGBUILD"].oid, b""),
-                blobs.get(it[".SRCINFO"].oid, b"") if ".SRCINFO" in it else b"",
-            )
+        texts = {
+            pkgbase: {name: blobs.get(it[name].oid, b"") for name in names if name in it}
             for pkgbase, it in listings.items()
         }
+        return {pkgbase: (it["PKGBUILD"], it.get(".SRCINFO", b"")) for pkgbase, it in texts.items()}
 
     def _formatted(
         self, outcomes: Mapping[Pkgbase, SourceOutcome], snapshot: Snapshot
