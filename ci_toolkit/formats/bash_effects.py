@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _COMPUTES = re.compile(
     r"\$?\(\(|\$\[|"  # arithmetic, in which a variable's text is run as an expression
     r"\$\{!|\$\{[^}]*@[A-Za-z]\}|"  # variables named by variables
-    r"\$\{[A-Za-z_]\w*(?:\[[^]]*\]:?=|(?:\[[^]]*\])?:?\?)|"  # ${x[0]:=1}, ${x?}
+    r"\$\{[A-Za-z_]\w*\[[^]]*\]:?=|"  # ${x[0]:=1}; ${x:?} may end all, and then nothing is printed
     r"\$\{#?[A-Za-z_]\w*\[(?!(?:@|\*|[0-9]+)\])|"  # ${x[i]}
     r"\$\{[A-Za-z_]\w*(?:\[[^]]*\])?:(?![-+=?])(?![0-9: -]*\})|"  # ${x:i}
     r"\{[A-Za-z_]\w*\}[<>]"  # {fd}>file

@@ -28,7 +28,7 @@ _WHOLE = re.compile(
     r"(?:(?P<operator>:?[-+]|%%?|\#\#?|//?|\^\^?|,,?|:)(?P<argument>.*))?",
     re.DOTALL,
 )
-_DEFAULT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*:?=")
+_DEFAULT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*:?[=?]")
 _SLICE = re.compile(r"[ ]*(?P<start>[0-9]{0,6})[ ]*(?::[ ]*(?P<length>-?[0-9]{1,6})[ ]*)?|[ ]+(?P<end>-[0-9]{1,6})[ ]*")
 _CLASS = re.compile(r"\[(?P<not>[!^]?)(?P<items>(?:[A-Za-z0-9]-[A-Za-z0-9]|[A-Za-z0-9._:+~@ -])+)\]")
 _NAMED_CLASS = re.compile(r"\[(?P<not>[!^]?)\[:(?P<name>digit|alpha|alnum|upper|lower):\]\]")
@@ -55,7 +55,7 @@ class Parameter(NamedTuple):
 def read_parameter(body: str) -> Parameter:
     """The parts of `${body}`; LostTrackError when it may have an effect, or is not known here."""
     if _DEFAULT.match(body):
-        raise UnknownValueError("it has a default that the surroundings may change")
+        raise UnknownValueError("it depends on whether the surroundings set it")
     match = _WHOLE.fullmatch(body)
     if match is None or (match["length"] and match["operator"]):
         raise LostTrackError(f"${{{body[:40]}}} is for a shell to compute")

@@ -31,7 +31,7 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=)")
 _BLANKS = re.compile(r"(?:[ \t]|\\\n)*")
 _END = re.compile(r"(?:[ \t]|\\\n)*(?:\n|;(?!;)|\Z|(?<=[ \t])#)")
 _OWN_FUNCTION = re.compile(r"build|prepare|check|verify|pkgver|package(?:_[A-Za-z0-9@._+-]+)?|_[A-Za-z0-9@._+-]*")
-_HEREDOC = re.compile(r"<<(?!<)")
+_HEREDOC = re.compile(r"(?<!<)<<(?!<)")
 _PLAIN_HEREDOC = re.compile(r"<<-?[ \t]*(?:'[A-Za-z_]\w*'|\"[A-Za-z_]\w*\"|[A-Za-z_]\w*)[ \t]*(?=[\n|;&>)<]|\d?>|\Z)")
 
 

@@ -129,12 +129,7 @@ def _with_architectures(
 
 def _packages(script: PkgbuildScript, names: tuple[str, ...]) -> dict[str, StaticSection]:
     """The sections of the packages; makepkg evaluates what their functions set with what the script has set."""
-    try:
-        overrides = {name: read_overrides(it) for name, it in script.functions.items() if name.startswith("package")}
-    except LostTrackError:
-        raise
-    except UnknownValueError as error:
-        return {name: StaticSection(all_keys=Unknown(str(error))) for name in names}
+    overrides = {name: read_overrides(it) for name, it in script.functions.items() if name.startswith("package")}
     variables = script.scope.variables
     variables |= {name: Variable(unknown="makepkg uses a variable of that name itself") for name in _SHADOWED}
     sections = {}
@@ -153,7 +148,8 @@ def _package(script: PkgbuildScript, overrides: tuple[Override, ...]) -> StaticS
         if not override.written.is_array and old.is_array:
             old = Variable(unknown="it is a list at one place and not at another")
         try:
-            local[name] = script.scope.assigned(old, override.operator, override.written)
+            found = script.scope.assigned(old, override.operator, override.written)
+            local[name] = found if override.is_direct else found._replace(unknown="it is set under a condition")
         except LostTrackError:
             raise
         except UnknownValueError as error:

@@ -245,13 +245,16 @@ def _is_step(before: str, after: str, old: SrcInfo, new: SrcInfo) -> bool:
 
 
 def _is_known_fault(new: _Side, old: _Side, package: str | None, key: str) -> bool:
-    """Whether the field was wrong in the same way before; what is dangerous must even be wrong by the same values."""
+    """Whether the field was wrong in the same way before; what is dangerous must not say anything else by now."""
     kind, old_kind = _kind(new, package, key), _kind(old, package, key)
     if kind is None or kind != old_kind:
         return False
     if kind == "version" or base_name(key) not in _DANGEROUS:
         return True
-    return _surplus(new, package, key) == _surplus(old, package, key)
+    if new.srcinfo is None or old.srcinfo is None:
+        return False
+    before, now = _surplus(old, package, key), _surplus(new, package, key)
+    return all(any(_is_step(it, value, old.srcinfo, new.srcinfo) for it in before) for value in now)
 
 
 def _kind(
@@ -271,10 +274,11 @@ def _kind(
     return "version" if tuple(text.replace(told[0], pkgver) for text in truth) == written else "other"
 
 
-def _surplus(side: _Side, package: str | None, key: str) -> tuple[frozenset[str], frozenset[str]]:
+def _surplus(side: _Side, package: str | None, key: str) -> list[str]:
+    """What `.SRCINFO` says that PKGBUILD does not."""
     truth, written = side.truth(package, key), side.written(package, key)
     told = frozenset(truth) if isinstance(truth, tuple) else frozenset()
-    return told - frozenset(written or ()), frozenset(written or ()) - told
+    return [value for value in written or () if value not in told]
 
 
 def _joined(values: _Values) -> str | None:

@@ -121,6 +121,17 @@ def test_a_dangerous_fault_is_only_excused_if_it_is_the_same(old: bytes, new: by
     assert all(finding.severity is Severity.MINOR for finding in findings) is is_excused
 
 
+def test_a_wrong_source_that_only_follows_the_version_is_excused() -> None:
+    wrong = changed(SRCINFO, (b"demo-1.0.tar.gz", b"demo_1.0.tar.gz"), (b"= aaaa", b"= TODO"))
+    newer = changed(wrong, *NEWER, (b"v1.0/demo_1.0", b"v1.1/demo_1.1"))
+    pkgbuild = changed(PKGBUILD, *NEWER, (b"aaaa", b"bbbb"))
+    findings = compare_srcinfo(pkgbuild, newer, before=(PKGBUILD, wrong))
+    assert [finding.rule for finding in findings] == ["srcinfo-stale", "srcinfo-stale"]
+    elsewhere = changed(newer, (b"example.org/v1.1/demo_1.1", b"evil.example/demo_1.1"))
+    findings = compare_srcinfo(pkgbuild, elsewhere, before=(PKGBUILD, wrong))
+    assert "srcinfo-sources-or-depends" in [finding.rule for finding in findings]
+
+
 def _put(line: bytes) -> tuple[bytes, bytes]:
     return (b"pkgdesc = A demo", line) if b"pkgdesc" in line else (b"depends = glibc", line)
 

@@ -107,6 +107,8 @@ COMPUTED: dict[str, str] = {
     "heredoc": HEAD + "cat >/dev/null <<E\\OF\npkgver=5\nEOF\npkgver=6\nE\\OF\n" + BODY,
     "heredoc plain": HEAD + "cat >/dev/null <<EOF\npkgver=5\nEOF\npkgdesc=x\n" + BODY,
     "package condition": HEAD + "package() {\n  if false; then\n    depends=(never)\n  fi\n}\n",
+    "package conditions": HEAD + "depends=(a)\nlicense=(x)\npackage() {\n  if true; then\n    depends+=(b)\n  elif true; then license=(y)\n  else\n    url=z; fi\n  for _i in 1; do groups=(w); done\n  case x in x) provides=(v);; esac\n  conflicts=(u)\n}\n",
+    "package condition itself": HEAD + "package() {\n  if true; depends=(a); then true; fi\n}\n",
     "package and": HEAD + "package() {\n  depends=(a) && url=b\n}\n",
     "package two": HEAD + "url=c\npackage() {\n  pkgdesc=a url=b\n  url+=d\n}\n",
     "package heredoc": HEAD + "package() {\n  cat >x <<EOF\n  depends=(from heredoc)\nEOF\n}\n",
