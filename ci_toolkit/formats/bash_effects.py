@@ -37,9 +37,10 @@ _SPECIAL = re.compile(
     r"(?:BASH|LC_|LD_|COMP_|GREP_)\w*|_|startdir|confdir|makepkg_version|known_hash_algos|build_options|"
     r"packaging_options|tidy_(?:remove|modify)|(?:executable|lint_\w+|buildenv)_functions|pkgbuild_schema_\w+"
 )
+# `exit` is among them: where it is reached, nothing is printed.
 _HARMLESS = frozenset({
     *(":", "true", "false", "test", "[", "echo", "printf", "cat", "sed", "grep", "cut", "tr", "date", "uname"),
-    *("msg", "msg2", "warning", "plain", "error", "sleep"),
+    *("msg", "msg2", "warning", "plain", "error", "sleep", "exit"),
 })  # fmt: skip
 _TOUCHING_WORD = re.compile(r"[A-Za-z_]\w*")
 _OPTION = re.compile(r"-[aAgrxlut]+")

@@ -31,6 +31,15 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?=)")
 _BLANKS = re.compile(r"(?:[ \t]|\\\n)*")
 _END = re.compile(r"(?:[ \t]|\\\n)*(?:\n|;(?!;)|\Z|(?<=[ \t])#)")
 _OWN_FUNCTION = re.compile(r"build|prepare|check|verify|pkgver|package(?:_[A-Za-z0-9@._+-]+)?|_[A-Za-z0-9@._+-]*")
+# What bash and tree-sitter-bash 0.25 were seen to read in different ways, which may hide a statement from us.
+_ODD_TEXT = re.compile(
+    r"[\x01-\x08\x0b-\x1f\x7f]|"  # blanks for one of them
+    r"[\u0085\u00a0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000\ufeff]|"
+    r"[^ \t\n;&|(]\\\n#|\)#|"  # a comment for one of them
+    r"\$'(?:[^'\\]|\\[^'\\])*\\['\\]"  # the end of a text
+)
+_ODD_STATEMENT = re.compile(r"\$\{[^}]*['\"]|`[^`]*['\"#\\]")  # the end of an expansion, of a command
+_BEFORE_COMMENT = (*" \t\n;&|", "")
 _HEREDOC = re.compile(r"(?<!<)<<(?!<)")
 _PLAIN_HEREDOC = re.compile(r"<<-?[ \t]*(?:'[A-Za-z_]\w*'|\"[A-Za-z_]\w*\"|[A-Za-z_]\w*)[ \t]*(?=[\n|;&>)<]|\d?>|\Z)")
 
@@ -87,13 +96,18 @@ def _readable(data: bytes) -> SourceText:
     if b"\0" in data or b"\r" in data or data.startswith(b"\xef\xbb\xbf"):
         raise LostTrackError("it has bytes that bash reads in its own way")
     try:
-        return SourceText(data)
+        source = SourceText(data)
     except UnicodeDecodeError as error:
         raise LostTrackError("it is not UTF-8") from error
+    if _ODD_TEXT.search(source.text):
+        raise LostTrackError("it has text that bash reads in its own way")
+    return source
 
 
 def _follow_statement(script: PkgbuildScript, node: Node, source: SourceText, start: int) -> int:
     """Take up one statement; what comes before the place handed back is done with."""
+    if node.type == "comment" and source.text[max(start - 1, 0) : start] not in _BEFORE_COMMENT:
+        raise LostTrackError("a comment begins in the middle of a word")
     if node.type in ("comment", ";", "\n"):
         return start
     if node.type == "function_definition" and not node.has_error:
@@ -107,7 +121,7 @@ def _follow_statement(script: PkgbuildScript, node: Node, source: SourceText, st
         _assign_all(script, assignments)
         _forget_all(script, defaults)
         return end
-    if node.has_error or node.is_missing or _has_odd_heredoc(node):
+    if node.has_error or node.is_missing or _is_odd(node):
         raise LostTrackError("its syntax cannot be read")
     effects = effects_of(node)
     _forget_all(script, effects.names | effects.for_good)
@@ -139,15 +153,17 @@ def _take_function(script: PkgbuildScript, node: Node) -> None:
         raise LostTrackError(f"the function {name[:40]} may take the place of something that makepkg uses")
     if name in script.functions:
         raise LostTrackError(f"the function {name[:40]} is defined twice")
-    if _has_odd_heredoc(node):
+    if _is_odd(node):
         raise LostTrackError("its syntax cannot be read")
     script.functions[name] = node
 
 
-def _has_odd_heredoc(node: Node) -> bool:
-    """Whether a heredoc's end may be another one in bash's eyes than in tree-sitter's."""
+def _is_odd(node: Node) -> bool:
+    """Whether a heredoc, an expansion or a command in it may end elsewhere in bash's eyes than in tree-sitter's."""
     text = (node.text or b"").decode()
-    return any(not _PLAIN_HEREDOC.match(text, match.start()) for match in _HEREDOC.finditer(text))
+    return bool(_ODD_STATEMENT.search(text)) or any(
+        not _PLAIN_HEREDOC.match(text, match.start()) for match in _HEREDOC.finditer(text)
+    )
 
 
 def read_assignments(text: str, start: int) -> tuple[list[Assignment], int]:

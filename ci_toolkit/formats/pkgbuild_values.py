@@ -185,7 +185,8 @@ def _several(variable: Variable | None) -> Value:
 
 def _printed(elements: tuple[str, ...]) -> Value:
     """As makepkg writes them: runs of blanks are one, none at the ends."""
-    if any(character.isspace() and not character.isascii() for text in elements for character in text):
+    odd = [text for text in elements if not text.isascii()]
+    if any(character.isspace() and not character.isascii() for text in odd for character in text):
         return Unknown("it has blanks that depend on the locale")
     texts = [_BLANKS.sub(" ", text).strip(" ") for text in elements]
     return tuple(text for text in texts if text)
