@@ -18,6 +18,7 @@ from ci_toolkit.errors import FormatError
 from ci_toolkit.formats.dates import format_time
 from ci_toolkit.formats.git_objects import ObjectDraft, object_name
 from ci_toolkit.formats.srcinfo import SrcInfo
+from ci_toolkit.formats.state import HeldRevision
 from ci_toolkit.formats.version import is_version_text
 from ci_toolkit.model.names import review_branch
 from ci_toolkit.model.observation import (
@@ -34,7 +35,7 @@ from ci_toolkit.model.observation import (
 )
 from ci_toolkit.model.plan import Change, PackageDecision
 from ci_toolkit.model.verdict import Code, Verdict, Weight
-from ci_toolkit.review.cooldown import held_until
+from ci_toolkit.review.cooldown import held_until, public_since
 from ci_toolkit.review.lines import PackageSide, findings
 from ci_toolkit.review.trust import is_trusted, trust_findings
 
@@ -122,7 +123,7 @@ class PackageDeciding:
                 return self._moved(moved)
 
     def _without_upstream(self) -> PackageDecision:
-        state = replace(self.state, pkgbuild_timestamp=None, upstream_revision=None)
+        state = replace(self.state, pkgbuild_timestamp=None, upstream_revision=None, held=None)
         if self.package.config.source is None:
             why = "CI_PKGBUILD_SOURCE is not set; set it to custom if that is on purpose"
             return self._decision(Code.NO_SOURCE, why, state=state)
@@ -158,7 +159,7 @@ class PackageDeciding:
         return self._decision(Code.REVIEW_CLOSED, why, state=state, now="waits for a newer revision")
 
     def _refused(self, revision: str, reason: str, timestamp_s: int | None) -> PackageDecision:
-        state = replace(self.state, upstream_revision=revision, pkgbuild_timestamp=timestamp_s)
+        state = replace(self.state, upstream_revision=revision, pkgbuild_timestamp=timestamp_s, held=None)
         why = f"upstream {revision[:10]} must not be taken: {reason}"
         return self._decision(Code.REFUSED, why, state=state, now="waits for a newer revision")
 
@@ -177,9 +178,10 @@ class PackageDeciding:
             state = with_same_content(taken, moved.maintainers)
             why = "its upstream moved without a change to the package" if known else "its upstream has the same content"
             return self._decision(Code.UNCHANGED if known else Code.BASELINE, why, state=state)
-        until_s = held_until(moved.public_s, self.snapshot.settings.review_cooldown_hours, self.circumstances.now_s)
-        if until_s is not None:
-            return self._held_back(change, moved.public_s or 0, until_s)
+        since_s = public_since(moved.revision, moved.public_s, self.state.held, self.circumstances.now_s)
+        until_s = held_until(since_s, self.snapshot.settings.review_cooldown_hours, self.circumstances.now_s)
+        if since_s is not None and until_s is not None:
+            return self._held_back(change, since_s, until_s)
         return self._weigh(change, moved, taken)
 
     def _weigh(self, change: Change, moved: Moved, taken: PackageState) -> PackageDecision:
@@ -196,14 +198,20 @@ class PackageDeciding:
             return self._apply(change, applied, f"trusted: {', '.join(moved.maintainers or ())}; {change.findings[0]}")
         return self._send_to_review(change, offered)
 
-    def _held_back(self, change: Change, public_s: int, until_s: int) -> PackageDecision:
-        """Nothing is recorded of the revision, so that it stays due, and a newer one has its own time to wait."""
-        why = f"upstream {change.revision[:10]} is public since {format_time(public_s)}"
-        if public_s > self.circumstances.now_s:
-            why = f"upstream {change.revision[:10]} is dated {format_time(public_s)}, which is still to come"
+    def _held_back(self, change: Change, since_s: int, until_s: int) -> PackageDecision:
+        """The revision stays due; a newer one has its own time to wait."""
+        now_s = self.circumstances.now_s
+        why = f"upstream {change.revision[:10]} is public since {format_time(since_s)}"
+        if since_s > now_s:
+            why = f"upstream {change.revision[:10]} is dated {format_time(since_s)}, which is still to come"
         why += f"; CI_REVIEW_COOLDOWN is {self.snapshot.settings.review_cooldown_hours} hours"
-        versions = (change.old_version, change.new_version)
-        return self._decision(Code.COOLING, why, now=f"waits until {format_time(until_s)}", versions=versions)
+        return self._decision(
+            Code.COOLING,
+            why,
+            state=replace(self.state, held=HeldRevision(revision=change.revision, since_s=min(since_s, now_s))),
+            now=f"waits until {format_time(until_s)}",
+            versions=(change.old_version, change.new_version),
+        )
 
     def _change(self, moved: Moved, srcinfo: SrcInfo) -> Change:
         files = dict(moved.files)

@@ -41,15 +41,16 @@ def with_unmoved(state: PackageState, now: tuple[str, ...] | None, *, refused: b
 
 def with_same_content(state: PackageState, now: tuple[str, ...] | None) -> PackageState:
     """The state after a revision that changes nothing: it needs no acceptance, and nobody has given one."""
-    return replace(with_unmoved(state, now, refused=False), review_content=None, review_maintainers=None)
+    return replace(with_unmoved(state, now, refused=False), review_content=None, review_maintainers=None, held=None)
 
 
 def with_applied(state: PackageState, now: tuple[str, ...] | None) -> PackageState:
     """The state after a revision was accepted."""
     people = remembered_maintainers(state.maintainers, now, accepted=True)
-    return replace(state, maintainers=people, review_content=None, review_maintainers=None)
+    return replace(state, maintainers=people, review_content=None, review_maintainers=None, held=None)
 
 
 def with_review(state: PackageState, content: Oid, now: tuple[str, ...] | None) -> PackageState:
     """The state after a revision was sent to review."""
-    return replace(state, review_content=content, review_maintainers=remembered_maintainers(None, now, accepted=True))
+    people = remembered_maintainers(None, now, accepted=True)
+    return replace(state, review_content=content, review_maintainers=people, held=None)

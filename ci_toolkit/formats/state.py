@@ -38,9 +38,18 @@ _REQUEST = re.compile(r"[0-9a-f]{16}")
 _BUILD = re.compile(r"(?P<pkgbase>[^/\s]+)(?:/(?P<builder_class>[^/\s]+))?")
 _REVISION = re.compile(r"[A-Za-z0-9._:+-]{1,128}")
 _LONGEST_NUMBER = 12
+_HELD = re.compile(r"([0-9]{1,12}) ([A-Za-z0-9._:+-]{1,128})")
 _KEYED_HEAD = re.compile(r"([0-9a-f]{12}):([A-Za-z0-9._@:-]{1,128})")
 
 Author = Literal["bot", "person"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldRevision:
+    """A revision that is not taken yet, and since when (unix seconds) it counts as public."""
+
+    revision: str
+    since_s: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +61,8 @@ class PackageState:
     besides the first git one, by key.
 
     `maintainers` are those at the last revision that was accepted, `review_maintainers` those of the one in review;
-    None: not known. `ORPHANED` among them: the package has been without one then or since.
+    None: not known. `ORPHANED` among them: the package has been without one then or since. `held` is the revision that
+    the cool-down holds back.
     """
 
     git_commit: Oid | None = None
@@ -62,6 +72,7 @@ class PackageState:
     vcs_heads: Mapping[str, str] = field(default_factory=dict)
     maintainers: frozenset[str] | None = None
     review_maintainers: frozenset[str] | None = None
+    held: HeldRevision | None = None
     file: KeyValueFile = field(default_factory=lambda: KeyValueFile.empty(file=""), repr=False, compare=False)
 
     def to_bytes(self) -> bytes:
@@ -75,6 +86,7 @@ class PackageState:
             ("CI_VCS_HEADS", " ".join(f"{key}:{head}" for key, head in sorted(self.vcs_heads.items())) or None),
             ("CI_MAINTAINERS", _words(self.maintainers)),
             ("CI_REVIEW_MAINTAINERS", _words(self.review_maintainers)),
+            ("CI_HELD_REVISION", f"{self.held.since_s} {self.held.revision}" if self.held else None),
         ):
             file = file.without(key) if value is None else file.with_value(key, str(value))
         return file.to_bytes()
@@ -162,6 +174,8 @@ def parse_package_state(content: bytes, *, file: str) -> PackageState:
 
     commit = read("CI_GIT_COMMIT", acceptable=is_oid(text.get("CI_GIT_COMMIT") or ""))
     content_id = read("CI_REVIEW_CONTENT", acceptable=is_oid(text.get("CI_REVIEW_CONTENT") or ""))
+    held = _HELD.fullmatch(text.get("CI_HELD_REVISION") or "")
+    read("CI_HELD_REVISION", acceptable=held is not None)
     revision_text = text.get("CI_UPSTREAM_REVISION") or ""
     read("CI_PKGBUILD_TIMESTAMP", acceptable=_number(text.get("CI_PKGBUILD_TIMESTAMP")) is not None)
     return PackageState(
@@ -171,6 +185,7 @@ def parse_package_state(content: bytes, *, file: str) -> PackageState:
         review_content=Oid(content_id) if content_id else None,
         maintainers=people("CI_MAINTAINERS"),
         review_maintainers=people("CI_REVIEW_MAINTAINERS"),
+        held=HeldRevision(revision=held[2], since_s=int(held[1])) if held else None,
         vcs_heads=dict(_KEYED_HEAD.findall(read("CI_VCS_HEADS", acceptable=_is_heads(text)) or "")),
         file=text,
     )

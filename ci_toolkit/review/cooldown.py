@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ci_toolkit.formats.state import HeldRevision
+
 _HOUR_S = 3_600
+
+
+def public_since(revision: str, told_s: int | None, held: HeldRevision | None, now_s: int) -> int | None:
+    """Since when a revision counts as public, in unix seconds; `told_s` is what its upstream's service says.
+
+    A service may tell the time of the revision that is held back (`held`) while its repository has a newer one already,
+    which whoever pushed it just before the end of the time would make use of. Such a revision counts from now.
+    """
+    if told_s is None or held is None:
+        return told_s
+    if held.revision == revision:
+        return max(told_s, held.since_s)
+    return told_s if told_s > held.since_s else now_s
 
 
 def held_until(revision_s: int | None, hours: int, now_s: int) -> int | None:

@@ -55,6 +55,8 @@ def test_unknown_keys_and_comments_survive_a_change() -> None:
         ("CI_PKGBUILD_TIMESTAMP=-1", "CI_PKGBUILD_TIMESTAMP"),
         ("CI_UPSTREAM_REVISION=a b", "CI_UPSTREAM_REVISION"),
         ("CI_REVIEW_CONTENT=main", "CI_REVIEW_CONTENT"),
+        ("CI_HELD_REVISION=soon abc", "CI_HELD_REVISION"),
+        ("CI_HELD_REVISION=12", "CI_HELD_REVISION"),
     ],
 )
 def test_a_broken_file_makes_its_package_unknown_and_no_other(line: str, key: str) -> None:

@@ -224,13 +224,15 @@ def test_a_new_revision_waits_says_until_when_and_goes_on(world: World, body: st
         assert (verdict["code"], verdict["now"]) == ("held-back", f"waits until {until}")
         assert (verdict["from"], verdict["to"]) == ("1.0-1", "1.1-1")
         assert f"is public since {format_time(public_s)}; CI_REVIEW_COOLDOWN is 48 hours" in verdict["why"]
-    assert world.state("foo") == before
+    revision = world.upstreams.aur.head("foo")
+    assert world.state("foo") == {**before, "CI_HELD_REVISION": f"{public_s} {revision}"}
     assert world.origin.head("update-foo") is None
     assert f"next: waits until {until}" in world.run("explain", "foo").stdout
     world.clock.offset_s += 46 * HOUR
     assert run(world)["code"] == "held-back"
     world.clock.offset_s += HOUR
     assert run(world)["code"] == then
+    assert "CI_HELD_REVISION" not in world.state("foo")
 
 
 def test_a_newer_revision_has_its_own_time_to_wait(world: World) -> None:
@@ -243,6 +245,24 @@ def test_a_newer_revision_has_its_own_time_to_wait(world: World) -> None:
     world.clock.offset_s += 47 * HOUR
     assert run(world)["code"] == "held-back"
     world.clock.offset_s += HOUR
+    assert run(world)["code"] == "applied"
+
+
+def test_a_revision_that_the_dump_does_not_tell_of_yet_does_not_inherit_the_time_of_the_one_before(
+    world: World,
+) -> None:
+    begin(world, CI_REVIEW_COOLDOWN="48")
+    public_s = now(world) - HOUR
+    push(world, "1.1", "alice", when=public_s)
+    assert run(world)["code"] == "held-back"
+    world.clock.offset_s += 48 * HOUR
+    push(world, "1.2", "alice", when=public_s - HOUR)
+    world.upstreams.aur_packages["foo"] = AurPackage(public_s, "alice")
+    verdict = run(world)
+    assert (verdict["code"], verdict["to"]) == ("held-back", "1.2-1")
+    world.clock.offset_s += 47 * HOUR
+    assert run(world)["code"] == "held-back"
+    world.clock.offset_s += 2 * HOUR
     assert run(world)["code"] == "applied"
 
 
