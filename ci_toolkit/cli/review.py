@@ -15,7 +15,7 @@ from ci_toolkit.model.names import is_pkgbase
 from ci_toolkit.model.settings import SETTINGS_PATH
 from ci_toolkit.pipelines.asked_review import AurAccess, review_of_package, review_of_sides
 from ci_toolkit.pipelines.sides import NOTHING, Side, read_commit_side, read_folder_side
-from ci_toolkit.reports.review_text import review_json, write_review
+from ci_toolkit.reports.review_text import review_json, review_text
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -51,10 +51,7 @@ def declare(parser: ArgumentParser) -> None:
 def run(options: Namespace, terminal: Terminal) -> int:
     """Judge, print, and give the status that the verdict has."""
     subject = _subject(options, terminal)
-    if options.json:
-        terminal.say(review_json(subject))
-    else:
-        write_review(subject, stream=terminal.stdout, surroundings=terminal.surroundings)
+    terminal.say(review_json(subject) if options.json else review_text(subject, terminal.surroundings))
     return STATUSES[subject.assessment.verdict]
 
 

@@ -94,7 +94,8 @@ def read_commit_side(repository: Repository, revision: str, folder: str | None) 
     if commit is None:
         raise ConfigError("there is no such folder here, and no such commit", got=revision)
     path = (folder or "").strip("/")
-    tree = repository.resolve(f"{commit}:{path}")
+    found = repository.resolve(f"{commit}:{path}")
+    tree = repository.resolve(f"{found}^{{tree}}") if found else None
     if tree is None:
         hint = nearest(path, repository.list_folders(commit)) or None
         raise ConfigError(f"commit {commit[:10]} has no such folder", got=path, hint=hint)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from ci_toolkit.model.finding import Severity
 from ci_toolkit.reports.surroundings import Place, Surroundings
@@ -52,24 +53,24 @@ class _Line:
     style: str = ""
 
 
-def write_review(subject: ReviewSubject, *, stream: TextIO, surroundings: Surroundings) -> None:
-    """Write the whole review."""
+def review_text(subject: ReviewSubject, surroundings: Surroundings) -> str:
+    """The whole review, in colours where they are seen."""
     # In a log, lines of files stay whole, so that they can be searched for.
     wraps = surroundings.place is Place.TERMINAL
     lines = _lines(subject, max(_NARROWEST, surroundings.width), wraps=wraps)
     if surroundings.place is not Place.TERMINAL or not surroundings.colours:
         text = "".join(f"{line.text}\n" for line in lines)
         # GitHub's runner takes this for a command wherever it stands in a line.
-        stream.write(text.replace("##[", "##<U+005B>") if surroundings.place is Place.GITHUB else text)
-        stream.flush()
-        return
+        return text.replace("##[", "##<U+005B>") if surroundings.place is Place.GITHUB else text
     # rich takes longer to import than all the rest, and only a terminal needs it.
     from rich.console import Console  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    stream = io.StringIO()
     console = Console(file=stream, width=surroundings.width, force_terminal=True, highlight=False, legacy_windows=False)
     for line in lines:
         console.print(Text(line.text, style=line.style), soft_wrap=True)
+    return stream.getvalue()
 
 
 def review_json(subject: ReviewSubject) -> str:

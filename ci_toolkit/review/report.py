@@ -25,7 +25,7 @@ _MOST_NAMED = 20
 # Titles are searched for mentions and the like, too, and have no code.
 _NOT_IN_TITLES = re.compile(r"[^A-Za-z0-9 .,:;()'+=_/→…-]")
 _DASH = "\N{EN DASH}"
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://|\bwww\.", re.IGNORECASE)
+_SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*)?://|\bwww\.", re.IGNORECASE)
 _UPSTREAMS = {"aur": "The AUR package", "custom": "The package"}
 
 
@@ -125,7 +125,8 @@ def _version(text: str | None) -> str:
 
 def _harmless(text: str) -> str:
     """Text for a title: whatever a service might see something in becomes a dot in the middle of the line."""
-    return _NOT_IN_TITLES.sub("·", _SCHEME.sub("", one_visible_line(text))).strip(" /")
+    words = _SCHEME.sub(" ", one_visible_line(text)).split()
+    return _NOT_IN_TITLES.sub("·", " ".join(words)).strip(" /")
 
 
 def _is_now(record: ReviewRecord) -> str:
