@@ -25,13 +25,18 @@ _URL = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/?&=%
 
 
 def code(text: str, *, limit: int = LONGEST_SENTENCE) -> str:
-    """`text` as a code span on one line, in a table, too: a pipe, which would end a cell, is shown by its number."""
-    shown = cut(one_visible_line(text), limit).replace("|", code_point("|"))
+    """`text` as a code span on one line."""
+    shown = cut(one_visible_line(text), limit)
     if not shown.strip():
         return f"`<{len(shown)} blanks>`"
     marks = "`" * (longest_run(shown) + 1)
     pad = " " if shown.startswith(("`", " ")) or shown.endswith(("`", " ")) else ""
     return f"{marks}{pad}{shown}{pad}{marks}"
+
+
+def cell(text: str, *, limit: int = LONGEST_SENTENCE) -> str:
+    """The same in a table: a pipe would end the cell even there, and is shown by its number."""
+    return code(text, limit=limit).replace("|", code_point("|"))
 
 
 def prose(sentence: str, *, limit: int = LONGEST_SENTENCE) -> str:
@@ -59,11 +64,11 @@ def fenced(lines: Iterable[str], language: str = "") -> str:
 
 
 def link(label: str, url: str | None) -> str:
-    """A link with a label of ours, or the address as code where it is not plainly one."""
+    """A link with a label of ours, or the address as code where it is not plainly one; for a table."""
     if url is None or not label:
         return label
     if not _URL.fullmatch(url):
-        return f"{label}: {code(url)}"
+        return f"{label}: {cell(url)}"
     return f"[{label}](<{quote(url, safe='/:?&=%+~,;-._')}>)"
 
 

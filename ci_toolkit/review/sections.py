@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ci_toolkit.model.finding import Severity
 from ci_toolkit.review.difference import difference
 from ci_toolkit.review.links import upstream_links
-from ci_toolkit.review.markdown import code, fenced, link, prose
+from ci_toolkit.review.markdown import cell, code, fenced, link, prose
 from ci_toolkit.review.subject import WORDS, place
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ def table(subject: ReviewSubject) -> str:
         rows.append(("Maintainer", _maintainers(subject)))
     links = " · ".join(link(label, url) for label, url in upstream_links(subject))
     if links or subject.upstream:
-        rows.append(("Upstream", links or code(subject.upstream or "")))
+        rows.append(("Upstream", links or cell(subject.upstream or "")))
     if subject.revision:
-        rows.append(("Revision", code(subject.revision)))
+        rows.append(("Revision", cell(subject.revision)))
     if subject.branch:
-        target = f" → {code(subject.target)}" if subject.target else ""
-        rows.append(("Branch", f"{code(subject.branch)}{target}"))
-    head = f"| Package | {code(subject.pkgbase)} |\n| --- | --- |\n"
+        target = f" → {cell(subject.target)}" if subject.target else ""
+        rows.append(("Branch", f"{cell(subject.branch)}{target}"))
+    head = f"| Package | {cell(subject.pkgbase)} |\n| --- | --- |\n"
     return head + "\n".join(f"| {name} | {value} |" for name, value in rows)
 
 
@@ -59,8 +59,8 @@ def _versions(subject: ReviewSubject) -> str:
     if new is None:
         return "not known"
     if old is None:
-        return f"{code(new)} (new here)"
-    return f"{code(new)} (the same)" if old == new else f"{code(old)} → {code(new)}"
+        return f"{cell(new)} (new here)"
+    return f"{cell(new)} (the same)" if old == new else f"{cell(old)} → {cell(new)}"
 
 
 def _maintainers(subject: ReviewSubject) -> str:
@@ -72,31 +72,38 @@ def _maintainers(subject: ReviewSubject) -> str:
 
 
 def _names(people: Sequence[str]) -> str:
-    shown = [code(name, limit=_LONGEST_NAME) for name in people[:_MOST_LISTED]]
+    shown = [cell(name, limit=_LONGEST_NAME) for name in people[:_MOST_LISTED]]
     more = len(people) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def news(facts: Facts) -> str:
-    """New hosts, new commands and other checksums as short lists; empty when there are none."""
-    parts = [
-        _list("New hosts", [f"{_name(host)} in {_name(file)}" for host, file in facts.hosts]),
-        _list("New commands", [f"{_name(name)} in {_name(file)}" for name, file in facts.commands]),
-        _list("Changed checksums", [_checksums(change) for change in facts.checksums]),
-    ]
-    return "\n\n".join(filter(None, parts))
+    """New hosts, new commands and other checksums, a line each; empty when there are none."""
+    rows = (
+        ("New hosts", _by_file(facts.hosts)),
+        ("New commands", _by_file(facts.commands)),
+        ("Changed checksums", "; ".join(_limited([_checksums(change) for change in facts.checksums]))),
+    )
+    return "\n".join(f"- **{title}:** {text}" for title, text in rows if text)
+
+
+def _by_file(pairs: Sequence[tuple[str, str]]) -> str:
+    """Names with the file they are in, such as `curl`, `bash` in `foo.install`; `npm` in `PKGBUILD`."""
+    files: dict[str, list[str]] = {}
+    for name, file in pairs[:_MOST_LISTED]:
+        files.setdefault(file, []).append(_name(name))
+    shown = [f"{', '.join(names)} in {_name(file)}" for file, names in files.items()]
+    more = len(pairs) - _MOST_LISTED
+    return "; ".join([*shown, *([f"and {more} more"] if more > 0 else [])])
+
+
+def _limited(items: Sequence[str]) -> list[str]:
+    more = len(items) - _MOST_LISTED
+    return [*items[:_MOST_LISTED], *([f"and {more} more"] if more > 0 else [])]
 
 
 def _name(text: str) -> str:
     return code(text, limit=_LONGEST_NAME)
-
-
-def _list(title: str, items: Sequence[str]) -> str:
-    if not items:
-        return ""
-    more = len(items) - _MOST_LISTED
-    shown = [*items[:_MOST_LISTED], *([f"and {more} more"] if more > 0 else [])]
-    return "\n".join([f"**{title}**", "", *(f"- {item}" for item in shown)])
 
 
 def _checksums(change: ChecksumChange) -> str:

