@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = 600
 _CONTEXT = 2
-# Comparing takes time with the product of both lengths; longer texts are shown as all old, then all new.
-_MOST_COMPARED = 500
+# Comparing takes time with the cube of the lengths at worst; what is longer is shown as all old, then all new.
+_MOST_COMPARED = 150
 
 
 def difference(old: str | None, new: str | None, *, most_lines: int) -> list[str]:
@@ -49,6 +49,8 @@ def _line(text: str) -> str:
 
 
 def _signed(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, str]]:
+    start, end = _alike(old, new)
+    old, new = old[start : len(old) - end], new[start : len(new) - end]
     if max(len(old), len(new)) > _MOST_COMPARED or not old or not new:
         yield from (("-", line) for line in old)
         yield from (("+", line) for line in new)
@@ -63,6 +65,14 @@ def _signed(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[str, str]]
                 continue
             yield from (("-", line) for line in old[old_start:old_end])
             yield from (("+", line) for line in new[new_start:new_end])
+
+
+def _alike(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
+    """How many lines at the start and at the end are left out because both have them; some context stays."""
+    most = min(len(old), len(new))
+    start = next((number for number in range(most) if old[number] != new[number]), most)
+    end = next((number for number in range(most - start) if old[-1 - number] != new[-1 - number]), most - start)
+    return max(0, start - _CONTEXT), max(0, end - _CONTEXT)
 
 
 def _shortened(lines: list[str], most_lines: int) -> list[str]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _BASH = Language(tree_sitter_bash.language())
 _LARGEST_BYTES = 1 << 20
+# What an enemy writes takes the parser a time that grows with the square of its length.
+_LARGEST_SHELL_BYTES = 96 << 10
 _LONGEST_NAME = 200
 _URL = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s/@'\"<>()]*@)?(?P<host>[^\s/'\"<>()\\?#`;|]+)")
 _SHELL = re.compile(r"(?:.*/)?PKGBUILD|.*\.install|.*\.(?:ba)?sh")
@@ -75,7 +77,7 @@ def _text(path: str, file: UpstreamFile) -> str:
     if path == ".SRCINFO" or len(file.content) > _LARGEST_BYTES or b"\0" in file.content:
         return ""
     content = bytearray(file.content)
-    if _SHELL.fullmatch(path):
+    if _is_shell(path) and len(file.content) <= _LARGEST_SHELL_BYTES:
         for node in _nodes(file.content):
             if node.type == "comment":
                 content[node.start_byte : node.end_byte] = b" " * (node.end_byte - node.start_byte)
@@ -83,11 +85,17 @@ def _text(path: str, file: UpstreamFile) -> str:
 
 
 def _commands(path: str, file: UpstreamFile) -> list[str]:
-    if not _SHELL.fullmatch(path) or len(file.content) > _LARGEST_BYTES:
+    if not _is_shell(path):
         return []
+    if len(file.content) > _LARGEST_SHELL_BYTES:
+        return [f"(not looked for in {len(file.content):,} bytes)"]
     names = [node for node in _nodes(file.content) if node.type == "command_name"]
     texts = (file.content[node.start_byte : node.end_byte].decode(errors="surrogateescape") for node in names)
     return list(dict.fromkeys(text[:_LONGEST_NAME] for text in texts))
+
+
+def _is_shell(path: str) -> bool:
+    return _SHELL.fullmatch(path) is not None
 
 
 def _nodes(content: bytes) -> Iterator[Node]:

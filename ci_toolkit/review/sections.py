@@ -141,13 +141,13 @@ def findings_by_severity(findings: Sequence[Finding], *, room: int, package: str
     kept = _that_fit(heads, room * 2 // 3)
     spare = room - sum(map(len, heads[:kept])) - _ASIDE * kept
     blocks: list[str] = []
-    seen: dict[tuple[str | None, str | None], int] = {}
+    seen: set[tuple[str | None, str | None]] = set()
     severity = None
-    for number, (finding, head) in enumerate(zip(findings[:kept], heads[:kept], strict=True)):
+    for finding, head in zip(findings[:kept], heads[:kept], strict=True):
         if finding.severity is not severity:
             severity = finding.severity
             blocks.append(f"### {WORDS[severity].capitalize()}")
-        lines = _lines_once(finding, number, seen, spare)
+        lines = _lines_once(finding, seen, spare)
         spare -= len(lines)
         blocks.append(f"{head}\n\n{lines}" if lines else head)
     if kept < len(findings):
@@ -191,17 +191,18 @@ def _head(finding: Finding) -> str:
     return f"In {where}: {shown} (rule {code(finding.rule, limit=_LONGEST_NAME)})"
 
 
-def _lines_once(finding: Finding, number: int, seen: dict[tuple[str | None, str | None], int], room: int) -> str:
+def _lines_once(finding: Finding, seen: set[tuple[str | None, str | None]], room: int) -> str:
     """The lines of a finding, unless an earlier one has shown the same."""
     key = (finding.old, finding.new)
-    if key != (None, None) and key in seen:
+    if key == (None, None):
+        return ""
+    if key in seen:
         return "Those lines are shown above."
-    for most_lines in (_MOST_LINES, _FEW_LINES):
+    for most_lines in (_MOST_LINES, _FEW_LINES) if room > _ASIDE else ():
         shown = difference(finding.old, finding.new, most_lines=most_lines)
         block = fenced(shown, "diff") if shown else ""
         if len(block) <= room:
-            if block:
-                seen[key] = number
+            seen.add(key)
             return block
     return f"Its lines have no room here: {_count(finding)}."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -364,6 +365,22 @@ def test_lines_around_a_change_are_shown_with_it_and_shown_once() -> None:
     body = describe(replace(SUBJECT, assessment=Assessment(findings=(finding, again)))).body
     assert "```diff\n line 13\n line 14\n-line 15\n+line 15 evil\n line 16\n line 17\n```" in body
     assert body.count("+line 15 evil") == 1
+
+
+def test_a_small_change_of_a_long_text_is_shown_as_small() -> None:
+    old = "".join(f"line {number}\n" for number in range(5_000))
+    finding = replace(HOST, old=old, new=old.replace("line 4000\n", "line 4000 evil\n"))
+    body = describe(replace(SUBJECT, assessment=Assessment(findings=(finding,)))).body
+    assert "```diff\n line 3998\n line 3999\n-line 4000\n+line 4000 evil\n line 4001\n line 4002\n```" in body
+
+
+def test_texts_that_are_slow_to_compare_are_not_waited_for() -> None:
+    slow = replace(HOST, old="x\ny\n" * 5_000, new="y\nx\nx\n" * 5_000)
+    started_s = time.process_time()
+    describe(replace(SUBJECT, assessment=Assessment(findings=(slow,) * 5)))
+    facts = facts_of({}, {"PKGBUILD": file("$(" * 400_000), "x.install": file("curl x\n" * 10)})
+    assert time.process_time() - started_s < 3
+    assert facts.commands == (("(not looked for in 800,000 bytes)", "PKGBUILD"), ("curl", "x.install"))
 
 
 def test_the_record_can_be_read_back() -> None:
