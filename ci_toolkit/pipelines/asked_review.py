@@ -72,13 +72,13 @@ def review_of_sides(old: Side, new: Side, *, allowed: Sequence[re.Pattern[str]] 
     if old.refused:
         raise ConfigError("the old version cannot be compared with", got=old.refused[0].text)
     assessment = Assessment(findings=new.refused) if new.refused else assess(old.files, new.files, allowed=allowed)
-    before, now = old.srcinfo, new.srcinfo
+    now = new.srcinfo
     is_new = not old.files
     return ReviewSubject(
         pkgbase=now.pkgbase if now else new.name or old.name or "the package",
         assessment=assessment,
-        old_version=before.version if before else (None if is_new else "unknown"),
-        new_version=now.version if now else None,
+        old_version=None if is_new else old.version or "unknown",
+        new_version=new.version,
         old_revision=old.revision,
         revision=new.revision,
         compare=source_comparison(old.sources, new.sources),

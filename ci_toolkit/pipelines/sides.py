@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ci_toolkit.effects.disk_folder import FolderLimits, read_disk_folder
 from ci_toolkit.errors import ConfigError, FormatError
 from ci_toolkit.formats.git_objects import FILE_MODE, LINK_MODE, TREE_MODE, object_name
+from ci_toolkit.formats.pkgbuild import Pkgbuild
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.finding import Finding, Severity
 from ci_toolkit.model.names import Oid, nearest
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.effects.git_repository import Repository
 
-FOLDER_RULE = "refused-folder"
+FOLDER_RULE = "folder-refused"
 """The rule of what a folder must not hold at all."""
 
 _LIMITS = FolderLimits(
@@ -58,6 +59,21 @@ class Side:
             return SrcInfo.parse(file.content, file=_SRCINFO) if file else None
         except FormatError:
             return None
+
+    @property
+    def version(self) -> str | None:
+        """The version of `.SRCINFO`, or the one that can be read in PKGBUILD without running it."""
+        srcinfo = self.srcinfo
+        if srcinfo is not None:
+            return srcinfo.version
+        try:
+            pkgbuild = Pkgbuild.parse(self.files["PKGBUILD"].content)
+        except (KeyError, FormatError):
+            return None
+        pkgver, pkgrel, epoch = (pkgbuild.literal(name) for name in ("pkgver", "pkgrel", "epoch"))
+        if pkgver is None or pkgrel is None or (epoch is None and pkgbuild.is_set("epoch")):
+            return None
+        return f"{epoch}:{pkgver}-{pkgrel}" if epoch and epoch.strip("0") else f"{pkgver}-{pkgrel}"
 
     @property
     def sources(self) -> tuple[str, ...]:

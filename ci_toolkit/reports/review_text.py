@@ -37,6 +37,7 @@ _STYLES = {
     Severity.CRITICAL: "bold white on red",
     Severity.REFUSE: "bold white on red",
 }
+_COMMAND = "##["  # GitHub's runner takes it for the start of a command wherever it stands in a line
 _SIGNS = {"+": "green", "-": "red"}
 _ENDS = {
     "minor": "nothing in it needs a decision",
@@ -60,8 +61,7 @@ def review_text(subject: ReviewSubject, surroundings: Surroundings) -> str:
     lines = _lines(subject, max(_NARROWEST, surroundings.width), wraps=wraps)
     if surroundings.place is not Place.TERMINAL or not surroundings.colours:
         text = "".join(f"{line.text}\n" for line in lines)
-        # GitHub's runner takes this for a command wherever it stands in a line.
-        return text.replace("##[", "##<U+005B>") if surroundings.place is Place.GITHUB else text
+        return text.replace(_COMMAND, "##<U+005B>") if surroundings.place is Place.GITHUB else text
     # rich takes longer to import than all the rest, and only a terminal needs it.
     from rich.console import Console  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -98,7 +98,7 @@ def review_json(subject: ReviewSubject) -> str:
             for finding in subject.findings
         ],
     }
-    return json.dumps(value, indent=2) + "\n"
+    return json.dumps(value, indent=2).replace(_COMMAND, "##\\u005b") + "\n"
 
 
 def _lines(subject: ReviewSubject, width: int, *, wraps: bool) -> Iterator[_Line]:
@@ -120,7 +120,7 @@ def _lines(subject: ReviewSubject, width: int, *, wraps: bool) -> Iterator[_Line
 def _title(subject: ReviewSubject) -> str:
     name, old, new = (_name(text or "") for text in (subject.pkgbase, subject.old_version, subject.new_version))
     if not new:
-        return f"{name} (what would come after {old})" if old else f"{name} (its version cannot be read)"
+        return f"{name} {old} → ?" if old else f"{name} (its version cannot be read)"
     if not old:
         return f"{name} {new} (nothing to compare with: everything in it is new)"
     return f"{name} {old} → {new}" if old != new else f"{name} {new} (the same version)"

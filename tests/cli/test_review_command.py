@@ -274,6 +274,16 @@ def test_a_stranger_cannot_write_on_the_terminal_or_into_ci_logs(world: World) -
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", shown)
         assert not re.search(r"^\s*::", shown, re.MULTILINE)
     assert "##[" not in shown
+    as_json = world.run("review", "old", "new", "--json")
+    assert "##[" not in as_json.stdout
+    assert len(as_json.json["findings"]) > 0
+
+
+def test_a_draft_without_srcinfo_is_looked_at_too(world: World) -> None:
+    (two(world, EVIL) / ".SRCINFO").unlink()
+    result = world.run("review", "old", "new")
+    assert result.status == REVIEW, result.stderr
+    assert "foo 1.0-1 → 1.1-1" in result.stdout.replace("new 1.0-1", "foo 1.0-1")
 
 
 def start_repository(world: World, *more: SamplePackage, config: str = "CI_PKGBUILD_SOURCE=aur\n") -> None:
