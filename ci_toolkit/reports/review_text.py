@@ -6,6 +6,7 @@ import io
 import json
 import textwrap
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from ci_toolkit.model.finding import Severity
@@ -13,7 +14,7 @@ from ci_toolkit.reports.surroundings import Place, Surroundings
 from ci_toolkit.review.difference import difference
 from ci_toolkit.review.links import upstream_links
 from ci_toolkit.review.markdown import cut
-from ci_toolkit.review.subject import WORDS, place, tally
+from ci_toolkit.review.subject import WORDS, place, shares_lines, tally
 from ci_toolkit.review.visible import one_visible_line, visible
 
 if TYPE_CHECKING:
@@ -106,11 +107,13 @@ def _lines(subject: ReviewSubject, width: int, *, wraps: bool) -> Iterator[_Line
     yield from _wrapped(_title(subject), width, style="bold")
     yield from _facts(subject, width)
     severity = None
-    for finding in findings:
+    for finding, following in zip_longest(findings, findings[1:]):
         if finding.severity is not severity:
             severity = finding.severity
             yield _Line(text="")
-        yield from _finding(finding, width, wraps=wraps)
+        yield from _finding(finding, width)
+        if finding.severity is not Severity.MINOR and not shares_lines(finding, following):
+            yield from _file_lines(finding, width, wraps=wraps)
     yield _Line(text="")
     found = f" ({tally(findings)})" if findings else ""
     verdict = f"{subject.assessment.verdict}: {_ENDS[subject.assessment.verdict]}{found}"
@@ -161,13 +164,14 @@ def _checksums(change: ChecksumChange) -> str:
     return f"{name} {count}{f', {skipped} skipped now' if skipped else ''}"
 
 
-def _finding(finding: Finding, width: int, *, wraps: bool) -> Iterator[_Line]:
+def _finding(finding: Finding, width: int) -> Iterator[_Line]:
     style = _STYLES[finding.severity]
     where = _name(place(finding))
     sentence = cut(one_visible_line(finding.text), _LONGEST_SENTENCE)
     yield from _wrapped(f"{WORDS[finding.severity]}: {where}: {sentence} [{finding.rule}]", width, style=style)
-    if finding.severity is Severity.MINOR:
-        return
+
+
+def _file_lines(finding: Finding, width: int, *, wraps: bool) -> Iterator[_Line]:
     # The bar keeps a line from being taken for something else by whoever reads the log of a CI job.
     for line in difference(finding.old, finding.new, most_lines=_MOST_LINES):
         shown = visible(line).expandtabs(4)

@@ -47,7 +47,7 @@ def title_of(subject: ReviewSubject) -> str:
     title = f"{_ACTION}: {subject.pkgbase}{_step(subject)}"
     if subject.severity < Severity.HIGH:
         return title
-    reason = _harmless(subject.findings[0].text)
+    reason = _harmless(subject.findings[0].text.removesuffix("."))
     shown = reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON].rpartition(' ')[0]}…"
     title = f"{title} {_DASH} {WORDS[subject.severity]}: {shown}"
     return title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"

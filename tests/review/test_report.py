@@ -361,10 +361,12 @@ def test_ordinary_words_of_other_languages_stay_readable() -> None:
 def test_lines_around_a_change_are_shown_with_it_and_shown_once() -> None:
     old = "".join(f"line {number}\n" for number in range(30))
     finding = replace(HOST, old=old, new=old.replace("line 15\n", "line 15 evil\n"))
-    again = replace(finding, rule="other", text="The same again")
+    again = replace(finding, rule="other", text="The same again.")
     body = describe(replace(SUBJECT, assessment=Assessment(findings=(finding, again)))).body
     assert "```diff\n line 13\n line 14\n-line 15\n+line 15 evil\n line 16\n line 17\n```" in body
     assert body.count("+line 15 evil") == 1
+    # Everything that is said of some lines stands together in front of them.
+    assert body.index("source-host") < body.index("The same again") < body.index("+line 15 evil")
 
 
 def test_a_small_change_of_a_long_text_is_shown_as_small() -> None:
