@@ -81,7 +81,7 @@ def _body(subject: ReviewSubject) -> str:
     findings = subject.findings
     record = format_record(record_of(subject))
     closing = "\n".join(["### Your decision", "", *decision(subject)])
-    opening = "\n\n".join(filter(None, [_summary(subject), alarms(findings), table(subject), news(subject.facts)]))
+    opening = "\n\n".join(filter(None, [_summary(subject), alarms(subject), table(subject), news(subject.facts)]))
     room = LARGEST_BODY - len(opening) - len(closing) - len(record) - 200
     listed = findings_by_severity(findings, room=room, package=subject.pkgbase)
     return "\n\n".join(filter(None, [opening, listed, closing, record])) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ci_toolkit.model.finding import Severity
@@ -26,17 +27,30 @@ _FEW_LINES = 8
 _ASIDE = 80  # characters for blank lines, and for the remark that lines have no room
 
 
-def alarms(findings: Sequence[Finding]) -> str:
+def alarms(subject: ReviewSubject) -> str:
     """The worst findings as a box that cannot be overlooked; empty when none is critical."""
-    worst = [finding for finding in findings if finding.severity >= Severity.CRITICAL]
+    worst = [finding for finding in subject.findings if finding.severity >= Severity.CRITICAL]
     if not worst:
         return ""
-    lines = [
-        f"**{prose(finding.text.removesuffix('.'))}** ({code(place(finding))})" for finding in worst[:_MOST_ALARMS]
-    ]
-    if len(worst) > _MOST_ALARMS:
-        lines.append(f"… and {len(worst) - _MOST_ALARMS} more of this kind below.")
+    # One sentence for the same lines is enough here; all of them stand below.
+    apart = [worst[0], *(after for before, after in pairwise(worst) if not shares_lines(before, after))]
+    lines = [_alarm(finding) for finding in apart[:_MOST_ALARMS]]
+    if len(apart) > _MOST_ALARMS:
+        lines.append(f"… and {len(apart) - _MOST_ALARMS} more of this kind below.")
+    if subject.maintainers_changed:
+        lines.append(f"The maintainer changed, too: {_maintainers(subject).removeprefix('**changed:** ')}.")
     return "> [!CAUTION]\n" + "\n>\n".join(f"> {line}" for line in lines)
+
+
+def _alarm(finding: Finding) -> str:
+    """What, where, and the line itself where it is one."""
+    text = (finding.new or "").strip()
+    shown = f": {code(text, limit=_LONGEST_NAME)}" if text and "\n" not in text else ""
+    return f"**{_sentence(finding)}** ({code(place(finding), limit=_LONGEST_NAME)}){shown}"
+
+
+def _sentence(finding: Finding) -> str:
+    return prose(finding.text.removesuffix("."))
 
 
 def table(subject: ReviewSubject) -> str:
@@ -189,7 +203,7 @@ def _that_fit(texts: Sequence[str], room: int) -> int:
 
 def _head(finding: Finding) -> str:
     """One paragraph: what, where, and which rule says so. It begins with a word of ours."""
-    what = prose(finding.text.removesuffix("."))
+    what = _sentence(finding)
     shown = f"**{what}**" if finding.severity >= Severity.HIGH else what
     where = code(place(finding), limit=_LONGEST_NAME)
     return f"In {where}: {shown} (rule {code(finding.rule, limit=_LONGEST_NAME)})"

