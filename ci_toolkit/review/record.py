@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _MARK = "ci-toolkit-review"
-_BLOCK = re.compile(rf"<!-- {_MARK} (\{{.*\}}) -->")
+# At the start of a line stands nothing that a stranger wrote: see module markdown.
+_BLOCK = re.compile(rf"^<!-- {_MARK} (\{{.*\}}) -->\r?$", re.MULTILINE)
 _LARGEST = 12_000
 _LONGEST_TEXT = 240
 _LONGEST_NAME = 200
@@ -38,7 +39,7 @@ class RecordedFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewRecord:
+class DescriptionRecord:
     """What a description was about; `left_out` counts findings that had no room in it."""
 
     package: str
@@ -51,7 +52,7 @@ class ReviewRecord:
     left_out: int = 0
 
 
-def record_of(subject: ReviewSubject) -> ReviewRecord:
+def record_of(subject: ReviewSubject) -> DescriptionRecord:
     """The record that belongs into the description of `subject`."""
     findings = tuple(
         RecordedFinding(
@@ -62,7 +63,7 @@ def record_of(subject: ReviewSubject) -> ReviewRecord:
         )
         for finding in subject.findings
     )
-    return ReviewRecord(
+    return DescriptionRecord(
         package=subject.pkgbase,
         old_version=_name(subject.old_version),
         new_version=_name(subject.new_version),
@@ -73,7 +74,7 @@ def record_of(subject: ReviewSubject) -> ReviewRecord:
     )
 
 
-def format_record(record: ReviewRecord) -> str:
+def format_record(record: DescriptionRecord) -> str:
     """The block, at most some 12,000 characters long: the least severe findings are left out."""
     rows: list[dict[str, str]] = []
     size = 0
@@ -103,7 +104,7 @@ def format_record(record: ReviewRecord) -> str:
     return f"<!-- {_MARK} {_json(value)} -->"
 
 
-def parse_record(body: str) -> ReviewRecord | None:
+def parse_record(body: str) -> DescriptionRecord | None:
     """The last record in a description; None when there is none that can be understood."""
     blocks = _BLOCK.findall(body)
     try:
@@ -113,13 +114,13 @@ def parse_record(body: str) -> ReviewRecord | None:
         return None
 
 
-def _record(value: Any) -> ReviewRecord | None:  # noqa: ANN401 - JSON, checked here
+def _record(value: Any) -> DescriptionRecord | None:  # noqa: ANN401 - JSON, checked here
     match value:
         case {"schema": 1, "package": str(package), "severity": str(word), "findings": list(rows), "left_out": int(n)}:
             texts = [value.get(key) for key in ("from", "to", "revision", "content")]
             if not all(text is None or isinstance(text, str) for text in texts):
                 return None
-            return ReviewRecord(
+            return DescriptionRecord(
                 package=package,
                 old_version=texts[0],
                 new_version=texts[1],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.model.finding import Severity
 from ci_toolkit.review.markdown import code, prose
-from ci_toolkit.review.record import RecordedFinding, ReviewRecord, format_record, parse_record, record_of
+from ci_toolkit.review.record import RecordedFinding, DescriptionRecord, format_record, parse_record, record_of
 from ci_toolkit.review.sections import alarms, decision, findings_by_severity, news, table
 from ci_toolkit.review.subject import WORDS, ReviewSubject, tally
 from ci_toolkit.review.visible import one_visible_line
@@ -129,7 +129,7 @@ def _harmless(text: str) -> str:
     return _NOT_IN_TITLES.sub("·", " ".join(words)).strip(" /")
 
 
-def _is_now(record: ReviewRecord) -> str:
+def _is_now(record: DescriptionRecord) -> str:
     version = code(record.new_version) if record.new_version else "the new content"
     return f"{version} at revision {code(record.revision)}" if record.revision else version
 
