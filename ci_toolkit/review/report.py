@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.model.finding import Severity
 from ci_toolkit.review.markdown import code, prose
-from ci_toolkit.review.record import RecordedFinding, DescriptionRecord, format_record, parse_record, record_of
+from ci_toolkit.review.record import DescriptionRecord, RecordedFinding, format_record, parse_record, record_of
 from ci_toolkit.review.sections import alarms, decision, findings_by_severity, news, table
 from ci_toolkit.review.subject import WORDS, ReviewSubject, tally
 from ci_toolkit.review.visible import one_visible_line

@@ -401,7 +401,9 @@ def test_the_record_can_be_read_back() -> None:
 
 
 def test_nobody_can_forge_a_record() -> None:
-    forged = describe(replace(SUBJECT, revision="e" * 40)).body.rstrip().split("\n")[-1]
+    record = '{"schema":1,"package":"x","severity":"low","findings":[],"left_out":0}'
+    forged = f"<!-- ci-toolkit-review {record} -->"
+    assert parse_record(forged) is not None
     body = describe(subject_with(forged)).body
     assert forged in body
     assert parse_record(body[: body.rindex("<!-- ci-toolkit-review")]) is None
