@@ -52,7 +52,9 @@ def step_without_open(wanted: WantedReview, known: ForgeRecord | None) -> Step:
 
 
 def step_for_latest(wanted: WantedReview, latest: ForgeReview | None, known: ForgeRecord | None) -> Step:
-    """What a review needs whose newest one, if there is any, is `latest`."""
+    """What a review needs whose newest one, if there is any, is `latest`; one to another branch is none."""
+    if latest is not None and latest.target != wanted.target:
+        latest = None
     if latest is not None and latest.status == "open":
         return step_for_open(wanted, latest, known)
     if latest is None or latest.status == "merged":

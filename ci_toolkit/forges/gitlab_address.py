@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "https://gitlab.com"
 _URL = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*")
-_PROJECT = re.compile(r"[1-9][0-9]{0,17}|[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
+_PROJECT = re.compile(r"[1-9][0-9]{0,17}|[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

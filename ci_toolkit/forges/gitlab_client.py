@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gitlab.exceptions import GitlabError, GitlabHttpError
 
 from ci_toolkit.errors import ForgeError
-from ci_toolkit.forges.gitlab_errors import UncertainError, translated
+from ci_toolkit.forges.gitlab_errors import ServiceRefusedError, UncertainError, translated
 from ci_toolkit.forges.gitlab_text import harmless, is_draft, is_from_project, issue_of, review_of, titled
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     import gitlab
-    from gitlab.v4.objects import Project
+    from gitlab.v4.objects import Project, ProjectMergeRequest
 
     from ci_toolkit.effects.token import Token
     from ci_toolkit.forges.client import CommitStatus, ForgeIssue, ForgeReview, ReviewOptions, ReviewText
@@ -53,17 +53,17 @@ class GitlabClient:
 
     def latest_review(self, branch: str) -> ForgeReview | None:
         """The newest merge request of a branch of the project."""
-        return self._first(branch, "all")
+        return self._newest(branch, state="all")
 
-    def _first(self, branch: str, state: str) -> ForgeReview | None:
+    def _newest(self, branch: str, **filters: str) -> ForgeReview | None:
         with self._translated(f"looking for merge requests of {branch}"):
             found = self.project.mergerequests.list(
                 source_branch=branch,
-                state=state,
                 order_by="created_at",
                 sort="desc",
                 per_page=20,
                 iterator=True,
+                **filters,
                 **_PLAIN,
             )
             # The service might not know the filter.
@@ -86,16 +86,12 @@ class GitlabClient:
         request = {key: value for key, value in request.items() if value != []}
         try:
             with self._translated(f"opening a merge request for {branch}"):
-                try:
-                    answer = self.project.mergerequests.create(request, **_PLAIN).attributes
-                except GitlabError as error:
-                    if error.response_code == 409:
-                        raise _AlreadyThereError(f"{branch} has a merge request already") from None
-                    raise
-            return review_of(answer)
-        except (UncertainError, _AlreadyThereError):
-            there = self._first(branch, "opened")
-            if there is None or there.target != target:
+                return review_of(self.project.mergerequests.create(request, **_PLAIN).attributes)
+        except (UncertainError, ServiceRefusedError) as error:
+            if isinstance(error, ServiceRefusedError) and not error.conflict:
+                raise
+            there = self._newest(branch, state="opened", target_branch=target)
+            if there is None:
                 raise
             return there
 
@@ -118,28 +114,27 @@ class GitlabClient:
         """Reopen it; GitLab refuses when the branch is gone or has another open one."""
         try:
             answer = self._update(f"reopening !{review.number}", review, {"state_event": "reopen"})
-        except _RefusedError:
+        except ServiceRefusedError:
             return False
         return answer.get("state") == "opened"
 
     def merge_when_green(self, review: ForgeReview, head: Oid) -> None:
         """Set to auto-merge. GitLab would merge one without a pipeline at once: that one is left for later."""
-        what = f"setting !{review.number} to auto-merge"
-        with self._translated(what):
-            found = self.project.mergerequests.get(review.number, **_PLAIN)
-            answer = found.attributes
-            pipeline = answer.get("head_pipeline") or {}
-            if answer.get("merge_when_pipeline_succeeds") or answer.get("sha") != head:
-                return
-            if pipeline.get("status") not in _HOPEFUL:
-                log.info("!%d is not merged by itself: its pipeline has not passed and is not running", review.number)
-                return
-            try:
-                found.merge(merge_when_pipeline_succeeds=True, sha=str(head), auto_merge=True, **_PLAIN)
-            except GitlabError as error:
-                if error.response_code not in (405, 406, 409, 422):
-                    raise
-                log.warning("!%d is not merged by itself: GitLab says that it cannot be now", review.number)
+        try:
+            with self._translated(f"setting !{review.number} to auto-merge"):
+                self._arm(self.project.mergerequests.get(review.number, **_PLAIN), head)
+        except ServiceRefusedError as error:
+            log.warning("%s", error.what)
+
+    def _arm(self, found: ProjectMergeRequest, head: Oid) -> None:
+        answer = found.attributes
+        pipeline = answer.get("head_pipeline") or {}
+        if answer.get("merge_when_pipeline_succeeds") or answer.get("sha") != head:
+            return
+        if pipeline.get("status") not in _HOPEFUL:
+            log.info("!%s is not merged by itself: its pipeline has not passed and is not running", answer["iid"])
+            return
+        found.merge(merge_when_pipeline_succeeds=True, sha=str(head), auto_merge=True, **_PLAIN)
 
     def set_status(self, commit: Oid, status: CommitStatus) -> None:
         """Mark a commit."""
@@ -193,12 +188,7 @@ class GitlabClient:
 
     def _update(self, what: str, review: ForgeReview, request: dict[str, Any]) -> dict[str, Any]:
         with self._translated(what):
-            try:
-                answer = self.project.mergerequests.update(review.number, request, **_PLAIN)
-            except GitlabError as error:
-                if error.response_code in (400, 405, 409, 422):
-                    raise _RefusedError(f"{what}: {self.url} refuses ({error.response_code})") from None
-                raise
+            answer = self.project.mergerequests.update(review.number, request, **_PLAIN)
         if not isinstance(answer, dict):
             raise ForgeError(f"{what}: {self.url} gave an answer in another shape than GitLab's API")
         return answer
@@ -227,14 +217,6 @@ class GitlabClient:
 
     def _translated(self, what: str, *, role: str = "Developer") -> AbstractContextManager[None]:
         return translated(what, token=self.token, url=self.url, role=role)
-
-
-class _RefusedError(ForgeError):
-    """The service will not do that in the state that things are in."""
-
-
-class _AlreadyThereError(ForgeError):
-    """There is one already."""
 
 
 # Waiting and trying again are the session's business: it knows the run's limits.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,12 @@ class UncertainError(ForgeError):
     """It may have been done nevertheless: the answer was lost or the service failed after it had begun."""
 
 
+class ServiceRefusedError(ForgeError):
+    """The service will not do that in the state that things are in; `conflict`: because it has been done already."""
+
+    conflict = False
+
+
 @contextmanager
 def translated(what: str, *, token: Token, url: str, role: str = "Developer") -> Iterator[None]:
     """Whatever goes wrong inside becomes a ForgeError that says that `what` failed; `role` is the one it needs."""
@@ -32,16 +37,17 @@ def translated(what: str, *, token: Token, url: str, role: str = "Developer") ->
     except GitlabParsingError:
         raise UncertainError(f"{what}: {url} gave an answer that is no JSON of GitLab's API") from None
     except GitlabError as error:
-        raise _of_status(what, error, token=token, url=url, role=role) from None
+        _hide(error, token)
+        raise _of_status(what, error, url=url, role=role) from None
     except requests.RequestException as error:
         raise _of_connection(what, error, url=url) from None
     except (KeyError, TypeError, IndexError):
         raise ForgeError(f"{what}: {url} gave an answer in another shape than GitLab's API") from None
 
 
-def _of_status(what: str, error: GitlabError, *, token: Token, url: str, role: str) -> ForgeError:
+def _of_status(what: str, error: GitlabError, *, url: str, role: str) -> ForgeError:
     status = error.response_code
-    said = token.hidden_in(_said(error))
+    said = _said(error)
     if status == 401:
         return ForgeError(f"{what}: {url} does not know the token (401)", hint=_TOKEN_HINT)
     if status == 403:
@@ -62,7 +68,19 @@ def _of_status(what: str, error: GitlabError, *, token: Token, url: str, role: s
         return UncertainError(f"{what}: {url} failed ({status})")
     if status is not None and 300 <= status < 400:
         return ForgeError(f"{what}: {url} sends elsewhere ({status})", hint="set CI_FORGE_URL to where it really is")
-    return ForgeError(f"{what}: {url} refuses ({status}): {said}" if said else f"{what}: {url} refuses ({status})")
+    refused = ServiceRefusedError(f"{what}: {url} refuses ({status})" + (f": {said}" if said else ""))
+    refused.conflict = status == 409
+    return refused
+
+
+def _hide(error: BaseException | None, token: Token) -> None:
+    """Take the token out of what a service has echoed, in the error and in what led to it."""
+    while error is not None:
+        if isinstance(error, GitlabError):
+            error.args = (token.hidden_in(str(error.args[0]) if error.args else ""),)
+            error.error_message = token.hidden_in(str(error.error_message))
+            error.response_body = None
+        error = error.__cause__ or error.__context__
 
 
 def _of_connection(what: str, error: requests.RequestException, *, url: str) -> ForgeError:
@@ -81,10 +99,7 @@ def _of_connection(what: str, error: requests.RequestException, *, url: str) -> 
 
 def _said(error: GitlabError) -> str:
     """The service's own words on one line; a page of HTML has none worth showing."""
-    words: object = error.error_message
-    if isinstance(words, bytes):
-        words = words.decode(errors="replace")
-    text = words if isinstance(words, str) else json.dumps(words, default=str)
+    text = str(error.error_message)
     if text.lstrip().startswith("<"):
         return ""
     return shortened("".join(character if character.isprintable() else " " for character in text), 200)

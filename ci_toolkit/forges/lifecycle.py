@@ -115,8 +115,8 @@ class _Showing:
         latest = None
         if step is Step.ASK:
             latest = self.client.latest_review(wanted.branch)
-            shown = latest if latest is not None and latest.status == "open" else None
             step = step_for_latest(wanted, latest, known)
+            shown = latest if latest is not None and step in (Step.KEEP, Step.REFRESH) else None
         log.debug("%s: %s", wanted.branch, step.value)
         if step is Step.CREATE:
             shown = self._create(wanted)
