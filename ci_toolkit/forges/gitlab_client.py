@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gitlab.exceptions import GitlabError, GitlabHttpError
@@ -39,6 +39,7 @@ class GitlabClient:
     project: Project
     token: Token
     url: str
+    users: dict[str, int | None] = field(default_factory=dict, repr=False)
 
     def open_reviews(self) -> Sequence[ForgeReview]:
         """All open merge requests whose branch lies in the project, the oldest first: new ones then shift nothing."""
@@ -195,14 +196,13 @@ class GitlabClient:
 
     def _user_ids(self, names: Sequence[str]) -> list[int]:
         """Users' numbers; who cannot be found is named and left out, as a review without them is still one."""
-        found = []
         for name in names:
-            number = int(name) if name.isascii() and name.isdigit() else self._user_id(name.removeprefix("@"))
-            if number is None:
-                log.warning("%s: there is no user of that name, so nobody of it is asked to review", name)
-            else:
-                found.append(number)
-        return found
+            if name not in self.users:
+                is_number = name.isascii() and name.isdigit()
+                self.users[name] = int(name) if is_number else self._user_id(name.removeprefix("@"))
+                if self.users[name] is None:
+                    log.warning("%s: there is no user of that name, so nobody of it is asked to review", name)
+        return [number for name in names if (number := self.users[name]) is not None]
 
     def _user_id(self, name: str) -> int | None:
         with self._translated(f"looking for user {name}"):
