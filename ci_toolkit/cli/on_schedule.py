@@ -60,7 +60,8 @@ def declare(parser: ArgumentParser) -> None:
         "CI_TEST_PACKAGES (names separated by colons) limits the run to those packages; "
         "SKIP_ON_COMMIT_CHECK=true runs although an on-commit run is missing; "
         "GH_TOKEN or GITHUB_TOKEN, a token for CI_GITHUB_URL without any rights, asks for the heads of many "
-        "repositories there with one request."
+        "repositories there with one request; "
+        "ACCESS_TOKEN, which is pushed with, opens reviews, too, where CI_FORGE is a service."
     )
 
 

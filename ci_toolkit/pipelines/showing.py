@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ci_toolkit.deciding.content import content_of
 from ci_toolkit.errors import ToolkitError
 from ci_toolkit.forges.client import CommitStatus
 from ci_toolkit.forges.dashboard import Dashboard
@@ -48,13 +49,20 @@ class Show:
         wanted = [
             self._wanted(record, draft, pushed=pkgbase in draft.reviews)
             for pkgbase, record in draft.state.reviews.items()
-            if pkgbase in self.snapshot.packages
+            if pkgbase in draft.reviews or self._waits(pkgbase, record)
         ]
         known = draft.state.forge
         try:
             return self.forge.publish([one for one in wanted if one], plan.dropped_reviews, self._tools(known))
         except ToolkitError as error:
             return ForgeReport(memory=known, problems=(f"reviews are not shown: {error}",))
+
+    def _waits(self, pkgbase: Pkgbase, record: ReviewRecord) -> bool:
+        """Whether a branch that this run left alone still proposes anything; a run limited to others prunes none."""
+        package = self.snapshot.packages.get(pkgbase)
+        if package is None or pkgbase in self.snapshot.merged_reviews:
+            return False
+        return record.content != content_of(package.upstream_files(), self.snapshot.hash_name)
 
     def end(
         self,

@@ -15,6 +15,7 @@ import pytest
 from tests.support.gitlab_service import TOKEN, GitlabService
 from tests.support.gitlab_world import settings_of
 from tests.support.packages import SamplePackage
+from tests.support.world import BOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -234,6 +235,36 @@ def test_a_branch_of_people_is_not_shown(shown: Shown) -> None:
     shown.world.push({"bar/x": "1\n"}, "fix: bar", branch="update-bar")
     shown.run()
     assert shown.service.merge_requests == []
+
+
+def test_a_limited_run_opens_no_review_for_a_branch_that_proposes_nothing(shown: Shown) -> None:
+    shown.world.origin.commit({"other": "1\n"}, "chore(update): bar", branch="update-bar", author=BOT)
+    shown.publish("1.1")
+    assert shown.run(CI_TEST_PACKAGES="foo").status == 0
+    assert [one.source for one in shown.service.merge_requests] == ["update-foo"]
+    assert shown.world.origin.head("update-bar"), "it is not this run's business"
+
+
+def test_a_limited_run_leaves_the_reviews_of_others_as_they_are(shown: Shown) -> None:
+    shown.publish("1.1")
+    shown.run()
+    assert shown.run(CI_TEST_PACKAGES="bar").status == 0
+    assert [one.state for one in shown.service.merge_requests] == ["opened"]
+
+
+def test_a_merged_review_is_left_as_it_is_and_its_branch_goes(shown: Shown) -> None:
+    shown.publish("1.1")
+    shown.run()
+    shown.world.origin.git("update-ref", "refs/heads/main", "update-foo")
+    shown.service.merge_by_person(1)
+    shown.world.clone()
+    assert shown.world.run("on-commit").status == 0
+    shown.service.requests.clear()
+    assert shown.run().status == 0
+    assert [one.state for one in shown.service.merge_requests] == ["merged"]
+    assert [request for request in shown.service.written() if "merge_requests" in request] == []
+    assert not shown.world.origin.head("update-foo")
+    assert ".forge" not in shown.world.origin.tree("state")
 
 
 @pytest.mark.parametrize("fault", [None, 401, 403, 500])
