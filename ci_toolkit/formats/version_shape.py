@@ -19,7 +19,7 @@ _PRE_RELEASE = frozenset({
     *("final", "stable", "ga", "release", "hotfix", "build", "u", "update", "sp", "ea", "snapshot", "git"),
 })  # fmt: skip
 # What `git describe` makes, and makepkg's usual pkgver(): 1.0.r12.gabcdef1, r345.abcdef1.
-_DESCRIBED = re.compile(r"(?P<before>|.*[._+])r?(?P<count>[0-9]{1,7})[._+]g?[0-9a-f]{7,40}")
+_DESCRIBED = re.compile(r"(?P<before>|.*[._+])r?(?P<count>[0-9]{1,7})[._+][gh]?[0-9a-f]{7,40}")
 _START = re.compile(r"[A-Za-z]*(?=[0-9])")
 _MOST_NEW_DIGITS = 4
 _HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
@@ -28,6 +28,11 @@ _HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 def is_hash(text: str) -> bool:
     """Whether this is a whole SHA-1 or SHA-256 in lower case."""
     return _HASH.fullmatch(text) is not None
+
+
+def is_described(text: str) -> bool:
+    """Whether a version ends with a count and the short hash of a commit."""
+    return _DESCRIBED.fullmatch(text) is not None
 
 
 def keeps_shape(old: str, new: str) -> bool:
@@ -41,7 +46,7 @@ def keeps_shape(old: str, new: str) -> bool:
     if old_described and new_described:
         return keeps_shape(f"{old_described['before']}0", f"{new_described['before']}0")
     words = {word.lower() for word in _LETTERS.findall(new)} - {word.lower() for word in _LETTERS.findall(old)}
-    return words <= _PRE_RELEASE and _longest_number(new) <= max(_longest_number(old), _MOST_NEW_DIGITS)
+    return words <= _PRE_RELEASE and _longest_number(new) <= max(_longest_number(old) + 1, _MOST_NEW_DIGITS)
 
 
 def _longest_number(text: str) -> int:

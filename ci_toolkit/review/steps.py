@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 VERSION_NAME = re.compile(
     r"_[a-z0-9_]*(?:ver|tag|commit|rev|sha|hash|build|date|rel|maj|min|patch|micro|rc|sum|ref|num|snap)[a-z0-9_]*"
-    r"|_?commit"
+    r"|commit|tag|pkgver[a-z]{1,12}"
 )
 _COMPUTED_FROM = re.compile(r"\$\{?([A-Za-z_]\w*)")
+_EXPANSION = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+_PUT_TOGETHER = re.compile(r"(?:\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$[A-Za-z_][A-Za-z0-9_]*|[A-Za-z0-9.+]|_(?![A-Za-z]))+")
 _TAG = re.compile(r"[A-Za-z]{0,12}[-_/]?(?=[0-9])")
 
 
@@ -53,12 +55,15 @@ class Steps:
 def read_steps(old: ReadScript, new: ReadScript) -> Steps:
     """The literal versions of both sides; a name that anything else may set as well is left out."""
     before, after = _scalars(old), _scalars(new)
+    old_values, new_values = _with_computed(old, before), _with_computed(new, after)
     changed = {
         name: (before[name], after[name])
         for name in before
         if name in after and before[name] != after[name] and is_version_name(name)
     }
-    return Steps(old=_with_computed(old, before), new=_with_computed(new, after), changed=changed)
+    if "pkgver" not in changed and _pattern(old) != _pattern(new) and _is_same_sum(old, new):
+        changed["pkgver"] = (old_values.get("pkgver", ""), new_values.get("pkgver", ""))
+    return Steps(old=old_values, new=new_values, changed=changed)
 
 
 def is_version_name(name: str) -> bool:
@@ -68,7 +73,7 @@ def is_version_name(name: str) -> bool:
 
 def is_value(text: str) -> bool:
     """Whether this is a version, a tag with a digit in it, or a whole hash."""
-    return is_hash(text) or (is_version_text(text) and re.search(r"[0-9]", text) is not None)
+    return is_hash(text) or (is_version_text(text.replace("-", ".")) and re.search(r"[0-9]", text) is not None)
 
 
 def _scalars(script: ReadScript) -> dict[str, str]:
@@ -88,17 +93,32 @@ def _literal(statement: Statement) -> str | None:
 
 
 def _with_computed(script: ReadScript, values: dict[str, str]) -> dict[str, str]:
-    """With a pkgver that is made of literal variables as good as put in, such as `pkgver=${_tag//-/.}`."""
-    if "pkgver" in values:
+    """With a pkgver that is made of literal variables as good as put in, such as `${_major}.3` or `${_tag//-/.}`."""
+    pattern = _pattern(script)
+    if "pkgver" in values or pattern is None:
         return values
-    for statement in script.statements:
-        if statement.name == "pkgver" and statement.kind == "assignment":
-            names = _COMPUTED_FROM.findall(statement.text)
-            # A hash has no order: it says nothing about whether the version goes up.
-            parts = [values[name] for name in names if name in values and not is_hash(values[name])]
-            if parts and all(name in values for name in names):
-                return {**values, "pkgver": ".".join(parts)}
-    return values
+    names = _COMPUTED_FROM.findall(pattern)
+    if not names or not all(name in values for name in names):
+        return values
+    if _PUT_TOGETHER.fullmatch(pattern):
+        return {**values, "pkgver": _EXPANSION.sub(lambda match: values[match[1] or match[2]], pattern)}
+    # A hash has no order: it says nothing about whether the version goes up.
+    parts = [values[name] for name in names if not is_hash(values[name])]
+    return {**values, "pkgver": ".".join(parts)} if parts else values
+
+
+def _pattern(script: ReadScript) -> str | None:
+    """What stands behind `pkgver=` without quotes, when that is set once and no array."""
+    settings = [setting for setting in script.settings.settings if setting.name == "pkgver"]
+    word = settings[0].value if len(settings) == 1 and not settings[0].doubt else None
+    return None if word is None else script.data[word.start : word.end].decode(errors="replace").strip("'\"")
+
+
+def _is_same_sum(old: ReadScript, new: ReadScript) -> bool:
+    """Whether pkgver is put together of the same variables on both sides, and only the text between them differs."""
+    before, after = _pattern(old) or "", _pattern(new) or ""
+    is_put_together = _PUT_TOGETHER.fullmatch(before) and _PUT_TOGETHER.fullmatch(after)
+    return bool(is_put_together) and _EXPANSION.findall(before) == _EXPANSION.findall(after)
 
 
 def _spellings(old: str, new: str) -> list[tuple[str, str]]:

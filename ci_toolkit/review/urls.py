@@ -22,11 +22,13 @@ HOST = Rule(id="source-host", severity=Severity.HIGH, meaning="A source comes fr
 SCHEME = Rule(id="source-scheme", severity=Severity.MEDIUM, meaning="A source is fetched in another way.")
 PINNED = Rule(id="commit-changed", severity=Severity.MEDIUM, meaning="A source is another commit of its repository.")
 STEP = Rule(id="source-version", severity=Severity.MINOR, meaning="A source's address follows the version.")
-RULES = (ADDED, REMOVED, CHANGED, HOST, SCHEME, PINNED, STEP)
+HASH = Rule(id="commit-step", severity=Severity.MINOR, meaning="The new version is built from another commit.")
+RULES = (ADDED, REMOVED, CHANGED, HOST, SCHEME, PINNED, STEP, HASH)
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):/{2,}(?P<host>[^/?#]*)(?P<rest>.*)", re.DOTALL)
 # Where the first parts of a path say whose repository it is, no version belongs.
 _FORGE = re.compile(r"(?:.*[.@])?(?:github|gitlab|codeberg|gitea|bitbucket|sr|gitee|githubusercontent)\..*")
+_PIN = re.compile(r"(?<=#commit=)[0-9a-f]{40}(?:[0-9a-f]{24})?(?=['\"]?\Z)")
 _OWNER_PARTS = 2
 _SAFE_WORD = re.compile(r"[!-~]+")
 _MOST = 400
@@ -60,7 +62,10 @@ class Word(NamedTuple):
 
 
 def judge_sources(old: Sequence[str], new: Sequence[str], steps: Steps, place: Place, name: str) -> list[Finding]:
-    """What to say of a source array that changed, element by element; `old` and `new` are as written."""
+    """What to say of a source array that changed, element by element; `old` and `new` are as written.
+
+    The same text in other quotes was dealt with before.
+    """
     if max(len(old), len(new)) > _MOST:
         return [found(CHANGED, place, f"{name} has too many elements to compare.")]
     hosts = {Word(word).host for word in old} - {None}
@@ -95,8 +100,9 @@ def _judge_pair(old: Word, new: Word, steps: Steps, place: Place) -> list[Findin
         return [found(SCHEME, here, f"A source is fetched by {new.scheme or 'other means'}, not {old.scheme}.")]
     if old.host != new.host:
         return [found(HOST, here, f"A source comes from {new.host}, not from {old.host}.")]
-    if re.sub(r"[0-9a-f]{40,64}", "", old.text) == re.sub(r"[0-9a-f]{40,64}", "", new.text):
-        return [found(PINNED, here, "A source is another commit of its repository.")]
+    if _PIN.search(new.raw) and _PIN.sub("", old.raw) == _PIN.sub("", new.raw):
+        rule = HASH if steps.is_new_version else PINNED
+        return [found(rule, here, "A source is another commit of its repository.")]
     return [found(CHANGED, here, "A source is fetched from another place.")]
 
 

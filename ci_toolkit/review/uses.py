@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _HARMLESS_COMMANDS = frozenset({
     *("cd", "pushd", "popd", "install", "cp", "mv", "ln", "mkdir", "rm", "rmdir", "touch", "chmod", "cat"),
     *("echo", "test", "printf", "msg", "msg2", "warning", "[", "tar", "bsdtar", "unzip", "gzip", "gunzip", "ls"),
+    *("patch", "sed", "cmake", "meson", "arch-meson", "make", "ninja", "./configure", "tee", "diff", "cmp"),
 })  # fmt: skip
 _INDIRECT = re.compile(
     rb"\$\{!|\$\{[^}]*@[A-Za-z]\}|(?<![\w-])(?:eval|declare|typeset|local|export|readonly)[ \t]+(?:-\w+[ \t]+)*-\w*n"
@@ -78,6 +79,8 @@ def _is_harmless_argument(root: Node, start: int, end: int) -> bool:
     while node is not None and node.type != "function_definition":
         if node.type == "command_name":
             return False
+        if node.type == "variable_assignment" and _names_version(node, start):
+            return True
         if node.type in ("for_statement", "variable_assignment", "declaration_command", "file_redirect"):
             return False
         if node.type == "command":
@@ -89,6 +92,15 @@ def _is_harmless_argument(root: Node, start: int, end: int) -> bool:
             commands += 1
         node = node.parent
     return commands > 0
+
+
+def _names_version(assignment: Node, start: int) -> bool:
+    """Whether a use is the version behind a `=` of `provides` and the like, as packages of a split package have it."""
+    text = assignment.text or b""
+    name = assignment.child_by_field_name("name")
+    is_meant = name is not None and _NAMED_VERSIONS.fullmatch((name.text or b"").decode(errors="replace"))
+    before = text[: start - assignment.start_byte]
+    return bool(is_meant) and b"$(" not in text and b"`" not in text and re.search(rb"=\$\{?\Z", before) is not None
 
 
 def _is_in_comment(script: ReadScript, position: int) -> bool:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from ci_toolkit.formats.version import compare_versions
-from ci_toolkit.formats.version_shape import is_hash, keeps_shape
+from ci_toolkit.formats.version_shape import is_described, is_hash, keeps_shape
 from ci_toolkit.model.finding import Rule, Severity
 from ci_toolkit.review import sums, urls
 from ci_toolkit.review.rules import Place, found
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 VERSION = Rule(id="version-changed", severity=Severity.MINOR, meaning="The version goes up.")
 DOWN = Rule(id="version-down", severity=Severity.MEDIUM, meaning="The version goes down.")
 SHAPE = Rule(id="version-shape", severity=Severity.MEDIUM, meaning="The version is no longer written as one.")
-HASH = Rule(id="commit-step", severity=Severity.MINOR, meaning="The new version is built from another commit.")
+QUOTES = Rule(id="quoting-changed", severity=Severity.MINOR, meaning="The same text is quoted in another way.")
 USED = Rule(id="version-used", severity=Severity.MEDIUM, meaning="A changed value is used for more than a version.")
 TEXT = Rule(id="text-changed", severity=Severity.MINOR, meaning="A description, licence or homepage changed.")
 ODD_TEXT = Rule(id="text-odd", severity=Severity.MEDIUM, meaning="A description is more than plain, unused text.")
@@ -53,10 +53,11 @@ ASSIGNMENT_ADDED = Rule(id="variable-added", severity=Severity.MEDIUM, meaning="
 ASSIGNMENT_REMOVED = Rule(id="variable-removed", severity=Severity.MEDIUM, meaning="A variable is gone.")
 SET_TWICE = Rule(id="set-twice", severity=Severity.MEDIUM, meaning="A version is set in more than one place.")
 RULES = (
-    *(VERSION, DOWN, SHAPE, HASH, USED, TEXT, ODD_TEXT, HOMEPAGE, EXPANSION, *RULE_OF_KIND.values()),
+    *(VERSION, DOWN, SHAPE, QUOTES, USED, TEXT, ODD_TEXT, HOMEPAGE, EXPANSION, *RULE_OF_KIND.values()),
     *(ASSIGNMENT_ADDED, ASSIGNMENT_REMOVED, SET_TWICE),
 )
 
+_SAME_IN_QUOTES = re.compile(r"[A-Za-z0-9 ._/:+@%=#,>-]*")
 _PKGREL = re.compile(r"[1-9][0-9]{0,5}(?:\.[0-9]{1,5}){0,2}|0(?:\.[0-9]{1,5})?")
 _EPOCH = re.compile(r"[0-9]{1,3}")
 # Neither quotes nor anything that is special to bash, sed or a desktop file.
@@ -81,6 +82,8 @@ def judge_assignment(old: Statement, new: Statement, sides: Sides) -> list[Findi
     """What to say of a plain assignment that changed; an empty list is never an answer."""
     place = Place(line=new.line, old=old.text, new=new.text)
     name = new.name
+    if _is_same_text(old, new):
+        return [found(QUOTES, place, f"{name} is quoted in another way.")]
     if adds_expansion(old, new):
         return [found(EXPANSION, place, f"{name} is computed by running commands.")]
     if name in ("pkgver", "pkgrel", "epoch") or (is_version_name(name) and name in sides.steps.changed):
@@ -146,15 +149,51 @@ def _judge_version(name: str, sides: Sides, place: Place) -> Finding:
     if name == "epoch":
         is_up = _EPOCH.fullmatch(after) and compare_versions(after, before) > 0
         return found(VERSION if is_up else DOWN, place, f"The epoch goes from {before} to {after}.")
+    if name == "pkgver" and "-" in after:
+        return found(SHAPE, place, "pkgver has a hyphen, which no version has.")
     if is_hash(before) and is_hash(after) and len(before) == len(after) and name != "pkgver":
         return _judge_hash(name, sides, place)
+    return _judge_step(name, sides, place, _without_hyphens(before), _without_hyphens(after))
+
+
+def _judge_step(name: str, sides: Sides, place: Place, before: str, after: str) -> Finding:
     if not (is_value(before) and is_value(after) and keeps_shape(before, after)):
         return found(SHAPE, place, f"{name} is not written as the version before it was.")
+    if is_described(after) and _picks_commit(sides.new):
+        return found(SHAPE, place, f"A part of {name} says which commit is fetched.")
     if compare_versions(after, before) <= 0:
         return found(DOWN, place, f"{name} goes from {before} to {after}, which is not newer.")
     if name != "pkgver" and (risky := _risk(name, sides)):
         return found(USED, place, risky)
     return found(VERSION, place, f"{name} goes from {before} to {after}.")
+
+
+def _without_hyphens(tag: str) -> str:
+    """A tag such as `v7.2-rc5` as a version that is older than `v7.2`."""
+    return re.sub(r"-(?=[A-Za-z])", "", tag).replace("-", ".")
+
+
+def _picks_commit(script: ReadScript) -> bool:
+    """Whether sources are made of parts of pkgver, such as the hash at its end."""
+    pattern = re.compile(rb"\$\{pkgver[^}A-Za-z0-9_]")
+    return any(it.kind == "assignment" and it.name != "pkgver" and pattern.search(it.raw) for it in script.statements)
+
+
+def _is_same_text(old: Statement, new: Statement) -> bool:
+    """Whether both have the same literal words, whose characters mean the same in any quotes and in none."""
+    before, after = _texts(old), _texts(new)
+    return before is not None and before == after and all(_SAME_IN_QUOTES.fullmatch(text) for text in before[1:])
+
+
+def _texts(statement: Statement) -> list[str] | None:
+    setting = statement.setting
+    if setting is None:
+        return None
+    words = setting.elements if setting.elements is not None else (setting.value,)
+    texts = [None if word is None else word.text for word in words]
+    plain = [text for text in texts if text is not None]
+    kind = "array" if setting.elements is not None else "scalar"
+    return [kind, *plain] if len(plain) == len(texts) else None
 
 
 def _judge_release(before: str, after: str, steps: Steps, place: Place) -> Finding:
@@ -171,7 +210,7 @@ def _judge_hash(name: str, sides: Sides, place: Place) -> Finding:
         return found(urls.PINNED, place, f"{name} is another commit or sum although the version does not go up.")
     if risky := _risk(name, sides):
         return found(USED, place, risky)
-    return found(HASH, place, f"{name} is another commit or sum for the new version.")
+    return found(urls.HASH, place, f"{name} is another commit or sum for the new version.")
 
 
 def _risk(name: str, sides: Sides) -> str | None:
