@@ -107,9 +107,15 @@ class _Reader:
     def _separate(self, at: int) -> None:
         if not self.tokens or self.tokens[-1].text in (SEPARATOR, b""):
             return
-        if not (self.at_command and self.tokens[-1].text in _OPENING | _NO_SEPARATOR_AFTER):
+        is_open = self.at_command and self.tokens[-1].text in _OPENING | _NO_SEPARATOR_AFTER
+        if not is_open and not self._expects_body():
             self.tokens.append(Token(SEPARATOR, at, at))
         self.at_command = True
+
+    def _expects_body(self) -> bool:
+        """Whether `name ()` is all there is of a function so far; an empty array `name=()` is no function."""
+        texts = [token.text for token in self.tokens[-3:]]
+        return len(texts) == 3 and texts[1:] == [b"(", b")"] and not texts[0].endswith(b"=")
 
     def _operator(self, text: bytes, at: int, end: int) -> int:
         if self.expects_delimiter:

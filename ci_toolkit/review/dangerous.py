@@ -126,6 +126,8 @@ _SIGNS = (
 RULES = tuple(sign.rule for sign in _SIGNS)
 _IN_SCRIPT = {_CRITICAL: _HIGH, _HIGH: _HIGH}
 _LONGEST = 4_096
+MOST_LINES = 40_000
+"""More lines of one file are not searched: nobody reads them either."""
 _COMMAND = "\x01"  # marks the start of a command
 
 
@@ -180,6 +182,7 @@ def _texts(data: bytes, script: ReadScript | None) -> list[tuple[int, str]]:
     """The lines of a script that are no comments, and its commands, each shortened and with the line."""
     lines = (line.strip()[:_LONGEST] for line in data.decode(errors="replace").split("\n"))
     texts = [(number, line) for number, line in enumerate(lines, start=1) if line and not line.startswith("#")]
+    del texts[MOST_LINES:]
     if script is not None:
         pieces = (piece for piece in pieces_of(script.root, data) if piece.kind == "command")
         texts += [(piece.line, _COMMAND + piece.text[:_LONGEST]) for piece in pieces]

@@ -11,7 +11,7 @@ from ci_toolkit.model.finding import Rule, Severity
 from ci_toolkit.model.names import Oid
 from ci_toolkit.review.characters import character_findings
 from ci_toolkit.review.commands import ReadScript, read_script
-from ci_toolkit.review.dangerous import Where, added_dangers, danger_findings
+from ci_toolkit.review.dangerous import MOST_LINES, Where, added_dangers, danger_findings
 from ci_toolkit.review.folder import FolderEntry, folder_fault, link_fault
 from ci_toolkit.review.rules import Place, found
 
@@ -110,7 +110,7 @@ def _judge(change: _Change, scriptlets: Iterable[str]) -> list[Finding]:
         result = [found(rule, place, f"{path} changed.")]
     if new.mode == LINK_MODE or rule is BINARY or rule is KEY:
         return result
-    if len(new_content) > LARGEST_TEXT_BYTES:
+    if len(new_content) > LARGEST_TEXT_BYTES or new_content.count(b"\n") > MOST_LINES:
         return [*result, found(BINARY, Place(file=path), f"{path} is too large to be searched for dangerous commands.")]
     where: Where = "scriptlet" if rule is INSTALL else "function" if rule is SYSTEM else "script"
     old_text = old_content[:LARGEST_TEXT_BYTES]
