@@ -21,6 +21,7 @@ from ci_toolkit.errors import FormatError
 
 SEPARATOR = b";"
 DEEPEST = 30
+MOST_WORDS = 60_000
 
 _BLANKS = re.compile(rb"(?:[ \t]|\\\n)+")
 _PLAIN = re.compile(rb"[^\s\\'\"$`()<>;&|@!*+?{}\x00-\x1f\x7f]+")
@@ -38,6 +39,7 @@ _ODD_BYTE = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _TRICKY_INSIDE = re.compile(rb"(?<![A-Za-z0-9_])case(?![A-Za-z0-9_])")
 _OPENING = frozenset({b"{", b"then", b"do", b"else", b"elif", b"if", b"while", b"until", b"!"})
 _NO_SEPARATOR_AFTER = frozenset({b"&&", b"||", b"|", b"|&", b"&", b";;", b";&", b";;&", b"("})
+_LEFT_OPEN = _OPENING | _NO_SEPARATOR_AFTER
 
 
 class Token(NamedTuple):
@@ -69,6 +71,8 @@ class _Reader:
         position = 0
         while position < len(self.data):
             position = self._step(position)
+            if len(self.tokens) > MOST_WORDS:
+                _refuse(f"has more than {MOST_WORDS:,} words", self.data, position)
         if self.heredocs or self.is_array or self.is_testing:
             _refuse("ends in the middle of something", self.data, len(self.data))
         self._separate(len(self.data))
@@ -107,7 +111,7 @@ class _Reader:
     def _separate(self, at: int) -> None:
         if not self.tokens or self.tokens[-1].text in (SEPARATOR, b""):
             return
-        is_open = self.at_command and self.tokens[-1].text in _OPENING | _NO_SEPARATOR_AFTER
+        is_open = self.at_command and self.tokens[-1].text in _LEFT_OPEN
         if not is_open and not self._expects_body():
             self.tokens.append(Token(SEPARATOR, at, at))
         self.at_command = True
@@ -198,8 +202,6 @@ class _Reader:
 
     def _piece(self, at: int, depth: int) -> int:
         """The end of one quoted, escaped or expanded piece, or of one plain byte."""
-        if depth > DEEPEST:
-            _refuse("is nested too deeply", self.data, at)
         data, byte = self.data, self.data[at : at + 1]
         if byte == b"\\":
             return min(at + 2, len(data))
@@ -213,6 +215,8 @@ class _Reader:
 
     def _dollar(self, at: int, depth: int, *, quoted: bool) -> int:
         data, follower = self.data, self.data[at + 1 : at + 2]
+        if depth > DEEPEST:
+            _refuse("is nested too deeply", data, at)
         if follower == b"(":
             return self._parentheses(at + 2, depth + 1)
         if follower == b"{":
