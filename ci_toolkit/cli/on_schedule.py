@@ -28,7 +28,7 @@ from ci_toolkit.model.config_keys import parse_boolean, parse_names
 from ci_toolkit.model.settings import SETTINGS_PATH
 from ci_toolkit.pipelines.observing import Observer
 from ci_toolkit.pipelines.on_schedule import OnSchedule
-from ci_toolkit.plugins import load_backend, load_forge, load_sources
+from ci_toolkit.plugins import load_backend, load_forge, load_review_rules, load_sources
 from ci_toolkit.recipes.makepkg import Makepkg
 from ci_toolkit.recipes.new_version import NewVersionMaker
 from ci_toolkit.reports.progress import progress
@@ -93,6 +93,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
             backend=load_backend(snapshot.settings.backend),
             forge=load_forge(snapshot.settings.forge),
             observer=observer,
+            review_rules=load_review_rules(),
             selected=frozenset(selected) or None,
             trigger=environ.get("TRIGGER") or None,
             ignores_tag=_is_set("SKIP_ON_COMMIT_CHECK", environ),

@@ -12,10 +12,13 @@ from ci_toolkit.effects.git_repository import open_repository
 from ci_toolkit.effects.process import Processes
 from ci_toolkit.errors import ConfigError, GitError
 from ci_toolkit.model.names import is_pkgbase
+from ci_toolkit.model.review_settings import ReviewSettings
 from ci_toolkit.model.settings import SETTINGS_PATH
 from ci_toolkit.pipelines.asked_review import AurAccess, review_of_package, review_of_sides
 from ci_toolkit.pipelines.sides import NOTHING, Side, read_commit_side, read_folder_side
+from ci_toolkit.plugins import load_review_rules
 from ci_toolkit.reports.review_text import review_json, review_text
+from ci_toolkit.review.assessing import Judge
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -62,7 +65,7 @@ def _subject(options: Namespace, terminal: Terminal) -> ReviewSubject:
     repository = _repository(options, terminal) if is_pkgbase(name) else None
     is_of_packages = repository is not None and _holds_packages(repository)
     if not is_pkgbase(name) or (name != options.first and not is_of_packages):
-        return review_of_sides(NOTHING, read_folder_side(terminal.cwd / options.first))
+        return review_of_sides(NOTHING, read_folder_side(terminal.cwd / options.first), _usual_judge())
     with _cache(terminal) as cache:
         access = AurAccess(
             environ=terminal.environ, clock=terminal.clock, processes=Processes(redactor=terminal.redactor), cache=cache
@@ -70,7 +73,7 @@ def _subject(options: Namespace, terminal: Terminal) -> ReviewSubject:
         workshop = workshop_for(options, terminal) if is_of_packages else None
         with closing(access):
             try:
-                return review_of_package(name, workshop, access)
+                return review_of_package(name, workshop, access, load_review_rules())
             except ConfigError as error:
                 is_folder = (terminal.cwd / name).is_dir()
                 error.hint = error.hint or (f"write ./{name} for the folder" if is_folder else None)
@@ -84,7 +87,12 @@ def _two_sides(options: Namespace, terminal: Terminal) -> ReviewSubject:
     folders = [text.partition(":")[2] for text in texts if ":" in text and not (terminal.cwd / text).is_dir()]
     common = next(filter(None, folders), None)
     old, new = (_side(text, common, repository, terminal.cwd) for text in texts)
-    return review_of_sides(old, new)
+    return review_of_sides(old, new, _usual_judge())
+
+
+def _usual_judge() -> Judge:
+    """All rules with their own severities: no repository's owner has a say in what is compared here."""
+    return Judge.of(ReviewSettings(), load_review_rules())
 
 
 def _side(text: str, common: str | None, repository: Repository | None, cwd: Path) -> Side:

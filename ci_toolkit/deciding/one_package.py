@@ -14,12 +14,12 @@ from ci_toolkit.deciding.people import (
     with_same_content,
     with_unmoved,
 )
-from ci_toolkit.errors import FormatError
+from ci_toolkit.errors import FormatError, shortened
 from ci_toolkit.formats.dates import format_time
-from ci_toolkit.formats.git_objects import ObjectDraft, object_name
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.formats.state import HeldRevision
 from ci_toolkit.formats.version import is_version_text
+from ci_toolkit.model.finding import Severity
 from ci_toolkit.model.names import review_branch
 from ci_toolkit.model.observation import (
     Absent,
@@ -36,16 +36,20 @@ from ci_toolkit.model.observation import (
 from ci_toolkit.model.plan import Change, PackageDecision
 from ci_toolkit.model.verdict import Code, Verdict, Weight
 from ci_toolkit.review.cooldown import held_until, public_since
-from ci_toolkit.review.lines import PackageSide, findings
-from ci_toolkit.review.trust import is_trusted, trust_findings
+from ci_toolkit.review.trust import is_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ci_toolkit.deciding.bumps import Libraries, LibraryChange
+    from ci_toolkit.deciding.changes import ChangeJudging
     from ci_toolkit.formats.state import PackageState, ReviewRecord
-    from ci_toolkit.model.names import Oid, Pkgbase
-    from ci_toolkit.model.package import FolderFile, Package, Snapshot
+    from ci_toolkit.model.names import Pkgbase
+    from ci_toolkit.model.package import Package, Snapshot
+    from ci_toolkit.review.spec import ReviewRules
+
+
+_LONGEST_LINE = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +57,14 @@ class Circumstances:
     """What a decision depends on besides snapshot and observations.
 
     `selected` None: every package. `refused_pushes` are reviews whose branch the remote would not take. `name_fault` is
-    the backend's word on a name it would not build, `now_s` the time in unix seconds.
+    the backend's word on a name it would not build, `now_s` the time in unix seconds, `plugins` add rules to reviews.
     """
 
     name_fault: Callable[[Pkgbase], str | None]
     now_s: int
     selected: frozenset[Pkgbase] | None = None
     refused_pushes: Mapping[Pkgbase, str] = field(default_factory=dict)
+    plugins: tuple[ReviewRules, ...] = ()
 
     def includes(self, pkgbase: Pkgbase) -> bool:
         """Whether this run is about a package."""
@@ -68,7 +73,7 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class PackageDeciding:
-    """One package's decision in the making; `known_people` are all maintainers remembered of any package, folded."""
+    """One package's decision in the making."""
 
     snapshot: Snapshot
     observations: Observations
@@ -76,7 +81,7 @@ class PackageDeciding:
     package: Package
     before: Verdict | None
     libraries: Libraries
-    known_people: frozenset[str]
+    judging: ChangeJudging
 
     @property
     def state(self) -> PackageState:
@@ -172,8 +177,10 @@ class PackageDeciding:
             return self._refused(moved.revision, str(error), timestamp_s)
         if not is_version_text(srcinfo.pkgver):
             return self._refused(moved.revision, f".SRCINFO: {srcinfo.pkgver!r} is no version", timestamp_s)
-        change = self._change(moved, srcinfo)
-        if self._is_ours_already(change):
+        change = self.judging.change(self.package, moved, srcinfo, self.state)
+        if change is None:
+            return self._stays(Code.APPEARED, "its folder changed while upstreams were asked")
+        if self.judging.is_ours_already(self.package, change):
             known = self.state.upstream_revision is not None
             state = with_same_content(taken, moved.maintainers)
             why = "its upstream moved without a change to the package" if known else "its upstream has the same content"
@@ -188,14 +195,16 @@ class PackageDeciding:
         """Whether a change is applied or a person looks at it first."""
         applied = with_applied(taken, moved.maintainers)
         offered = with_review(taken, change.content, moved.maintainers)
-        if not change.findings:
-            return self._apply(change, applied, "only version, release and checksums change")
+        if change.assessment.verdict == "refuse":
+            return self._refused(change.revision, _worst(change), taken.pkgbuild_timestamp)
+        if change.assessment.verdict == "minor":
+            return self._apply(change, applied, "only what is known to be harmless changes")
         if moved.review:
             return self._send_to_review(change, offered)
         if not self.snapshot.settings.human_review:
-            return self._apply(change, applied, f"reviews are off; {change.findings[0]}")
+            return self._apply(change, applied, f"reviews are off; {_worst(change)}")
         if is_trusted(moved.maintainers, self.snapshot.trusted_maintainers):
-            return self._apply(change, applied, f"trusted: {', '.join(moved.maintainers or ())}; {change.findings[0]}")
+            return self._apply(change, applied, f"trusted: {', '.join(moved.maintainers or ())}; {_worst(change)}")
         return self._send_to_review(change, offered)
 
     def _held_back(self, change: Change, since_s: int, until_s: int) -> PackageDecision:
@@ -213,65 +222,6 @@ class PackageDeciding:
             versions=(change.old_version, change.new_version),
         )
 
-    def _change(self, moved: Moved, srcinfo: SrcInfo) -> Change:
-        files = dict(moved.files)
-        if moved.formatted is not None:
-            files["PKGBUILD"] = replace(files["PKGBUILD"], content=moved.formatted)
-        names = {
-            path: (file.mode, object_name("blob", file.content, hash_name=self.snapshot.hash_name))
-            for path, file in files.items()
-        }
-        ours = self.package.upstream_files()
-        pkgbuild = ours.get("PKGBUILD")
-        _, formatted = self.observations.our_pkgbuilds.get(pkgbuild.oid, (b"", None)) if pkgbuild else (b"", None)
-        found = findings(
-            PackageSide(pkgbuild=formatted, srcinfo=self.package.srcinfo, others=_others(ours)),
-            PackageSide(
-                pkgbuild=moved.formatted,
-                srcinfo=srcinfo,
-                others={path: name for path, name in names.items() if path not in ("PKGBUILD", ".SRCINFO")},
-            ),
-            self.package.config.allow_patterns,
-            moved.replaced,
-        )
-        if moved.review:
-            found = (moved.review, *found)
-        found = (*self._people_findings(moved), *found)
-        return Change(
-            pkgbase=self.package.pkgbase,
-            files=files,
-            content=ObjectDraft(hash_name=self.snapshot.hash_name).add_folder(names),
-            revision=moved.revision,
-            old_version=self.package.version,
-            new_version=srcinfo.version,
-            findings=found,
-            maintainers=moved.maintainers or (),
-            link=moved.link,
-        )
-
-    def _people_findings(self, moved: Moved) -> tuple[str, ...]:
-        state = self.state
-        found = trust_findings(
-            state.maintainers,
-            moved.maintainers,
-            self.snapshot.trusted_maintainers,
-            known=self.known_people,
-            had_record=state.upstream_revision is not None or state.pkgbuild_timestamp is not None,
-        )
-        return tuple(finding.text for finding in found)
-
-    def _is_ours_already(self, change: Change) -> bool:
-        """Whether the folder has this content, but for the formatting of PKGBUILD."""
-        ours = self.package.upstream_files()
-        pkgbuild = ours.get("PKGBUILD")
-        theirs = change.files["PKGBUILD"]
-        if pkgbuild is not None and theirs.mode == pkgbuild.mode:
-            _, formatted = self.observations.our_pkgbuilds.get(pkgbuild.oid, (b"", None))
-            if formatted == theirs.content:
-                blob = object_name("blob", theirs.content, hash_name=self.snapshot.hash_name)
-                ours["PKGBUILD"] = replace(pkgbuild, oid=blob)
-        return change.content == content_of(ours, self.snapshot.hash_name)
-
     def _apply(self, change: Change, state: PackageState, why: str) -> PackageDecision:
         decision = self._decision(
             Code.APPLIED,
@@ -288,7 +238,7 @@ class PackageDeciding:
         refusal = self.circumstances.refused_pushes.get(self.package.pkgbase)
         if refusal is not None:
             return self._decision(Code.PUSH_REFUSED, f"branch {branch} was refused: {refusal}", versions=versions)
-        why = _why_review(change)
+        why = _worst(change)
         if self.review is None:
             if self.state.review_content == change.content:
                 closed = "its review was closed without merging"
@@ -385,10 +335,10 @@ def _with_triggers(verdict: Verdict, triggers: tuple[LibraryChange, ...]) -> Ver
     return replace(verdict, code=Code.BUMPED, why=f"a library has a new version: {chain}", old=first.old, new=first.new)
 
 
-def _others(files: Mapping[str, FolderFile]) -> dict[str, tuple[str, Oid]]:
-    return {path: (file.mode, file.oid) for path, file in files.items() if path not in ("PKGBUILD", ".SRCINFO")}
-
-
-def _why_review(change: Change) -> str:
-    more = len(change.findings) - 1
-    return change.findings[0] + (f" (and {more} more)" if more else "")
+def _worst(change: Change) -> str:
+    """The worst finding, with the line that it is about, and how many more there are above minor."""
+    serious = [finding for finding in change.assessment.findings if finding.severity > Severity.MINOR]
+    worst, more = serious[0], len(serious) - 1
+    line = next((line.strip() for line in (worst.new or worst.old or "").split("\n") if line.strip()), "")
+    shown = f": {shortened(line, _LONGEST_LINE)!r}" if line else ""
+    return f"{worst.severity.word}: {worst.text.rstrip('.')}{shown}{f' (and {more} more)' if more else ''}"

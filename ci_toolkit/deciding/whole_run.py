@@ -6,12 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.deciding.bumps import Libraries, updated_versions
+from ci_toolkit.deciding.changes import ChangeJudging
 from ci_toolkit.deciding.content import content_of
 from ci_toolkit.deciding.one_package import Circumstances, PackageDeciding
 from ci_toolkit.deciding.people import known_people
 from ci_toolkit.formats.verdicts import format_verdicts, parse_verdicts
 from ci_toolkit.model.plan import DroppedReview, PackageDecision, Plan
 from ci_toolkit.model.verdict import Code, Verdict
+from ci_toolkit.review.assessing import Judge
+from ci_toolkit.review.official import offered_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,12 +31,17 @@ def decide(snapshot: Snapshot, observations: Observations, circumstances: Circum
     before = parse_verdicts(snapshot.state.verdicts)
     decisions: dict[Pkgbase, PackageDecision] = {}
     verdicts: list[Verdict] = []
-    people = known_people(snapshot.state.packages.values())
+    judging = ChangeJudging(
+        snapshot=snapshot,
+        observations=observations,
+        judge=_judge(snapshot, observations, circumstances),
+        known_people=known_people(snapshot.state.packages.values()),
+    )
     for pkgbase, package in snapshot.packages.items():
         if not circumstances.includes(pkgbase):
             verdicts.append(Verdict(package=pkgbase, code=Code.NOT_SELECTED, why="this run is limited to others"))
             continue
-        one = PackageDeciding(snapshot, observations, circumstances, package, before.get(pkgbase), libraries, people)
+        one = PackageDeciding(snapshot, observations, circumstances, package, before.get(pkgbase), libraries, judging)
         decisions[pkgbase] = one.decide()
         verdicts.append(decisions[pkgbase].verdict)
     verdicts += [Verdict(package=name, code=Code.BAD_NAME, why=str(error)) for name, error in snapshot.strays.items()]
@@ -54,6 +62,15 @@ def decide(snapshot: Snapshot, observations: Observations, circumstances: Circum
         builds=builds,
         moves_tag=moves_tag,
     )
+
+
+def _judge(snapshot: Snapshot, observations: Observations, circumstances: Circumstances) -> Judge:
+    official: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+    if snapshot.review.official_repositories and observations.databases:
+        official = frozenset().union(*observations.databases.official.values())
+        own = offered_names(package.srcinfo for package in snapshot.packages.values() if package.srcinfo)
+    return Judge.of(snapshot.review, circumstances.plugins, official=official, own=own)
 
 
 def _drop_reviews(

@@ -38,24 +38,22 @@ class Moved:
 
     `timestamp_s` None: the upstream's clock is not to be believed yet and the question stays open. `maintainers` None:
     this kind of upstream tells of none. `formatted` is PKGBUILD after formatting, None: it does not parse.
-    `replaced` are the texts that the toolkit itself put in place of others (old, new) to make these files, and
-    `review` a reason why a person looks at the change, however small it is and whoever made it.
+    `review` is a reason why a person looks at the change, however small it is and whoever made it.
     `public_s` is when the upstream got this revision, by the service's own clock and never by that of a commit, which
     its author sets; None: the service does not tell.
-    `evaluated` is the
-    `.SRCINFO` that makepkg printed in the sandbox for PKGBUILD, None: it was not asked, or could not say.
+    `evaluated` is the `.SRCINFO` that makepkg printed in the sandbox for PKGBUILD, None: it was not asked, or could not
+    say.
     """
 
     revision: str
     files: Mapping[str, UpstreamFile]
     formatted: bytes | None
+    evaluated: bytes | None = None
     timestamp_s: int | None = None
     maintainers: tuple[str, ...] | None = None
     link: str | None = None
-    replaced: tuple[tuple[str, str], ...] = ()
     review: str | None = None
     public_s: int | None = None
-    evaluated: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,11 +194,13 @@ class DatabaseReport:
 class Observations:
     """All answers of a run.
 
-    `our_pkgbuilds` maps the blob of a PKGBUILD of ours, where its upstream moved, to its text and formatted text;
+    `our_blobs` are the contents of our folders whose upstream moved, `our_formatted` their PKGBUILDs as the formatter
+    would have them (None: it does not understand them);
     `memory` is what kinds of sources want remembered on the state branch; `databases` None: they were not asked.
     """
 
     packages: Mapping[Pkgbase, Observation]
-    our_pkgbuilds: Mapping[Oid, tuple[bytes, bytes | None]] = field(default_factory=dict)
+    our_blobs: Mapping[Oid, bytes] = field(default_factory=dict)
+    our_formatted: Mapping[Oid, bytes | None] = field(default_factory=dict)
     memory: Mapping[str, str] = field(default_factory=dict)
     databases: DatabaseReport | None = None

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ci_toolkit.formats.state import PackageState, RepositoryState
+    from ci_toolkit.model.finding import Assessment
     from ci_toolkit.model.names import Oid, Pkgbase
     from ci_toolkit.model.observation import UpstreamFile
     from ci_toolkit.model.verdict import Verdict
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class Change:
     """New content of a package folder (`files` without what is ours) and where it comes from.
 
-    `content` names the tree of `files`; `findings` are the reasons why a person should look, if any.
+    `content` names the tree of `files`, `assessment` is what was found in them. `maintainers` are those of upstream
+    now, None where it tells of none, `old_maintainers` those remembered from the last update that was accepted.
     """
 
     pkgbase: Pkgbase
@@ -27,8 +29,9 @@ class Change:
     revision: str
     old_version: str | None
     new_version: str | None
-    findings: tuple[str, ...] = ()
-    maintainers: tuple[str, ...] = ()
+    assessment: Assessment
+    maintainers: tuple[str, ...] | None = None
+    old_maintainers: frozenset[str] | None = None
     link: str | None = None
 
 

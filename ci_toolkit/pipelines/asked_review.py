@@ -16,10 +16,11 @@ from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.finding import Assessment
 from ci_toolkit.model.names import Pkgbase, nearest, review_branch
 from ci_toolkit.model.observation import UpstreamFile
+from ci_toolkit.model.review_settings import ReviewSettings
 from ci_toolkit.model.settings import SETTINGS_PATH, Settings, parse_settings
 from ci_toolkit.pipelines.commit_messages import REVISION_TRAILER
 from ci_toolkit.pipelines.sides import NOTHING, Side, read_commit_side, refusal
-from ci_toolkit.review.assessing import assess
+from ci_toolkit.review.assessing import Judge
 from ci_toolkit.review.facts import Facts, facts_of
 from ci_toolkit.review.links import source_comparison
 from ci_toolkit.review.subject import ReviewSubject
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.process import Processes
     from ci_toolkit.model.package import Package, Snapshot
     from ci_toolkit.pipelines.workshop import Workshop
+    from ci_toolkit.review.spec import ReviewRules
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +69,13 @@ class AurAccess:
             self._web.close()
 
 
-def review_of_sides(old: Side, new: Side, *, allowed: Sequence[re.Pattern[str]] = ()) -> ReviewSubject:
+def review_of_sides(old: Side, new: Side, judge: Judge, *, allowed: Sequence[re.Pattern[str]] = ()) -> ReviewSubject:
     """What the change from `old` to `new` amounts to; ConfigError when `old` is nothing to compare with."""
     if old.refused:
         raise ConfigError("the old version cannot be compared with", got=old.refused[0].text)
-    assessment = Assessment(findings=new.refused) if new.refused else assess(old.files, new.files, allowed=allowed)
+    assessment = Assessment(findings=new.refused)
+    if not new.refused:
+        assessment = judge.assess(old.files, new.files, allowed=allowed)
     now = new.srcinfo
     is_new = not old.files
     return ReviewSubject(
@@ -86,7 +90,9 @@ def review_of_sides(old: Side, new: Side, *, allowed: Sequence[re.Pattern[str]] 
     )
 
 
-def review_of_package(name: str, workshop: Workshop | None, access: AurAccess) -> ReviewSubject:
+def review_of_package(
+    name: str, workshop: Workshop | None, access: AurAccess, plugins: tuple[ReviewRules, ...]
+) -> ReviewSubject:
     """The open review of a package of the repository; else what the AUR has now, against what the repository has.
 
     Without a repository, or when the package is not in it, it is judged as a new one. ConfigError when there is no such
@@ -94,16 +100,17 @@ def review_of_package(name: str, workshop: Workshop | None, access: AurAccess) -
     """
     if workshop is None:
         settings = parse_settings(KeyValueFile.empty(file=SETTINGS_PATH), access.environ)
-        return _from_aur(name, NOTHING, None, access.tools(settings))
+        return _from_aur(name, NOTHING, None, access.tools(settings), Judge.of(ReviewSettings(), plugins))
     pkgbase = Pkgbase(name)
     snapshot = workshop.reader.read(reviews=frozenset({pkgbase}))
+    judge = Judge.of(snapshot.review, plugins)
     package = snapshot.packages.get(pkgbase)
     if package is not None and pkgbase in snapshot.reviews and pkgbase not in snapshot.merged_reviews:
-        return _open_review(package, snapshot, workshop.repository)
+        return open_review(package, snapshot, workshop.repository, judge)
     tools = access.tools(snapshot.settings)
     if package is None:
         try:
-            return _from_aur(name, NOTHING, None, tools)
+            return _from_aur(name, NOTHING, None, tools, judge)
         except ConfigError as error:
             error.hint = nearest(name, snapshot.packages) or error.hint
             raise
@@ -113,15 +120,15 @@ def review_of_package(name: str, workshop: Workshop | None, access: AurAccess) -
         raise ConfigError(f"has no open review, and its updates come from {source}", package=name, hint=hint)
     ours = _ours(package, snapshot, workshop.repository)
     old = replace(ours, revision=snapshot.state.package(pkgbase).upstream_revision)
-    return _from_aur(name, old, package, tools)
+    return _from_aur(name, old, package, tools, judge)
 
 
-def _open_review(package: Package, snapshot: Snapshot, repository: Repository) -> ReviewSubject:
-    """The review branch against the default branch."""
+def open_review(package: Package, snapshot: Snapshot, repository: Repository, judge: Judge) -> ReviewSubject:
+    """The review branch, whose commit is here, against the default branch."""
     head = snapshot.reviews[package.pkgbase].head
     new = read_commit_side(repository, head, package.pkgbase)
     old = _ours(package, snapshot, repository)
-    subject = review_of_sides(old, new, allowed=package.config.allow_patterns)
+    subject = review_of_sides(old, new, judge, allowed=package.config.allow_patterns)
     commit = repository.read_objects([head])[head]
     message = decode_commit(commit[1]).message if commit else ""
     return replace(
@@ -150,13 +157,13 @@ def _ours(package: Package, snapshot: Snapshot, repository: Repository) -> Side:
     return Side(files=held, name=package.pkgbase, revision=snapshot.heads.main)
 
 
-def _from_aur(name: str, old: Side, package: Package | None, tools: AurTools) -> ReviewSubject:
+def _from_aur(name: str, old: Side, package: Package | None, tools: AurTools, judge: Judge) -> ReviewSubject:
     found = fetch_aur_package(name, tools)
     if found.is_behind:
         log.warning("the AUR announces a later change of %s than its mirror has; this is not about it", found.pkgbase)
     refused = (refusal(found.fault),) if found.fault else ()
     new = Side(files=found.files, name=found.pkgbase, revision=found.revision, refused=refused)
-    subject = review_of_sides(old, new, allowed=package.config.allow_patterns if package else ())
+    subject = review_of_sides(old, new, judge, allowed=package.config.allow_patterns if package else ())
     return replace(
         subject, pkgbase=found.pkgbase, maintainers=found.maintainers, upstream="aur", revision=found.revision
     )

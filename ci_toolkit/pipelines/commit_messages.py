@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ci_toolkit.errors import shortened
+from ci_toolkit.model.finding import Severity
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ci_toolkit.model.plan import Change
 
@@ -17,6 +20,8 @@ DROP_ACTION = "chore(drop)"
 REVISION_TRAILER = "Upstream-Revision"
 CONTENT_TRAILER = "Reviewed-Content"
 _MOST_NAMED = 4
+_MOST_FINDINGS = 30
+_MOST_LINES = 5
 
 
 def update_message(names: Sequence[str], *, skip_ci: bool) -> str:
@@ -36,13 +41,25 @@ def list_message(action: str, done: str, names: Iterable[str], *, note: str = ""
 def review_message(change: Change) -> str:
     """The message of a review branch's only commit: what changes, why it is asked about, and what exactly it is."""
     steps = [f"{change.old_version} -> {change.new_version}"] if change.old_version != change.new_version else []
-    body = [*steps, *(f"- {_plain(finding)}" for finding in change.findings)]
+    body = [*steps, *_found(change)]
     if change.maintainers:
         body.append(f"Maintained by {_plain(', '.join(change.maintainers))}.")
     if change.link:
         body.append(change.link)
     trailers = f"{REVISION_TRAILER}: {change.revision}\n{CONTENT_TRAILER}: {change.content}"
     return f"{UPDATE_ACTION}: {change.pkgbase}\n\n" + "\n".join(body) + f"\n\n{trailers}\n"
+
+
+def _found(change: Change) -> Iterator[str]:
+    """The findings that matter, the worst first."""
+    serious = [finding for finding in change.assessment.findings if finding.severity > Severity.MINOR]
+    for finding in serious[:_MOST_FINDINGS]:
+        where = f"{finding.file} line {finding.line}: " if finding.line else f"{finding.file}: " if finding.file else ""
+        yield f"- {finding.severity.word}: {_plain(where)}{_plain(finding.text)}"
+        lines = [line.strip() for line in (finding.new or finding.old or "").split("\n") if line.strip()]
+        yield from (f"    {_plain(shortened(line))}" for line in lines[:_MOST_LINES])
+    if len(serious) > _MOST_FINDINGS:
+        yield f"- and {len(serious) - _MOST_FINDINGS} more"
 
 
 def _plain(text: str) -> str:

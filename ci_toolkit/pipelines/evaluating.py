@@ -44,7 +44,7 @@ def _moved(outcomes: Mapping[Pkgbase, SourceOutcome]) -> dict[Pkgbase, Moved]:
 
 def _is_open(moved: Moved, before: Before | None) -> bool:
     pkgbuild, srcinfo = moved.files.get("PKGBUILD"), moved.files.get(".SRCINFO")
-    if pkgbuild is None or srcinfo is None:
+    if pkgbuild is None or srcinfo is None or moved.evaluated is not None:
         return False
     return needs_evaluation(pkgbuild.content, srcinfo.content, before)
 

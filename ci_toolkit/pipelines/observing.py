@@ -69,14 +69,15 @@ class Observer:
             outcomes.update(self._made(report, snapshot))
         outcomes.update(self._hooked(readable, outcomes, snapshot))
         next_heads = observe_heads(_following_another(readable, outcomes), self.tools)
-        outcomes, ours = self._formatted(outcomes, snapshot)
-        before = self._our_descriptions(outcomes, snapshot)
+        outcomes, blobs, formatted = self._formatted(outcomes, snapshot)
+        before = _our_descriptions(outcomes, snapshot, blobs)
         outcomes = with_evaluations(outcomes, before, self.maker.makepkg, self.heavy)
         return Observations(
             packages={
                 package.pkgbase: _observation(package, outcomes, found_heads, next_heads) for package in readable
             },
-            our_pkgbuilds=ours,
+            our_blobs=blobs,
+            our_formatted=formatted,
             memory=_merged(reports),
             databases=databases,
         )
@@ -175,40 +176,37 @@ class Observer:
             for pkgbase, listing in listings.items()
         }
 
-    def _our_descriptions(
-        self, outcomes: Mapping[Pkgbase, SourceOutcome], snapshot: Snapshot
-    ) -> dict[Pkgbase, tuple[bytes, bytes]]:
-        """PKGBUILD and `.SRCINFO` of ours, where the upstream moved and there is a PKGBUILD."""
-        listings = {
-            pkgbase: snapshot.packages[pkgbase].files
-            for pkgbase, outcome in outcomes.items()
-            if isinstance(outcome, Moved) and "PKGBUILD" in snapshot.packages[pkgbase].files
-        }
-        names = ("PKGBUILD", ".SRCINFO")
-        blobs = self.repository.read_blobs({it[name].oid for it in listings.values() for name in names if name in it})
-        texts = {
-            pkgbase: {name: blobs.get(it[name].oid, b"") for name in names if name in it}
-            for pkgbase, it in listings.items()
-        }
-        return {pkgbase: (it["PKGBUILD"], it.get(".SRCINFO", b"")) for pkgbase, it in texts.items()}
-
     def _formatted(
         self, outcomes: Mapping[Pkgbase, SourceOutcome], snapshot: Snapshot
-    ) -> tuple[dict[Pkgbase, SourceOutcome], dict[Oid, tuple[bytes, bytes | None]]]:
-        """Format the PKGBUILDs that came in, and ours beside them, in one go."""
+    ) -> tuple[dict[Pkgbase, SourceOutcome], dict[Oid, bytes], dict[Oid, bytes | None]]:
+        """Format the PKGBUILDs that came in, and ours beside them, in one go; and read what they are compared with."""
         moved = {pkgbase: outcome for pkgbase, outcome in outcomes.items() if isinstance(outcome, Moved)}
-        blobs = [
-            snapshot.packages[pkgbase].files["PKGBUILD"].oid
-            for pkgbase in moved
-            if "PKGBUILD" in snapshot.packages[pkgbase].files
-        ]
-        ours = self.repository.read_blobs(blobs)
+        folders = [snapshot.packages[pkgbase].upstream_files() for pkgbase in moved]
+        blobs = self.repository.read_blobs({file.oid for folder in folders for file in folder.values()})
+        pkgbuilds = [folder["PKGBUILD"].oid for folder in folders if "PKGBUILD" in folder]
+        ours = {oid: blobs[oid] for oid in pkgbuilds}
         theirs = {pkgbase: outcome.files["PKGBUILD"].content for pkgbase, outcome in moved.items()}
         formatted = self.shfmt.format([*ours.values(), *theirs.values()], editorconfig=snapshot.editorconfig)
         finished = {
             pkgbase: replace(outcome, formatted=formatted[theirs[pkgbase]]) for pkgbase, outcome in moved.items()
         }
-        return {**outcomes, **finished}, {oid: (text, formatted[text]) for oid, text in ours.items()}
+        return {**outcomes, **finished}, blobs, {oid: formatted[text] for oid, text in ours.items()}
+
+
+def _our_descriptions(
+    outcomes: Mapping[Pkgbase, SourceOutcome], snapshot: Snapshot, blobs: Mapping[Oid, bytes]
+) -> dict[Pkgbase, tuple[bytes, bytes]]:
+    """PKGBUILD and `.SRCINFO` of ours, where the upstream moved and there is a PKGBUILD."""
+    listings = {
+        pkgbase: snapshot.packages[pkgbase].upstream_files()
+        for pkgbase, outcome in outcomes.items()
+        if isinstance(outcome, Moved)
+    }
+    return {
+        pkgbase: (blobs[files["PKGBUILD"].oid], blobs[files[".SRCINFO"].oid] if ".SRCINFO" in files else b"")
+        for pkgbase, files in listings.items()
+        if "PKGBUILD" in files
+    }
 
 
 def _following_another(packages: Iterable[Package], outcomes: Mapping[Pkgbase, SourceOutcome]) -> Iterator[Package]:

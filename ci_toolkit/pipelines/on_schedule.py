@@ -19,6 +19,7 @@ from ci_toolkit.pipelines.handing_over import cross_off, hand_over, unacknowledg
 from ci_toolkit.pipelines.outcome import Outcome
 from ci_toolkit.pipelines.showing import Show
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop, refuse_tracked_artifacts
+from ci_toolkit.review.assessing import Judge
 from ci_toolkit.scheduling.schedule import Schedule, make_schedule
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ci_toolkit.model.package import Snapshot
     from ci_toolkit.model.plan import Plan
     from ci_toolkit.pipelines.observing import Observer
+    from ci_toolkit.review.spec import ReviewRules
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class OnSchedule:
     backend: Backend
     forge: Forge
     observer: Callable[[Snapshot], Observer]
+    review_rules: tuple[ReviewRules, ...] = ()
     selected: frozenset[str] | None = None
     trigger: str | None = None
     ignores_tag: bool = False
@@ -57,11 +60,14 @@ class OnSchedule:
             return self._run_trigger(snapshot, self.trigger)
         self._check_tag(snapshot)
         chosen = self._chosen(snapshot)
+        # What is wrong with the rules is said before anybody is asked.
+        Judge.of(snapshot.review, self.review_rules)
         observations = self.observer(snapshot).observe(snapshot, chosen)
         circumstances = Circumstances(
             name_fault=self.backend.name_fault,
             now_s=int(self.workshop.clock.now()),
             selected=None if self.selected is None else frozenset(chosen),
+            plugins=self.review_rules,
         )
         old_requests = frozenset(snapshot.state.pending)
         plan, draft, schedule, snapshot = self._settle(snapshot, observations, circumstances, old_requests)

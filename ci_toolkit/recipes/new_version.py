@@ -54,7 +54,7 @@ class NewVersionMaker:
                 log.warning("%s; packages with a new version stay due", text)
 
     def _made(self, announced: NewVersion, files: Mapping[str, UpstreamFile], srcinfo: SrcInfo) -> Moved:
-        pkgbuild, replaced = _with_version(Pkgbuild.parse(files["PKGBUILD"].content), announced, srcinfo.pkgver, files)
+        pkgbuild = _with_version(Pkgbuild.parse(files["PKGBUILD"].content), announced, srcinfo.pkgver, files)
         draft = {**files, "PKGBUILD": replace(files["PKGBUILD"], content=pkgbuild.to_bytes())}
         printed = self.makepkg.srcinfo(draft)
         coming = SrcInfo.parse(printed, file="what makepkg says")
@@ -74,8 +74,8 @@ class NewVersionMaker:
             revision=announced.revision,
             files=made,
             formatted=None,
+            evaluated=printed,
             link=announced.link,
-            replaced=replaced,
             review=announced.review,
         )
 
@@ -117,23 +117,18 @@ class NewVersionMaker:
         return self.downloads.sums(url, [kind], deadline=deadline)[kind]
 
 
-def _with_version(
-    pkgbuild: Pkgbuild, announced: NewVersion, old_version: str, local: Collection[str]
-) -> tuple[Pkgbuild, tuple[tuple[str, str], ...]]:
-    """PKGBUILD with the new version, release 1 and commit, and what was put in place of what."""
-    replaced = [(old_version, announced.version)]
+def _with_version(pkgbuild: Pkgbuild, announced: NewVersion, old_version: str, local: Collection[str]) -> Pkgbuild:
+    """PKGBUILD with the new version, release 1 and commit."""
     if old_version != announced.version:
         pkgbuild = pkgbuild.with_scalar("pkgver", announced.version)
-        pkgbuild = pkgbuild.with_literal_in_sources(*replaced[0], kept=local)
+        pkgbuild = pkgbuild.with_literal_in_sources(old_version, announced.version, kept=local)
     pkgbuild = pkgbuild.with_scalar("pkgrel", "1")
     old_commit = pkgbuild.literal(_COMMIT_VARIABLE)
     if announced.commit is not None and pkgbuild.is_set(_COMMIT_VARIABLE):
         pkgbuild = pkgbuild.with_scalar(_COMMIT_VARIABLE, announced.commit)
-        if old_commit:
-            replaced.append((old_commit, announced.commit))
-            if len(old_commit) >= len(announced.commit):
-                pkgbuild = pkgbuild.with_literal_in_sources(old_commit, announced.commit, kept=local)
-    return pkgbuild, tuple(pair for pair in replaced if pair[0] != pair[1])
+        if old_commit and len(old_commit) >= len(announced.commit):
+            pkgbuild = pkgbuild.with_literal_in_sources(old_commit, announced.commit, kept=local)
+    return pkgbuild
 
 
 def _with_sums(printed: bytes, sums: Mapping[str, Sequence[str]]) -> bytes:

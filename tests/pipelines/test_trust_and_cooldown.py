@@ -59,7 +59,7 @@ def test_a_minor_update_by_whoever_adopted_the_package_is_a_review_that_says_so_
     push(world, "1.1", "mallory")
     verdict = run(world)
     assert verdict["code"] == "review-opened"
-    assert verdict["why"].startswith("nobody maintained it after alice, and mallory has adopted it")
+    assert verdict["why"].startswith("critical: nobody maintained it after alice, and mallory has adopted it")
     message = world.origin.git("log", "-1", "--format=%B", "update-foo")
     assert "mallory has adopted it" in message
     assert world.state("foo")["CI_MAINTAINERS"] == "- alice"
@@ -70,7 +70,7 @@ def test_what_else_was_found_stands_behind_the_adoption(world: World) -> None:
     assert world.state("foo")["CI_MAINTAINERS"] == "-"
     push(world, "1.1", "mallory", body=MAJOR)
     why = run(world)["why"]
-    assert why.startswith("nobody maintained it, and mallory has adopted it (and ")
+    assert why.startswith("critical: nobody maintained it, and mallory has adopted it (and ")
     assert MAJOR in world.origin.git("log", "-1", "--format=%B", "update-foo")
 
 
@@ -83,7 +83,10 @@ def test_a_change_of_maintainers_is_a_review_however_long_ago_it_was(world: Worl
         run(world)
     push(world, "1.1", "mallory")
     verdict = run(world)
-    assert (verdict["code"], verdict["why"]) == ("review-opened", "its maintainers were alice and are now mallory")
+    assert (verdict["code"], verdict["why"]) == (
+        "review-opened",
+        "high: its maintainers were alice and are now mallory",
+    )
 
 
 def test_a_new_maintainer_who_is_trusted_needs_no_review_and_one_beside_him_does(world: World) -> None:
@@ -121,7 +124,7 @@ def test_merging_accepts_those_who_were_reviewed_and_nobody_who_came_after(world
     merge(world)
     push(world, "1.2", "mallory")
     verdict = run(world)
-    assert (verdict["code"], verdict["why"]) == ("review-updated", "its maintainers were bob and are now mallory")
+    assert (verdict["code"], verdict["why"]) == ("review-updated", "high: its maintainers were bob and are now mallory")
 
 
 def test_closing_the_review_accepts_nobody(world: World) -> None:
@@ -145,7 +148,7 @@ def test_a_revision_without_a_change_makes_nobody_known(world: World) -> None:
 def test_an_orphan_with_a_new_revision_is_reviewed(world: World) -> None:
     begin(world)
     push(world, "1.1", None)
-    assert run(world)["why"] == "alice no longer maintains it, nor does anybody else"
+    assert run(world)["why"] == "medium: alice no longer maintains it, nor does anybody else"
 
 
 def test_while_upstream_cannot_be_asked_nothing_is_forgotten(world: World) -> None:
@@ -181,7 +184,7 @@ def test_state_of_an_older_version_learns_who_is_there_and_reviews_who_comes_wit
     verdict = run(world)
     assert (verdict["code"], verdict["why"]) == (
         "review-opened",
-        "alice maintains it, who was not known here before",
+        "medium: alice maintains it, who was not known here before",
     )
     run(world)
     assert "CI_MAINTAINERS" not in world.state("foo")
@@ -192,7 +195,7 @@ def test_a_name_that_cannot_be_is_reviewed_and_goes_nowhere(world: World) -> Non
     push(world, "1.1", "al ice\nCI_GIT_COMMIT=0")
     verdict = run(world)
     assert verdict["code"] == "review-opened"
-    assert verdict["why"] == r"a maintainer is called 'al ice\nCI_GIT_COMMIT=0'"
+    assert verdict["why"] == r"high: a maintainer is called 'al ice\nCI_GIT_COMMIT=0'"
     assert "CI_REVIEW_MAINTAINERS" not in world.state("foo")
     assert "CI_GIT_COMMIT" not in world.state("foo")
 
@@ -281,7 +284,7 @@ def test_who_pushed_is_asked_when_the_time_is_over(world: World) -> None:
     push(world, "1.1", "mallory", when=now(world) - HOUR)
     assert run(world)["code"] == "held-back"
     world.clock.offset_s += 48 * HOUR
-    assert run(world)["why"] == "its maintainers were alice and are now mallory"
+    assert run(world)["why"] == "high: its maintainers were alice and are now mallory"
 
 
 def test_without_a_cool_down_nothing_waits_and_other_sources_never_do(world: World) -> None:

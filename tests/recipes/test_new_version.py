@@ -203,13 +203,9 @@ def test_without_makepkg_it_is_said_and_the_package_stays_due(
     assert start.run("on-schedule", "--json").codes() == {"demo": "applied"}
 
 
-def test_the_same_package_from_elsewhere_would_be_reviewed(start: World) -> None:
-    """Only what the toolkit itself put in place is harmless: the owner's other edits upstream are not."""
-    commit = release(start)
-    text = start.origin.tree("main")["demo/PKGBUILD"].decode()
+def test_a_srcinfo_that_was_wrong_is_put_right_with_the_new_version(start: World) -> None:
+    release(start)
     start.push({"demo/.SRCINFO": start.origin.tree("main")["demo/.SRCINFO"].decode().replace("A sample", "Old text")})
     start.origin.tag("scheduled", "main")
-    result = start.run("on-schedule", "--json")
-    assert result.codes() == {"demo": "review-opened"}
-    assert "pkgdesc" in result.verdicts()["demo"]["why"]
-    assert commit not in text
+    assert start.run("on-schedule", "--json").codes() == {"demo": "applied"}
+    assert "pkgdesc = A sample" in start.origin.tree("main")["demo/.SRCINFO"].decode()
