@@ -134,6 +134,8 @@ def _facts(subject: ReviewSubject, width: int) -> Iterator[_Line]:
         yield from _labelled("maintainer", _maintainers(subject), width, urgent=subject.maintainers_changed)
     if subject.revision:
         yield from _labelled("revision", _name(subject.revision), width)
+    if subject.branch:
+        yield from _labelled("branch", f"{subject.branch} → {subject.target or 'the default branch'}", width)
     for label, url in upstream_links(subject):
         if label in ("this commit", "compare", "compare the sources"):
             # An address is of use in one piece only.

@@ -464,6 +464,7 @@ def test_the_open_review_of_a_package(world: World) -> None:
     assert result.status == REVIEW, result.stderr
     assert "foo 1.0-1 → 1.1-1" in result.stdout
     assert f"revision    {commit}" in result.stdout
+    assert "branch      update-foo → main\n" in result.stdout
     assert "curl" in result.stdout
     assert world.origin.refs() == refs
 
