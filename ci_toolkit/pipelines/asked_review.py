@@ -11,15 +11,13 @@ from ci_toolkit.effects.remote_heads import RemoteHeads
 from ci_toolkit.effects.upstream_cache import UpstreamCache
 from ci_toolkit.effects.web import Web, WebManners
 from ci_toolkit.errors import ConfigError
-from ci_toolkit.formats.git_objects import decode_commit
 from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.finding import Assessment
-from ci_toolkit.model.names import Pkgbase, nearest, review_branch
-from ci_toolkit.model.observation import UpstreamFile
+from ci_toolkit.model.names import Pkgbase, nearest
 from ci_toolkit.model.review_settings import ReviewSettings
 from ci_toolkit.model.settings import SETTINGS_PATH, Settings, parse_settings
-from ci_toolkit.pipelines.commit_messages import REVISION_TRAILER
-from ci_toolkit.pipelines.sides import NOTHING, Side, read_commit_side, refusal
+from ci_toolkit.pipelines.open_reviews import our_side, subject_of_branch
+from ci_toolkit.pipelines.sides import NOTHING, Side, refusal
 from ci_toolkit.review.assessing import Judge
 from ci_toolkit.review.facts import Facts, facts_of
 from ci_toolkit.review.links import source_comparison
@@ -32,9 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ci_toolkit.effects.clock import Clock
-    from ci_toolkit.effects.git_repository import Repository
     from ci_toolkit.effects.process import Processes
-    from ci_toolkit.model.package import Package, Snapshot
+    from ci_toolkit.model.package import Package
     from ci_toolkit.pipelines.workshop import Workshop
     from ci_toolkit.review.spec import ReviewRules
 
@@ -106,7 +103,8 @@ def review_of_package(
     judge = Judge.of(snapshot.review, plugins)
     package = snapshot.packages.get(pkgbase)
     if package is not None and pkgbase in snapshot.reviews and pkgbase not in snapshot.merged_reviews:
-        return open_review(package, snapshot, workshop.repository, judge)
+        record, state = snapshot.reviews[pkgbase], snapshot.state.package(pkgbase)
+        return subject_of_branch(package, record, state, snapshot, workshop.repository, judge)
     tools = access.tools(snapshot.settings)
     if package is None:
         try:
@@ -118,43 +116,9 @@ def review_of_package(
         hint = "ci-toolkit review OLD NEW compares any two folders or commits"
         source = package.config.source or "nowhere"
         raise ConfigError(f"has no open review, and its updates come from {source}", package=name, hint=hint)
-    ours = _ours(package, snapshot, workshop.repository)
+    ours = our_side(package, snapshot, workshop.repository)
     old = replace(ours, revision=snapshot.state.package(pkgbase).upstream_revision)
     return _from_aur(name, old, package, tools, judge)
-
-
-def open_review(package: Package, snapshot: Snapshot, repository: Repository, judge: Judge) -> ReviewSubject:
-    """The review branch, whose commit is here, against the default branch."""
-    head = snapshot.reviews[package.pkgbase].head
-    new = read_commit_side(repository, head, package.pkgbase)
-    old = _ours(package, snapshot, repository)
-    subject = review_of_sides(old, new, judge, allowed=package.config.allow_patterns)
-    commit = repository.read_objects([head])[head]
-    message = decode_commit(commit[1]).message if commit else ""
-    return replace(
-        subject,
-        pkgbase=package.pkgbase,
-        revision=_trailer(message) or head,
-        old_revision=snapshot.state.package(package.pkgbase).upstream_revision,
-        upstream=package.config.source,
-        branch=review_branch(package.pkgbase),
-        target=snapshot.branch,
-        content=snapshot.reviews[package.pkgbase].content,
-    )
-
-
-def _trailer(message: str) -> str | None:
-    """The upstream revision that the toolkit noted in its commit."""
-    lines = [line for line in message.split("\n") if line.startswith(f"{REVISION_TRAILER}: ")]
-    return lines[-1].partition(": ")[2] if lines else None
-
-
-def _ours(package: Package, snapshot: Snapshot, repository: Repository) -> Side:
-    """The package as the default branch has it."""
-    files = package.upstream_files()
-    blobs = repository.read_blobs(file.oid for file in files.values())
-    held = {path: UpstreamFile(mode=file.mode, content=blobs[file.oid]) for path, file in files.items()}
-    return Side(files=held, name=package.pkgbase, revision=snapshot.heads.main)
 
 
 def _from_aur(name: str, old: Side, package: Package | None, tools: AurTools, judge: Judge) -> ReviewSubject:

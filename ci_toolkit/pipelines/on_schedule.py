@@ -74,7 +74,7 @@ class OnSchedule:
         outcome = self._outcome(snapshot, plan, draft, schedule)
         if self.dry_run:
             return outcome
-        show = Show(forge=self.forge, workshop=self.workshop, snapshot=snapshot)
+        show = self._show(snapshot)
         shown = show.reviews(plan, draft)
         # None where the branch says that already: no need to read it again.
         memory = None if shown.memory == draft.state.forge else shown.memory
@@ -97,6 +97,10 @@ class OnSchedule:
             f"tag scheduled is {where}, and {snapshot.branch} at {snapshot.heads.main[:10]}: on-commit is missing",
             hint="run ci-toolkit on-commit, or set SKIP_ON_COMMIT_CHECK=true",
         )
+
+    def _show(self, snapshot: Snapshot) -> Show:
+        judge = Judge.of(snapshot.review, self.review_rules)
+        return Show(forge=self.forge, workshop=self.workshop, snapshot=snapshot, judge=judge)
 
     def _chosen(self, snapshot: Snapshot) -> tuple[Pkgbase, ...]:
         if self.selected is None:
@@ -121,7 +125,7 @@ class OnSchedule:
         problems: tuple[str, ...] = ()
         if not self.dry_run:
             said = hand_over(self.backend, schedule, self.workshop, snapshot)
-            show = Show(forge=self.forge, workshop=self.workshop, snapshot=snapshot)
+            show = self._show(snapshot)
             problems = show.end(snapshot.heads.main, snapshot.state, schedule, snapshot.state.forge)
         return Outcome(
             pipeline="on-schedule",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from ci_toolkit.deciding.content import content_of
@@ -15,7 +14,7 @@ from ci_toolkit.formats.verdicts import parse_verdicts
 from ci_toolkit.model.finding import Severity
 from ci_toolkit.model.names import review_branch
 from ci_toolkit.model.verdict import Code, Weight
-from ci_toolkit.pipelines.review_text import ReviewTexts
+from ci_toolkit.pipelines.open_reviews import OpenReview
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
     from ci_toolkit.formats.state import RepositoryState, ReviewRecord
     from ci_toolkit.model.names import Oid, Pkgbase
     from ci_toolkit.model.package import Snapshot
-    from ci_toolkit.model.plan import Plan
+    from ci_toolkit.model.plan import Change, Plan
     from ci_toolkit.pipelines.drafting import Draft
     from ci_toolkit.pipelines.workshop import Workshop
+    from ci_toolkit.review.assessing import Judge
     from ci_toolkit.scheduling.schedule import Schedule
 
 STATUS_CONTEXT = "ci-toolkit/schedule"
@@ -43,11 +43,13 @@ class Show:
     forge: Forge
     workshop: Workshop
     snapshot: Snapshot
+    judge: Judge
 
     def reviews(self, plan: Plan, draft: Draft) -> ForgeReport:
         """Show every pending review, those too whose branch was pushed by an earlier run, which may have died since."""
+        changes = {change.pkgbase: change for change in plan.reviewed}
         wanted = [
-            self._wanted(record, draft, pushed=pkgbase in draft.reviews)
+            self._wanted(record, draft, changes.get(pkgbase))
             for pkgbase, record in draft.state.reviews.items()
             if pkgbase in draft.reviews or self._waits(pkgbase, record)
         ]
@@ -94,21 +96,29 @@ class Show:
             memory=memory,
         )
 
-    def _wanted(self, record: ReviewRecord, draft: Draft, *, pushed: bool) -> WantedReview | None:
+    def _wanted(self, record: ReviewRecord, draft: Draft, change: Change | None) -> WantedReview | None:
         """A review branch as a review; None for a branch that does not have the package."""
         if record.content is None:
             return None
-        texts = ReviewTexts(workshop=self.workshop, record=record)
+        review = OpenReview(
+            workshop=self.workshop,
+            snapshot=self.snapshot,
+            judge=self.judge,
+            record=record,
+            state=draft.state.package(record.pkgbase),
+            change=change,
+        )
+        severity = change.assessment.severity if change else _severity(record, draft.state.forge.get(record.pkgbase))
         return WantedReview(
             pkgbase=record.pkgbase,
             branch=review_branch(record.pkgbase),
             target=self.snapshot.branch,
             head=record.head,
             content=record.content,
-            severity=_severity(record, draft.state.forge.get(record.pkgbase)),
-            pushed=pushed,
-            describe=texts.describe,
-            since=partial(ReviewTexts.since, texts),
+            severity=severity,
+            pushed=change is not None,
+            describe=review.describe,
+            since=review.since,
             by_people=record.author == "person",
         )
 
