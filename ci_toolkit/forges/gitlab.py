@@ -28,7 +28,7 @@ class GitlabForge(ServiceForge):
     @contextmanager
     def connect(self, tools: ForgeTools) -> Iterator[ReviewClient]:
         """The project's client; nothing is asked yet."""
-        # It takes a fifth of a second to load, which only those pay who use it.
+        # It takes its time to load, which only those pay who use it.
         import gitlab  # noqa: PLC0415
 
         from ci_toolkit.forges.gitlab_client import GitlabClient  # noqa: PLC0415

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import ForgeError, GitError, ToolkitError
 from ci_toolkit.forges.client import ReviewText
+from ci_toolkit.forges.marker import parse_marker
 from ci_toolkit.formats.git_objects import decode_commit
 from ci_toolkit.formats.state import ORPHANED
 from ci_toolkit.model.finding import Assessment
@@ -52,8 +53,12 @@ class OpenReview:
 
     def since(self, shown: ForgeReview) -> str:
         """A remark on what is different from what a review showed."""
-        text = since(shown.body, self.subject)
-        return f"{text}\n\nAn approval of what was here before does not count for this."
+        marker = parse_marker(shown.body)
+        before = f"from {marker.head[:10]} " if marker else ""
+        return (
+            f"{since(shown.body, self.subject)}\n\nThe branch went {before}to {self.record.head[:10]}; "
+            "an approval of what was here before does not count for this."
+        )
 
     @cached_property
     def subject(self) -> ReviewSubject:

@@ -69,18 +69,22 @@ def test_a_review_is_opened_updated_in_place_and_closed_when_it_is_obsolete(show
     first = shown.run()
     assert first.status == 0, first.stdout + first.stderr
     [one] = shown.service.merge_requests
-    assert (one.source, one.target, one.title, one.state) == ("update-foo", "main", "chore(update): foo", "opened")
-    assert "1.0-1 -> 1.1-1" in one.description
+    assert (one.source, one.target, one.state) == ("update-foo", "main", "opened")
+    assert one.title.startswith("chore(update): foo 1.0-1 → 1.1-1 – critical: ")
+    assert "`1.0-1` to `1.1-1`" in one.description
     assert one.labels == ["ci", "human-review", "update"]
     assert f"review foo: opened {shown.service.url}" in first.stdout
-    assert b"foo 1 open high " in shown.world.origin.tree("state")[".forge"]
+    assert b"foo 1 open critical " in shown.world.origin.tree("state")[".forge"]
 
+    before = shown.world.origin.head("update-foo") or ""
     shown.publish("1.2")
     assert shown.run().status == 0
     assert [merge_request.iid for merge_request in shown.service.merge_requests] == [1]
-    assert "1.0-1 -> 1.2-1" in one.description
+    assert "`1.0-1` to `1.2-1`" in one.description
     assert len(one.notes) == 1
-    assert "`1.0-1 -> 1.2-1`" in one.notes[0]
+    assert "**Now** `1.2-1`" in one.notes[0]
+    after = shown.world.origin.head("update-foo") or ""
+    assert f"from {before[:10]} to {after[:10]}" in one.notes[0]
 
     shown.publish("1.3", body=FOO.body)
     assert shown.run().status == 0
@@ -142,7 +146,7 @@ def test_a_run_that_died_between_push_and_forge_is_completed_by_a_fresh_clone(sh
     shutil.rmtree(shown.world.folder / "home", ignore_errors=True)
     assert shown.run().status == 0
     [one] = shown.service.merge_requests
-    assert "1.0-1 -> 1.1-1" in one.description
+    assert "`1.0-1` to `1.1-1`" in one.description
 
 
 @pytest.mark.parametrize("request_number", [1, 2, 3])
@@ -160,7 +164,7 @@ def test_a_run_that_is_killed_while_it_talks_to_the_forge_leaves_one_review(show
     result = shown.run("--json")
     assert result.status == 0
     [one] = shown.service.merge_requests
-    assert (one.state, "1.0-1 -> 1.1-1" in one.description) == ("opened", True)
+    assert (one.state, "`1.0-1` to `1.1-1`" in one.description) == ("opened", True)
     assert result.builds() == ["bar"], "the hand-over was due, too"
 
 
@@ -195,6 +199,13 @@ def test_a_hand_over_that_fails_marks_it_as_failed(shown: Shown) -> None:
     assert result.status == 13, result.stdout + result.stderr
     [(commit, _, state, _)] = shown.service.statuses
     assert (commit, state) == (shown.world.origin.head("main"), "failed")
+
+
+def test_a_schedule_by_trigger_is_marked_too(shown: Shown) -> None:
+    shown.world.push({"bar/.CI/config": "CI_PKGBUILD_SOURCE=aur\nCI_ON_TRIGGER=nightly\n"}, "chore: nightly")
+    shown.world.clone()
+    assert shown.run(TRIGGER="nightly").status == 0
+    assert [mark[2:] for mark in shown.service.statuses] == [("success", "1 build handed over")]
 
 
 def test_the_dashboard_is_kept_where_it_is_wanted(world: World, service: GitlabService) -> None:
@@ -238,6 +249,7 @@ def test_a_branch_of_people_is_not_shown(shown: Shown) -> None:
 
 
 def test_a_limited_run_opens_no_review_for_a_branch_that_proposes_nothing(shown: Shown) -> None:
+    shown.world.origin.git("update-ref", "refs/heads/update-bar", "refs/heads/main")
     shown.world.origin.commit({"other": "1\n"}, "chore(update): bar", branch="update-bar", author=BOT)
     shown.publish("1.1")
     assert shown.run(CI_TEST_PACKAGES="foo").status == 0
