@@ -6,12 +6,14 @@ import re
 from typing import TYPE_CHECKING, Never
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 # What `gh` reads, in its order: the first is set by a person, the second by a CI service, too.
 GITHUB_VARIABLES = ("GH_TOKEN", "GITHUB_TOKEN")
 # ACCESS_TOKEN is what pushes, too: the one that users of the bash template have set.
 GITLAB_VARIABLES = ("ACCESS_TOKEN", "GITLAB_TOKEN")
+GITHUB_FORGE_VARIABLES = (*GITHUB_VARIABLES, "ACCESS_TOKEN")
+GITEA_FORGE_VARIABLES = ("GITEA_TOKEN", "FORGEJO_TOKEN", "ACCESS_TOKEN")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,1024}")  # RFC 6750's b64token
 
 
@@ -32,22 +34,23 @@ class Token:
     def __reduce__(self) -> Never:
         raise TypeError("tokens are not written anywhere")
 
-    def header(self) -> dict[str, str]:
+    def header(self, scheme: str = "bearer") -> dict[str, str]:
         """The one header it goes into."""
-        return {"Authorization": f"bearer {self._text}"}
+        return {"Authorization": f"{scheme} {self._text}"}
 
     def private_header(self) -> dict[str, str]:
         """The header that GitLab takes tokens in."""
         return {"PRIVATE-TOKEN": self._text}
 
     def hidden_in(self, text: str) -> str:
-        """`text`, in which the token does not stand any more; for what a service answers."""
+        """`text` without the token: services and proxies may send back what they were sent."""
         return text.replace(self._text, "[hidden]")
 
 
-def first_token(environ: Mapping[str, str], names: Sequence[str]) -> Token | None:
-    """The token in the first of these variables that is set; ValueError, without the text, if it can be none."""
-    text = next(filter(None, (environ.get(name, "").strip() for name in names)), None)
+def first_token(environ: Mapping[str, str], names: Iterable[str]) -> Token | None:
+    """The token in the first of these variables that is set, None without one; ValueError, without the text."""
+    texts = (environ.get(name, "").strip() for name in names)
+    text = next(filter(None, texts), None)
     return Token(text) if text else None
 
 
