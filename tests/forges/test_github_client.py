@@ -1,21 +1,22 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ci_toolkit.effects.token import Token
-from ci_toolkit.errors import ConfigError, ForgeError
-from ci_toolkit.forges.client import CommitStatus, ForgeReview, ReviewOptions, ReviewText
+from ci_toolkit.errors import ConfigError
+from ci_toolkit.forges.client import CommitStatus, ReviewOptions, ReviewText
 from ci_toolkit.forges.github_client import GithubReviews
 from ci_toolkit.model.names import Oid
+from tests.support.github_description import github_description
 from tests.support.github_service import REPOSITORY, GithubService, Issue
 from tests.support.http_service import JSON, FakeClock
+from tests.support.refusals import refused, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from ci_toolkit.forges.client import ReviewClient
 
@@ -28,6 +29,7 @@ PULLS = f".*/repos/{REPOSITORY}/pulls"
 
 @pytest.fixture(params=["", "/api/v3"], ids=["public", "self-hosted"])
 def github(request: pytest.FixtureRequest) -> Iterator[GithubService]:
+    github_description()  # when it is not installed, that is what to say
     with GithubService(CANARY, prefix=request.param) as service:
         yield service
         assert service.faults_of_requests() == []
@@ -50,23 +52,6 @@ def _no_secret_in_logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     yield
     assert CANARY not in caplog.text
     assert [one for one in caplog.records if CANARY in repr(one.__dict__)] == []
-
-
-def refused(call: Callable[[], object]) -> ForgeError:
-    """The error of a call, which tells nobody the token."""
-    with pytest.raises(ForgeError) as caught:
-        call()
-    error: BaseException | None = caught.value
-    assert CANARY not in "".join(traceback.format_exception(caught.value))
-    while error is not None:
-        assert CANARY not in f"{error} {error!r} {error.args} {vars(error)}"
-        error = error.__cause__ or error.__context__
-    return caught.value
-
-
-def shown(number: int, branch: str = "update-paru", **what: Any) -> ForgeReview:
-    values = {"url": "", "target": "main", "status": "open", "title": "", "body": ""} | what
-    return ForgeReview(number=number, branch=branch, **values)
 
 
 def test_it_is_a_review_client(client: GithubReviews) -> None:
@@ -166,7 +151,7 @@ def test_what_was_not_made_is_looked_for_and_not_asked_for_twice(
     github: GithubService, client: GithubReviews, clock: FakeClock
 ) -> None:
     github.fail(f"POST {PULLS}", 502)
-    error = refused(lambda: client.create_review("update-paru", "main", TEXT, PLAIN))
+    error = refused(CANARY, lambda: client.create_review("update-paru", "main", TEXT, PLAIN))
     assert str(error) == "opening a review for update-paru: 127.0.0.1 answers 502"
     assert (len(github.asked(f"POST {PULLS}")), len(github.asked(f"GET {PULLS}"))) == (1, 3)
     assert clock.sleeps == [1.0, 3.0]
@@ -201,7 +186,7 @@ def test_what_may_not_be_reopened_stays_closed(github: GithubService, client: Gi
     github.pull("update-paru", state="closed", may_reopen=False)
     assert not client.reopen_review(shown(1))
     github.fail("PATCH .*", 403, {"message": "Must have push access"})
-    assert "reopening #1" in str(refused(lambda: client.reopen_review(shown(1))))
+    assert "reopening #1" in str(refused(CANARY, lambda: client.reopen_review(shown(1))))
 
 
 @pytest.mark.parametrize(
@@ -219,7 +204,7 @@ def test_merging_waits_for_the_checks(
 
 def test_a_branch_that_has_moved_is_not_merged(github: GithubService, client: GithubReviews) -> None:
     pull = github.pull("update-paru", head="b" * 40)
-    error = refused(lambda: client.merge_when_green(shown(1), HEAD))
+    error = refused(CANARY, lambda: client.merge_when_green(shown(1), HEAD))
     assert f"its branch is at {'b' * 40}, not at {HEAD}" in str(error)
     assert (pull.auto_merge, pull.merged) == (None, False)
 
@@ -227,7 +212,7 @@ def test_a_branch_that_has_moved_is_not_merged(github: GithubService, client: Gi
 def test_a_project_without_auto_merge_says_where_it_is_allowed(github: GithubService, client: GithubReviews) -> None:
     github.pull("update-paru")
     github.allows_auto_merge = False
-    assert "Settings, General" in str(refused(lambda: client.merge_when_green(shown(1), HEAD)))
+    assert "Settings, General" in str(refused(CANARY, lambda: client.merge_when_green(shown(1), HEAD)))
 
 
 def test_what_has_passed_already_is_merged_at_once(github: GithubService, client: GithubReviews) -> None:
@@ -245,7 +230,7 @@ def test_what_no_check_holds_back_is_not_merged_untested(
     pull = github.pull("update-paru")
     github.is_clean, github.checks = True, checks
     assert "require the pipeline's check in a rule for main" in str(
-        refused(lambda: client.merge_when_green(shown(1), HEAD))
+        refused(CANARY, lambda: client.merge_when_green(shown(1), HEAD))
     )
     assert not pull.merged
 
@@ -314,7 +299,7 @@ def test_a_short_limit_is_waited_for(
 def test_a_limit_far_away_is_said(github: GithubService, client: GithubReviews, clock: FakeClock) -> None:
     headers = {**JSON, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1800003600"}
     github.fail("GET .*", 403, {"message": "API rate limit exceeded for user ID 1."}, headers=headers)
-    error = refused(client.open_reviews)
+    error = refused(CANARY, client.open_reviews)
     assert str(error) == (
         "listing open reviews: 127.0.0.1 takes no more requests until 2027-01-15 09:00:01 UTC"
         " (the next run goes on after that)"
@@ -326,7 +311,7 @@ def test_a_limit_without_an_end_is_waited_for_within_bounds(
     github: GithubService, client: GithubReviews, clock: FakeClock
 ) -> None:
     github.fail("GET .*", 429, {"message": "slow down"})
-    assert "takes no more requests until" in str(refused(client.open_reviews))
+    assert "takes no more requests until" in str(refused(CANARY, client.open_reviews))
     assert clock.sleeps == [60.0, 60.0]
 
 
@@ -334,7 +319,9 @@ def test_a_limit_of_graphql_is_one_too(github: GithubService, client: GithubRevi
     value = {"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}
     headers = {**JSON, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1800003600"}
     github.fail("POST .*/graphql", 200, value, headers=headers)
-    assert "takes no more requests until 2027-01-15 09:00:01 UTC" in str(refused(lambda: client.find_issue("x")))
+    assert "takes no more requests until 2027-01-15 09:00:01 UTC" in str(
+        refused(CANARY, lambda: client.find_issue("x"))
+    )
 
 
 CASES: dict[str, tuple[int, str, dict[str, str], str]] = {
@@ -358,7 +345,7 @@ def test_a_refusal_says_what_is_missing(
     github: GithubService, client: GithubReviews, status: int, said: str, headers: dict[str, str], hint: str
 ) -> None:
     github.fail(f"POST {PULLS}", status, {"message": f"{said}\x1b[0m {CANARY}"}, headers={**JSON, **headers})
-    error = refused(lambda: client.create_review("update-paru", "main", TEXT, PLAIN))
+    error = refused(CANARY, lambda: client.create_review("update-paru", "main", TEXT, PLAIN))
     assert f"opening a review for update-paru: 127.0.0.1 answers {status}: {said} [0m [hidden]" in str(error)
     assert hint in str(error)
     assert len(github.requests) == 1
@@ -400,24 +387,24 @@ def test_nonsense_is_an_error_that_says_so(
     if not said:  # an empty page has no next one, whatever is said
         assert client.open_reviews() == ()
         return
-    assert said in str(refused(client.open_reviews))
+    assert said in str(refused(CANARY, client.open_reviews))
 
 
 def test_pages_do_not_lead_to_another_host(github: GithubService, client: GithubReviews) -> None:
     github.pull("update-paru")
     page = github.answer(github.requests[0]).value if client.open_reviews() else None
     github.fail("GET .*", 200, page, headers={**JSON, "Link": '<http://127.0.0.2:9/repos>; rel="next"'})
-    assert "something else than its API" in str(refused(client.open_reviews))
+    assert "something else than its API" in str(refused(CANARY, client.open_reviews))
 
 
 def test_an_answer_without_end_is_cut_off(github: GithubService, client: GithubReviews) -> None:
     github.fail("GET .*", 200, b'["' + b"x" * (33 << 20) + b'"]')
-    assert "answers with more than 33,554,432 bytes" in str(refused(client.open_reviews))
+    assert "answers with more than 33,554,432 bytes" in str(refused(CANARY, client.open_reviews))
 
 
 def test_silence_is_not_waited_for_for_long(github: GithubService, client: GithubReviews) -> None:
     github.fail("GET .*", hang_s=5)
-    assert "no answer in time" in str(refused(client.open_reviews))
+    assert "no answer in time" in str(refused(CANARY, client.open_reviews))
     assert len(github.requests) == 3
 
 

@@ -1,0 +1,231 @@
+"""Gitea on a loopback socket, as far as it is asked. Shapes and statuses: docs.gitea.com/api v1.22 and its routers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.support.http_service import HttpService, Reply, Request, paged, routes
+
+REPOSITORY = "owner/packages"
+_MINE = 1
+
+
+@dataclass
+class Pull:
+    """A pull request; `repository_id` is that of its branch, -1 when it is gone."""
+
+    number: int
+    branch: str
+    target: str = "main"
+    title: str = "title"
+    body: str = "body"
+    state: str = "open"
+    merged: bool = False
+    head: str = "a" * 40
+    repository_id: int = _MINE
+    branch_is_gone: bool = False
+    labels: list[int] = field(default_factory=list)
+    assignees: list[str] = field(default_factory=list)
+    reviewers: list[str] = field(default_factory=list)
+    teams: list[str] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
+    scheduled: str | None = None
+
+
+@dataclass
+class Issue:
+    """An issue."""
+
+    number: int
+    author: str
+    title: str
+    body: str
+    state: str = "open"
+    labels: list[int] = field(default_factory=list)
+
+
+class GiteaService(HttpService):
+    """One repository; `page_size` is the most that an installation gives."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__()
+        self.token = token
+        self.pulls: list[Pull] = []
+        self.issues: list[Issue] = []
+        self.labels: dict[str, int] = {"old": 1}
+        self.statuses: list[tuple[str, dict[str, Any]]] = []
+        self.page_size = 50
+        self.tells_total = True
+        self.requires_checks = True
+        self.checks = "pending"
+        self.style: str | None = "merge"
+
+    def pull(self, branch: str, **what: Any) -> Pull:
+        """Add a pull request."""
+        self.pulls.append(Pull(1 + len(self.pulls) + len(self.issues), branch, **what))
+        return self.pulls[-1]
+
+    def answer(self, request: Request) -> Reply:
+        if request.headers.get("Authorization") != f"token {self.token}":
+            return Reply(401, {"message": "invalid username, password or token", "url": f"{self.url}/api/swagger"})
+        here = f"/api/v1/repos/{REPOSITORY}"
+        return routes(
+            {
+                "GET /api/v1/user": lambda _: Reply(200, {"id": 2, "login": "Bot"}),
+                f"GET {here}": lambda _: Reply(
+                    200, {"id": _MINE, "full_name": REPOSITORY, "default_merge_style": self.style}
+                ),
+                f"GET {here}/pulls": self._list_pulls,
+                f"POST {here}/pulls": self._create_pull,
+                f"GET {here}/pulls/([0-9]+)": lambda _, number: Reply(200, self._shown(self._find(number))),
+                f"PATCH {here}/pulls/([0-9]+)": self._edit_pull,
+                f"POST {here}/pulls/([0-9]+)/merge": self._merge,
+                f"POST {here}/pulls/([0-9]+)/requested_reviewers": self._ask_reviewers,
+                f"GET {here}/branches/(.+)": lambda _, name: Reply(
+                    200, {"name": name, "enable_status_check": self.requires_checks}
+                ),
+                f"GET {here}/commits/([0-9a-f]+)/status": lambda _, sha: Reply(
+                    200, {"sha": sha, "state": self.checks, "statuses": []}
+                ),
+                f"POST {here}/statuses/([0-9a-f]+)": self._set_status,
+                f"GET {here}/labels": self._list_labels,
+                f"POST {here}/labels": self._create_label,
+                f"GET {here}/issues": self._list_issues,
+                f"POST {here}/issues": self._create_issue,
+                f"PATCH {here}/issues/([0-9]+)": self._edit_issue,
+                f"POST {here}/issues/([0-9]+)/comments": self._comment,
+                f"POST {here}/issues/([0-9]+)/labels": self._label,
+            },
+            request,
+        )
+
+    def _page(self, rows: list[Any], request: Request) -> Reply:
+        page, following = paged(rows, request, self.url, size_key="limit", most=self.page_size)
+        headers = {"X-Total-Count": str(len(rows))} if self.tells_total else {}
+        if following:
+            headers["Link"] = f'<{following}>; rel="next"'
+        return Reply(200, page, headers)
+
+    def _list_pulls(self, request: Request) -> Reply:
+        wanted = request.query.get("state", "open")
+        rows = [self._shown(one) for one in reversed(self.pulls) if wanted in ("all", one.state)]
+        return self._page(rows, request)
+
+    def _create_pull(self, request: Request) -> Reply:
+        wanted = request.body
+        if any((one.branch, one.target, one.state) == (wanted["head"], wanted["base"], "open") for one in self.pulls):
+            return Reply(409, {"message": "pull request already exists for these targets [id: 1, issue_id: 1]"})
+        pull = self.pull(wanted["head"], target=wanted["base"], title=wanted["title"], body=wanted["body"])
+        return Reply(201, self._shown(pull))
+
+    def _edit_pull(self, request: Request, number: str) -> Reply:
+        pull = self._find(number)
+        if pull.merged and "state" in request.body:
+            return Reply(412, {"message": "cannot change state of this pull request, it was already merged"})
+        for name, value in request.body.items():
+            setattr(pull, name, value)
+        return Reply(201, self._shown(pull))
+
+    def _merge(self, request: Request, number: str) -> Reply:
+        pull = self._find(number)
+        if pull.scheduled:
+            return Reply(409, {"message": "The auto merge is already scheduled"})
+        if self.requires_checks and self.checks != "success":
+            pull.scheduled = request.body["Do"]
+            return Reply(201)
+        if request.body["head_commit_id"] != pull.head:
+            return Reply(409, {"message": "head out of date"})
+        pull.state, pull.merged = "closed", True
+        return Reply(200)
+
+    def _ask_reviewers(self, request: Request, number: str) -> Reply:
+        pull = self._find(number)
+        pull.reviewers += request.body["reviewers"]
+        pull.teams += request.body["team_reviewers"]
+        return Reply(201, [])
+
+    def _set_status(self, request: Request, commit: str) -> Reply:
+        self.statuses.append((commit, request.body))
+        return Reply(201, {"id": 1, "status": request.body["state"]})
+
+    def _list_labels(self, request: Request) -> Reply:
+        return self._page(
+            [{"id": number, "name": name, "color": "ff0000"} for name, number in self.labels.items()], request
+        )
+
+    def _create_label(self, request: Request) -> Reply:
+        self.labels[request.body["name"]] = 1 + len(self.labels)
+        return Reply(201, {"id": len(self.labels), "name": request.body["name"], "color": request.body["color"]})
+
+    def _list_issues(self, request: Request) -> Reply:
+        author = request.query["created_by"]
+        rows = [self._shown_issue(one) for one in reversed(self.issues) if author.lower() == one.author.lower()]
+        return self._page(rows, request)
+
+    def _create_issue(self, request: Request) -> Reply:
+        wanted = request.body
+        issue = Issue(
+            1 + len(self.pulls) + len(self.issues), "Bot", wanted["title"], wanted["body"], labels=wanted["labels"]
+        )
+        self.issues.append(issue)
+        return Reply(201, self._shown_issue(issue))
+
+    def _edit_issue(self, request: Request, number: str) -> Reply:
+        everything: list[Issue | Pull] = [*self.issues, *self.pulls]
+        one = next(one for one in everything if one.number == int(number))
+        for name, value in request.body.items():
+            setattr(one, name, value)
+        return Reply(201, self._shown_issue(one) if isinstance(one, Issue) else {})
+
+    def _comment(self, request: Request, number: str) -> Reply:
+        self._find(number).comments.append(request.body["body"])
+        return Reply(201, {"id": 1, "body": request.body["body"]})
+
+    def _label(self, request: Request, number: str) -> Reply:
+        self._find(number).labels += request.body["labels"]
+        return Reply(200, [])
+
+    def _find(self, number: str) -> Pull:
+        return next(one for one in self.pulls if one.number == int(number))
+
+    def _shown(self, pull: Pull) -> dict[str, Any]:
+        ref = f"refs/pull/{pull.number}/head" if pull.branch_is_gone else pull.branch
+        head_repo = None if pull.repository_id < 0 else {"id": pull.repository_id, "full_name": REPOSITORY}
+        return {
+            "id": 100 + pull.number,
+            "number": pull.number,
+            "html_url": f"{self.url}/{REPOSITORY}/pulls/{pull.number}",
+            "state": pull.state,
+            "merged": pull.merged,
+            "merged_at": "2026-01-01T00:00:00Z" if pull.merged else None,
+            "title": pull.title,
+            "body": pull.body,
+            "draft": pull.title.startswith(("WIP:", "[WIP]")),
+            "head": {
+                "label": pull.branch,
+                "ref": ref,
+                "sha": pull.head,
+                "repo_id": pull.repository_id,
+                "repo": head_repo,
+            },
+            "base": {
+                "label": pull.target,
+                "ref": pull.target,
+                "sha": "b" * 40,
+                "repo_id": _MINE,
+                "repo": {"id": _MINE},
+            },
+        }
+
+    def _shown_issue(self, issue: Issue) -> dict[str, Any]:
+        return {
+            "id": 200 + issue.number,
+            "number": issue.number,
+            "html_url": f"{self.url}/{REPOSITORY}/issues/{issue.number}",
+            "state": issue.state,
+            "title": issue.title,
+            "body": issue.body,
+            "user": {"id": 2, "login": issue.author},
+            "pull_request": None,
+        }
