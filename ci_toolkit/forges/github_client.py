@@ -36,7 +36,7 @@ from ci_toolkit.forges.github_hints import (
     STATUSES_WRITE,
     github_hint,
 )
-from ci_toolkit.forges.github_library import github_requester
+from ci_toolkit.forges.github_library import github_requester, list_pulls
 from ci_toolkit.model.names import Oid, is_oid
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class GithubReviews:
     def open_reviews(self) -> tuple[ForgeReview, ...]:
         """All open ones whose branch lies in the project itself, by one paged listing."""
         with self._asking("listing open reviews", PULLS_READ):
-            pulls = self._repository.get_pulls(state="open", sort="created", direction="asc")
+            pulls = list_pulls(self._repository, state="open", sort="created", direction="asc")
             # Pages move when something is closed meanwhile, so one may come twice.
             return tuple({pull.number: _review(pull) for pull in pulls if _is_own(pull)}.values())
 
@@ -206,7 +206,7 @@ class GithubReviews:
     def _reviews_of(self, branch: str, state: str) -> Iterator[ForgeReview]:
         """Those of one branch, newest first."""
         head = f"{self._owner}:{branch}"
-        pulls = self._repository.get_pulls(state=state, head=head, sort="created", direction="desc")
+        pulls = list_pulls(self._repository, state=state, head=head, sort="created", direction="desc")
         # GitHub leaves out a filter that it cannot read, and forks may lie in the same organisation.
         return (_review(pull) for pull in pulls if _is_own(pull) and pull.head.ref == branch)
 
