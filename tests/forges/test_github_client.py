@@ -17,6 +17,7 @@ from tests.support.refusals import refused, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from ci_toolkit.forges.client import ReviewClient
 
@@ -296,12 +297,15 @@ def test_a_short_limit_is_waited_for(
     assert 30.0 in clock.sleeps
 
 
-def test_a_limit_far_away_is_said(github: GithubService, client: GithubReviews, clock: FakeClock) -> None:
-    headers = {**JSON, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1800003600"}
+@pytest.mark.parametrize(("reset", "until"), [(1_800_000_060, "08:01:01"), (1_800_003_600, "09:00:01")])
+def test_a_limit_further_away_is_said(  # by a second more than a minute, and by an hour
+    github: GithubService, client: GithubReviews, clock: FakeClock, reset: int, until: str
+) -> None:
+    headers = {**JSON, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(reset)}
     github.fail("GET .*", 403, {"message": "API rate limit exceeded for user ID 1."}, headers=headers)
     error = refused(CANARY, client.open_reviews)
     assert str(error) == (
-        "listing open reviews: 127.0.0.1 takes no more requests until 2027-01-15 09:00:01 UTC"
+        f"listing open reviews: 127.0.0.1 takes no more requests until 2027-01-15 {until} UTC"
         " (the next run goes on after that)"
     )
     assert clock.sleeps == []
@@ -390,11 +394,31 @@ def test_nonsense_is_an_error_that_says_so(
     assert said in str(refused(CANARY, client.open_reviews))
 
 
-def test_pages_do_not_lead_to_another_host(github: GithubService, client: GithubReviews) -> None:
+@pytest.mark.parametrize("elsewhere", ["127.0.0.2", "sub.127.0.0.1"])
+def test_pages_do_not_lead_to_another_host(github: GithubService, client: GithubReviews, elsewhere: str) -> None:
     github.pull("update-paru")
     page = github.answer(github.requests[0]).value if client.open_reviews() else None
-    github.fail("GET .*", 200, page, headers={**JSON, "Link": '<http://127.0.0.2:9/repos>; rel="next"'})
+    github.fail("GET .*", 200, page, headers={**JSON, "Link": f'<http://{elsewhere}:9/repos>; rel="next"'})
     assert "something else than its API" in str(refused(CANARY, client.open_reviews))
+    assert len(github.requests) == 2
+
+
+def test_a_filter_that_the_service_did_not_read_is_no_answer(github: GithubService, client: GithubReviews) -> None:
+    github.reads_filters = False
+    github.pull("update-paru")
+    github.pull("update-other")
+    found = client.latest_review("update-paru")
+    assert found is not None
+    assert found.branch == "update-paru"
+
+
+def test_no_other_credentials_take_the_place_of_the_token(
+    github: GithubService, client: GithubReviews, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password something\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert client.open_reviews() == ()
 
 
 def test_an_answer_without_end_is_cut_off(github: GithubService, client: GithubReviews) -> None:

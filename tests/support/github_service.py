@@ -68,6 +68,7 @@ class GithubService(HttpService):
         self.is_clean = False
         self.checks: str | None = None
         self.page_size = 100
+        self.reads_filters = True
 
     @property
     def api_url(self) -> str:
@@ -124,7 +125,7 @@ class GithubService(HttpService):
 
     def _list_pulls(self, request: Request) -> Reply:
         query = request.query
-        owner, _, branch = query.get("head", "").partition(":")
+        owner, _, branch = query.get("head", "").partition(":") if self.reads_filters else ("", "", "")
         rows = [
             pull
             for pull in self.pulls
