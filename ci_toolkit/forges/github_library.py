@@ -21,7 +21,7 @@ from github.Requester import (
 from ci_toolkit import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import ItemsView
+    from collections.abc import ItemsView, Iterator
 
     from github.Repository import Repository
 
@@ -35,6 +35,7 @@ _SILENT = logging.getLogger(f"{__name__}.silent")
 _SILENT.disabled = True  # it would write whole bodies
 
 
+_MOST_PULLS = 100_000
 _READ = ("number", "url", "html_url", "state", "merged_at", "title", "body")
 
 
@@ -98,11 +99,15 @@ def github_requester(http: ForgeHttp, api_url: str) -> Requester:
     )
 
 
-def list_pulls(repository: Repository, **query: str) -> PaginatedList[PullRequest]:
+def list_pulls(repository: Repository, **query: str) -> Iterator[PullRequest]:
     """Pull requests, page by page, without what is not read of them: nine tenths of 20 kB each."""
-    return PaginatedList(
+    pulls = PaginatedList(
         PullRequest, repository.requester, f"{repository.url}/pulls", dict(query), attributesTransformer=_essence
     )
+    for count, pull in enumerate(pulls):
+        if count == _MOST_PULLS:
+            raise ValueError("a list without end")
+        yield pull
 
 
 def _essence(pull: dict[str, Any]) -> dict[str, Any]:

@@ -403,6 +403,18 @@ def test_pages_do_not_lead_to_another_host(github: GithubService, client: Github
     assert len(github.requests) == 2
 
 
+def test_a_list_without_end_is_left(
+    github: GithubService, client: GithubReviews, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ci_toolkit.forges.github_library._MOST_PULLS", 5)
+    github.pull("update-paru")
+    page = github.answer(github.requests[0]).value if client.open_reviews() else None
+    again = f'<{github.api_url}/repos/{REPOSITORY}/pulls?page=2>; rel="next"'
+    github.fail("GET .*", 200, page, headers={**JSON, "Link": again})
+    assert "something else than its API" in str(refused(CANARY, client.open_reviews))
+    assert len(github.requests) == 7
+
+
 def test_a_filter_that_the_service_did_not_read_is_no_answer(github: GithubService, client: GithubReviews) -> None:
     github.reads_filters = False
     github.pull("update-paru")
