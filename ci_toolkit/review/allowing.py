@@ -32,6 +32,20 @@ def allow(finding: Finding, patterns: Sequence[re.Pattern[str]]) -> Finding:
     return finding
 
 
+def undone(data: bytes, findings: Sequence[Finding]) -> bytes | None:
+    """The new script with what these findings show as it was before; None when that cannot be put back."""
+    for finding in sorted(findings, key=lambda it: -(it.line or 0)):
+        if finding.line is None or finding.old is None or not finding.new:
+            return None
+        lines = data.split(b"\n")
+        start = sum(len(line) + 1 for line in lines[: finding.line - 1])
+        at = data.find(finding.new.encode(), start)
+        if not start <= at < start + len(lines[finding.line - 1]):
+            return None
+        data = data[:at] + finding.old.encode() + data[at + len(finding.new.encode()) :]
+    return data
+
+
 def adds_syntax(old: str, new: str) -> bool:
     """Whether the new text has more commands, redirections, expansions or odd characters, or dangerous words."""
     return sorted(_SYNTAX.findall(old)) != sorted(_SYNTAX.findall(new)) or bool(text_dangers(new) - text_dangers(old))

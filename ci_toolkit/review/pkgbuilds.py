@@ -9,7 +9,7 @@ from ci_toolkit.errors import FormatError
 from ci_toolkit.formats.bash_tokens import SEPARATOR
 from ci_toolkit.model.finding import Finding, Rule, Severity
 from ci_toolkit.review import characters, dangerous, hunks, variables
-from ci_toolkit.review.allowing import allow
+from ci_toolkit.review.allowing import allow, undone
 from ci_toolkit.review.commands import read_script
 from ci_toolkit.review.dangerous import added_dangers, danger_findings
 from ci_toolkit.review.rules import CANNOT_TELL, PKGBUILD, Place, found
@@ -38,6 +38,23 @@ class _Pair(NamedTuple):
 
 def compare_pkgbuilds(old: bytes, new: bytes, allowed: Sequence[re.Pattern[str]] = ()) -> list[Finding]:
     """What a person has to know about the step from one PKGBUILD to another; harmless steps are minor findings."""
+    strict = _compare(old, new)
+    if not allowed or _is_minor(strict):
+        return strict
+    lenient = [allow(finding, allowed) for finding in strict]
+    if not _is_minor(lenient):
+        return lenient
+    # Nothing may hide beside what the owner allowed: without it, the rest has to be harmless by itself.
+    spared = [before for before, after in zip(strict, lenient, strict=True) if before != after]
+    rest = undone(new, spared)
+    return lenient if rest is not None and _is_minor(_compare(old, rest)) else strict
+
+
+def _is_minor(findings: Sequence[Finding]) -> bool:
+    return all(finding.severity is Severity.MINOR for finding in findings)
+
+
+def _compare(old: bytes, new: bytes) -> list[Finding]:
     if old == new:
         return []
     odd = characters.character_findings(old, new, PKGBUILD)
@@ -50,15 +67,9 @@ def compare_pkgbuilds(old: bytes, new: bytes, allowed: Sequence[re.Pattern[str]]
     if changed is None:
         return [*odd, found(CANNOT_TELL, Place(), "PKGBUILD changed in too many places to compare.")]
     sides = Sides(before, after, read_steps(before, after))
-    findings, masked = [*odd], list[_Pair]()
-    for pair in changed:
-        judged = [allow(finding, allowed) for finding in _judge(pair, changed, sides)]
-        if all(finding.severity is Severity.MINOR for finding in judged):
-            masked.append(pair)
-        findings += judged
-    if all(finding.severity is Severity.MINOR for finding in findings):
-        uncertain = _unseen_difference(before, after, masked)
-        return [*uncertain, *findings]
+    findings = [*odd, *(finding for pair in changed for finding in _judge(pair, changed, sides))]
+    if _is_minor(findings):
+        return [*_unseen_difference(before, after, changed), *findings]
     return [*_danger(before, after, sides), *findings]
 
 

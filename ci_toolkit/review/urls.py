@@ -30,6 +30,7 @@ _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):/{2,}(?P<host>[^/?#]*)(?
 _FORGE = re.compile(r"(?:.*[.@])?(?:github|gitlab|codeberg|gitea|bitbucket|sr|gitee|githubusercontent)\..*")
 _PIN = re.compile(r"(?<=#commit=)[0-9a-f]{40}(?:[0-9a-f]{24})?(?=['\"]?\Z)")
 _OWNER_PARTS = 2
+_PLACE = re.compile(r"(?:[^/?#]*:/+)?[^/?#]*")
 _SAFE_WORD = re.compile(r"[!-~]+")
 _MOST = 400
 
@@ -122,9 +123,10 @@ def _fixed(raw: str) -> tuple[tuple[str, str], str]:
     name, colons, behind = raw.partition("::")
     if not colons or "://" in name:
         name, behind = "", raw
-    url = re.match(r"['\"]?(?:\$\{?\w+\}?|[A-Za-z0-9+.-]+:/+[^/?#]*)", behind)
+    # Up to the first slash behind the scheme, whatever of it is literal: this is what names the host.
+    url = _PLACE.match(behind)
     if url is None:
-        return (name + colons, ""), behind
+        return (name + colons, behind), ""
     end = url.end()
     if _FORGE.match(url[0].rpartition("/")[2].lower() + "."):
         for _ in range(_OWNER_PARTS):

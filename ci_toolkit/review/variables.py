@@ -223,6 +223,8 @@ def _risk(name: str, sides: Sides) -> str | None:
 
 def _judge_text(old: Statement, new: Statement, sides: Sides, place: Place) -> Finding:
     name = new.name
+    if name != "license" and (_is_array(old, old) or _is_array(new, new)):
+        return found(ODD_TEXT, place, f"{name} is no single text.")
     if is_expanded(sides.new, name) or may_be_used_indirectly(sides.new):
         return found(ODD_TEXT, place, f"{name} changes, and the script may use it.")
     raw = _raw(new)

@@ -314,6 +314,8 @@ _EDITS = (
     _put("other name", ("$pkgname-$pkgver.tar.gz::", "other.tar.gz::")),
     _put("source with command", ("data-1.5.0.tar.xz", "data-1.5.0$(id).tar.xz")),
     _put("source with default", ("data-1.5.0.tar.xz", "data-${x:-1.5.0}.tar.xz")),
+    _put("host behind a variable", ("https://example.org/data", "$_x://example-1.5.0.org/data")),
+    _put("description is an array", ('pkgdesc="A tool for foo and bar"', 'pkgdesc=("A tool" "for foo")')),
     _put("added source", ('"fix.patch")', '"fix.patch" "https://evil.example/x")')),
     _put("other patch", ('"fix.patch")', '"evil.patch")')),
     _put("source order", ('"https://example.org/data', '"fix.patch" "https://example.org/data'), ('        "fix.patch")', ")")),

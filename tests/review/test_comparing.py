@@ -133,6 +133,23 @@ def test_a_homepage_that_sources_are_made_of_is_more_than_text() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "$_x://data-{}.example.org/a",
+        "https://$_x-{}.example.org/a",
+        "$_x.{}/a",
+        "https://github.com/jo-{}/a/b",
+        "https://x.org/a?v={}",
+    ],
+)
+def test_versions_belong_into_paths_only(source: str) -> None:
+    old = edited(("https://example.org/data/1.4.2/data-1.4.2.tar.xz", source.format("1.4.2")))
+    new = edited(*adversarial.UPDATE[:3], ("1.4.2", "1.5.0"), text=old)
+    assert "source-version" not in rules(compared(old, new))
+    assert {"source-changed", "source-host"} & set(rules(compared(old, new)))
+
+
 def test_every_rule_that_is_emitted_is_known() -> None:
     known = {rule.id for rule in RULES}
     assert len(known) == len(RULES)
@@ -306,6 +323,17 @@ class TestAllowed:
     def test_a_line_that_runs_more_is_not(self, text: str) -> None:
         change = edited(("-DCMAKE_BUILD_TYPE=None", f"-DCMAKE_BUILD_TYPE={text}"))
         assert rules(compared(BASE, change, r"-DCMAKE_BUILD_TYPE="))
+
+    def test_nothing_hides_beside_an_allowed_line(self) -> None:
+        old = edited(("cmake -B build", "cat <<END\n    x\nEND\n  cmake -B build"))
+        beside = edited(("=None", "=Release"), ("    x\nEND", "  x\nEND"), text=old)
+        assert not rules(compared(old, edited(("=None", "=Release"), text=old), r"-DCMAKE_BUILD_TYPE="))
+        assert rules(compared(old, beside, r"-DCMAKE_BUILD_TYPE="))
+
+    def test_comments_in_a_text_beside_an_allowed_line_are_text(self) -> None:
+        old = edited(("cmake -B build", "cat <<END\n# x\nEND\n  cmake -B build"))
+        beside = edited(("=None", "=Release"), ("# x\nEND", "# y\nEND"), text=old)
+        assert rules(compared(old, beside, r"-DCMAKE_BUILD_TYPE="))
 
     def test_new_lines_are_not(self) -> None:
         assert rules(compared(BASE, edited(("pkgrel=1\n", "pkgrel=1\nid\n")), r""))
