@@ -94,7 +94,7 @@ def follows(old: str, new: str, steps: Steps) -> bool:
 
 
 def _judge_pair(old: Word, new: Word, steps: Steps, place: Place) -> list[Finding]:
-    here = Place(file=place.file, line=place.line, old=old.raw, new=new.raw)
+    here = Place(file=place.file, line=_line(place, place.new, new.raw), old=old.raw, new=new.raw)
     if follows(old.raw, new.raw, steps):
         return [found(STEP, here, "The address of a source follows the new version.")]
     if old.scheme != new.scheme:
@@ -108,10 +108,16 @@ def _judge_pair(old: Word, new: Word, steps: Steps, place: Place) -> list[Findin
 
 
 def _added(word: Word, hosts: set[str | None], place: Place) -> Finding:
-    here = Place(file=place.file, line=place.line, new=word.raw)
+    here = Place(file=place.file, line=_line(place, place.new, word.raw), new=word.raw)
     if word.host and word.host not in hosts:
         return found(HOST, here, f"A source is new, and so is its host {word.host}.")
     return found(ADDED, here, "A source is new.")
+
+
+def _line(place: Place, text: str | None, word: str) -> int | None:
+    """The line of an element, given the text of its whole array."""
+    at = (text or "").find(word)
+    return None if place.line is None else place.line + (text or "").count("\n", 0, max(at, 0))
 
 
 def _removed(word: str, place: Place) -> Finding:

@@ -294,6 +294,13 @@ def test_lines_are_those_of_the_new_file_and_of_the_old_for_what_is_gone() -> No
     assert (gone.line, gone.old, gone.new) == (4, "_pkgname=Foo", None)
 
 
+def test_an_element_of_a_source_array_has_its_own_line() -> None:
+    new = edited(("https://example.org/data", "https://example.com/data"))
+    (finding,) = compared(BASE, new)
+    assert new.split("\n")[(finding.line or 0) - 1].strip() == finding.new
+    assert not rules(compared(BASE, new, r"example\.(?:org|com)/data"))
+
+
 def test_a_place_is_one_finding() -> None:
     text = "".join(f"  line {number}\n" for number in range(4))
     assert len(compared(BASE, edited(("exec /usr/lib/foo/foo", text)))) == 1
