@@ -60,8 +60,8 @@ RULES = (
 _SAME_IN_QUOTES = re.compile(r"[A-Za-z0-9 ._/:+@%=#,>-]*")
 _PKGREL = re.compile(r"[1-9][0-9]{0,5}(?:\.[0-9]{1,5}){0,2}|0(?:\.[0-9]{1,5})?")
 _EPOCH = re.compile(r"[0-9]{1,3}")
-# Neither quotes nor anything that is special to bash, sed or a desktop file.
-_PLAIN_TEXT = re.compile(r"[A-Za-z0-9 ,.:;()/+&@_#!?'*=<>|~\[\]{}%-]{0,600}")
+# Nothing that expands, pipes or redirects, should the text ever get where a shell reads it.
+_PLAIN_TEXT = re.compile(r"[A-Za-z0-9 ,.:;()/+&@_#!?'*=~\[\]%-]{0,600}")
 _QUOTED = re.compile(r"\"([^\"\\$`]*)\"|'([^']*)'|([A-Za-z0-9._:/+@%,-]*)")
 _TOOLS = re.compile(
     r"(?<![\w-])(?:npm|nodejs|yarn|pnpm|bun|deno|python-pip|pip|cargo|curl|wget|git|rustup|uv)(?![\w-])"
