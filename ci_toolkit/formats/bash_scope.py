@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MOST_TEXT = 1 << 20
+_MOST_STEPS = 5_000_000
+_ASSIGNMENT_STEPS = 50
+_MOST_ATOMS = 2_000
 _MOST_EXPANSIONS = 20_000
 _DEEPEST = 8
 _LONGEST_PATTERN = 500
@@ -77,6 +80,7 @@ class Scope:
 
     variables: dict[str, Variable] = field(default_factory=dict)
     expansions_left: int = _MOST_EXPANSIONS
+    steps_left: int = _MOST_STEPS
     text_left: int = _MOST_TEXT
 
     def assign(self, name: str, operator: Literal["=", "+="], written: Written) -> None:
@@ -90,6 +94,7 @@ class Scope:
 
     def assigned(self, old: Variable | None, operator: Literal["=", "+="], written: Written) -> Variable:
         """What a variable that was `old` is afterwards; UnknownValueError when that cannot be told."""
+        self._step(_ASSIGNMENT_STEPS)
         if written.is_array:
             elements = self.array(written.words)
             if operator == "=":
@@ -122,6 +127,11 @@ class Scope:
                 found += self._fields(_read_all(one))
         return tuple(found)
 
+    def _step(self, count: int) -> None:
+        self.steps_left -= count
+        if self.steps_left < 0:
+            raise LostTrackError("it is too much work")
+
     def _spent(self, text: str) -> str:
         self.text_left -= len(text)
         if self.text_left < 0:
@@ -136,6 +146,8 @@ class Scope:
 
     def _fields(self, atoms: list[Atom]) -> list[str]:
         """The words that one word becomes: lists and unquoted blanks split it."""
+        if len(atoms) > _MOST_ATOMS:
+            raise UnknownValueError("it is too long")
         fields: list[_Field] = []
         current: _Field | None = None
         for atom in atoms:
@@ -218,8 +230,10 @@ class Scope:
             if any(character in new_text for character in "&\\"):
                 raise UnknownValueError("what replaces a part refers to it")
             found = self._pattern(pattern, atom, depth=depth)
+            self._step(len(text) + bash_patterns.steps(text, found))
             return self._spent(bash_patterns.replaced(text, found, new_text, everywhere=operator == "//"))
         found = self._pattern(argument, atom, depth=depth)
+        self._step(len(text) * (len(found) + 1))
         cut = bash_patterns.without_start if operator[0] == "#" else bash_patterns.without_end
         return cut(text, found, longest=len(operator) == 2)
 

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DEEPEST = 8
+_LONGEST_BRACED = 10_000
 _MOST_WORDS = 1_000
 _MOST_TEXT = 1 << 18
 _STOPS = frozenset(" \t\n;&|<>()")
@@ -190,6 +191,8 @@ def expand_braces(word: str) -> list[str]:
     """
     if "{" not in word:
         return [word]
+    if len(word) > _LONGEST_BRACED:
+        raise UnknownValueError("it is too long")
     pieces = _brace_pieces(word)
     if not any(is_brace for _, is_brace in pieces):
         return [word]

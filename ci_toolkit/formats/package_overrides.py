@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ci_toolkit.formats.bash_scope import Written
 
 _NAMES = rf"(?:{'|'.join((*SCALARS, *LISTS))})|(?:{'|'.join(ARCH_LISTS)})_[A-Za-z0-9_]+"
-_LOOKS_SO = re.compile(rf"(?:^|[;{{()|&!]|\b(?:then|do|else|in))(?:[ \t]|\\\n)*(?P<name>{_NAMES})\+?=", re.MULTILINE)
+_LOOKS_SO = re.compile(rf"(?:^|[;{{()|&!]|\b(?:then|do|else|in))[ \t]*(?P<name>{_NAMES})\+?=", re.MULTILINE)
 _BLOCKS = frozenset({"do_group", "if_statement", "elif_clause", "else_clause", "case_item"})
 
 

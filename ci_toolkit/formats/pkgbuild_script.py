@@ -38,7 +38,7 @@ _ODD_TEXT = re.compile(
     r"[^ \t\n;&|(]\\\n#|\)#|"  # a comment for one of them
     r"\$'(?:[^'\\]|\\[^'\\])*\\['\\]"  # the end of a text
 )
-_ODD_STATEMENT = re.compile(r"\$\{[^}]*['\"]|`[^`]*['\"#\\]")  # the end of an expansion, of a command
+_ODD_STATEMENT = re.compile(r"\$\{(?:(?!\$\{)[^}])*['\"]|`[^`]*['\"#\\]")  # the end of an expansion, of a command
 _BEFORE_COMMENT = (*" \t\n;&|", "")
 _HEREDOC = re.compile(r"(?<!<)<<(?!<)")
 _PLAIN_HEREDOC = re.compile(r"<<-?[ \t]*(?:'[A-Za-z_]\w*'|\"[A-Za-z_]\w*\"|[A-Za-z_]\w*)[ \t]*(?=[\n|;&>)<]|\d?>|\Z)")
@@ -161,9 +161,9 @@ def _take_function(script: PkgbuildScript, node: Node) -> None:
 def _is_odd(node: Node) -> bool:
     """Whether a heredoc, an expansion or a command in it may end elsewhere in bash's eyes than in tree-sitter's."""
     text = (node.text or b"").decode()
-    return bool(_ODD_STATEMENT.search(text)) or any(
-        not _PLAIN_HEREDOC.match(text, match.start()) for match in _HEREDOC.finditer(text)
-    )
+    if _ODD_STATEMENT.search(text):
+        return True
+    return any(not _PLAIN_HEREDOC.match(text, match.start()) for match in _HEREDOC.finditer(text))
 
 
 def read_assignments(text: str, start: int) -> tuple[list[Assignment], int]:

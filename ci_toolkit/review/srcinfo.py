@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from ci_toolkit.errors import FormatError
 from ci_toolkit.formats.pkgbuild_schema import SUMS, base_name
 from ci_toolkit.formats.pkgbuild_values import StaticValues, Unknown, Value, static_values
-from ci_toolkit.formats.srcinfo import Section, SrcInfo
+from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.finding import Finding, Rule, Severity
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ RULES: tuple[Rule, ...] = (UNREADABLE, NAMES, DANGEROUS, MISMATCH, EVALUATES_OTH
 """Everything that is looked for here."""
 
 _VERSION = re.compile(r"[A-Za-z0-9._+~]+")
+_Description = dict[str | None, dict[str, tuple[str, ...]]]
 _Kind = Literal["version", "missing", "extra", "silent", "other"]
 _Values = tuple[str, ...] | None
 """None: the section has no line for it, and the pkgbase section counts."""
@@ -67,7 +68,21 @@ class _Side:
 
     static: StaticValues
     srcinfo: SrcInfo | None
-    evaluated: SrcInfo | None = None
+    evaluated: SrcInfo | None
+    written_values: _Description
+    evaluated_values: _Description
+
+    @classmethod
+    def read(cls, pkgbuild: bytes, srcinfo: bytes, evaluated: bytes | None = None) -> Self:
+        """The side that these bytes make."""
+        written, ran = _parsed(srcinfo), _parsed(evaluated or b"")
+        return cls(
+            static=static_values(pkgbuild),
+            srcinfo=written,
+            evaluated=ran,
+            written_values=_described(written),
+            evaluated_values=_described(ran),
+        )
 
     def truth(self, package: str | None, key: str) -> Value | None:
         """What the PKGBUILD says in the section of a package, or of pkgbase (None)."""
@@ -75,19 +90,17 @@ class _Side:
         told = section.value(key)
         if not isinstance(told, Unknown) or self.evaluated is None:
             return () if told is None and package is None else told
-        return _written(self.evaluated, package, key)
+        return _written(self.evaluated_values, package, key)
 
     def written(self, package: str | None, key: str) -> _Values:
         """What `.SRCINFO` says there."""
-        return None if self.srcinfo is None else _written(self.srcinfo, package, key)
+        return None if self.srcinfo is None else _written(self.written_values, package, key)
 
     def keys(self, package: str | None) -> Iterator[str]:
         """Every key that a section has in any way; some more than once."""
         yield from (self.static.base if package is None else self.static.package(package)).values
-        for info in (self.srcinfo, self.evaluated):
-            section = _section(info, package) if info is not None else None
-            if section is not None:
-                yield from section.keys()
+        for description in (self.written_values, self.evaluated_values):
+            yield from description.get(package, {})
 
 
 def compare_srcinfo(
@@ -98,7 +111,7 @@ def compare_srcinfo(
     `evaluated` is what makepkg printed for this PKGBUILD. `before` is the PKGBUILD and the `.SRCINFO` as they were:
     what was wrong in the same way then is no reason to stop now.
     """
-    new = _Side(static=static_values(pkgbuild), srcinfo=_parsed(srcinfo), evaluated=_parsed(evaluated or b""))
+    new = _Side.read(pkgbuild, srcinfo, evaluated)
     if new.srcinfo is None:
         return (_unreadable(srcinfo),)
     old = _old(before)
@@ -135,7 +148,7 @@ def _places(new: _Side, old: _Side | None) -> Iterator[tuple[str | None, str]]:
 
 
 def _old(before: tuple[bytes, bytes] | None) -> _Side | None:
-    return _Side(static=static_values(before[0]), srcinfo=_parsed(before[1])) if before else None
+    return _Side.read(*before) if before else None
 
 
 def _parsed(data: bytes) -> SrcInfo | None:
@@ -155,17 +168,19 @@ def _unreadable(data: bytes) -> Finding:
     return Finding(rule=UNREADABLE.id, severity=UNREADABLE.severity, file=_FILE, text=text, line=line)
 
 
-def _section(info: SrcInfo, package: str | None) -> Section | None:
-    if package is None:
-        return info.base
-    return next((section for section in info.packages if section.name == package), None)
+def _described(info: SrcInfo | None) -> _Description:
+    """All values by section, None for pkgbase, and key: looked up often, in files of any size."""
+    found: _Description = {}
+    for package, section in ((None, info.base), *((it.name, it) for it in info.packages)) if info else ():
+        values: dict[str, list[str]] = {}
+        for key, value in section.entries:
+            values.setdefault(key, []).extend([value] if value else [])
+        found[package] = {key: tuple(one) for key, one in values.items()}
+    return found
 
 
-def _written(info: SrcInfo, package: str | None, key: str) -> _Values:
-    section = _section(info, package)
-    if section is None or (package is not None and not section.overrides(key)):
-        return None
-    return section.values(key)
+def _written(description: _Description, package: str | None, key: str) -> _Values:
+    return description.get(package, {}).get(key, () if package is None else None)
 
 
 def _name_findings(new: _Side, old: _Side | None) -> Iterator[Finding]:
@@ -217,9 +232,9 @@ def _evaluation_finding(
     new: _Side, package: str | None, key: str, truth: _Values, where: str
 ) -> tuple[Rule, str, str | None, str | None] | None:
     """What a PKGBUILD seems to say must be what comes out when it is run."""
-    if new.evaluated is None or _written(new.evaluated, package, key) == truth:
+    if new.evaluated is None or _written(new.evaluated_values, package, key) == truth:
         return None
-    ran = _joined(_written(new.evaluated, package, key))
+    ran = _joined(_written(new.evaluated_values, package, key))
     return EVALUATES_OTHERWISE, f"PKGBUILD has another {where} when it is run: {ran or 'none'}", _joined(truth), ran
 
 
