@@ -82,7 +82,7 @@ def _override(text: str, start: int, *, is_direct: bool) -> Override | None:
     if len(assignments) != 1:
         return None
     name, operator, written = assignments[0]
-    if not is_package_name(name) or written is None:
+    if not is_package_name(name):
         return None
     refuse_computing(text[start:end])
     if set_by_default(text[start:end]):

@@ -45,11 +45,11 @@ _PLAIN_HEREDOC = re.compile(r"<<-?[ \t]*(?:'[A-Za-z_]\w*'|\"[A-Za-z_]\w*\"|[A-Za
 
 
 class Assignment(NamedTuple):
-    """`name=value` or `name+=value`, with the value as it is written; `written` None: it cannot be read."""
+    """`name=value` or `name+=value`, with the value as it is written."""
 
     name: str
     operator: Literal["=", "+="]
-    written: Written | None
+    written: Written
 
 
 @dataclass(kw_only=True)
@@ -79,6 +79,8 @@ def follow(data: bytes) -> PkgbuildScript:
     source = _readable(data)
     script = PkgbuildScript(scope=Scope(variables={name: Variable() for name in SCHEMA_NAMES}))
     root = Parser(_BASH).parse(data).root_node
+    if root.type != "program":
+        raise LostTrackError("its syntax cannot be read")
     end = 0
     for node in root.children:
         start = source.characters(node.start_byte)
@@ -108,7 +110,7 @@ def _follow_statement(script: PkgbuildScript, node: Node, source: SourceText, st
     """Take up one statement; what comes before the place handed back is done with."""
     if node.type == "comment" and source.text[max(start - 1, 0) : start] not in _BEFORE_COMMENT:
         raise LostTrackError("a comment begins in the middle of a word")
-    if node.type in ("comment", ";", "\n"):
+    if node.type in ("comment", ";", "&", "\n"):
         return start
     if node.type == "function_definition" and not node.has_error:
         _take_function(script, node)
@@ -121,7 +123,7 @@ def _follow_statement(script: PkgbuildScript, node: Node, source: SourceText, st
         _assign_all(script, assignments)
         _forget_all(script, defaults)
         return end
-    if node.has_error or node.is_missing or _is_odd(node):
+    if node.has_error or not node.is_named or _is_odd(node):
         raise LostTrackError("its syntax cannot be read")
     effects = effects_of(node)
     _forget_all(script, effects.names | effects.for_good)
@@ -140,7 +142,7 @@ def _assign_all(script: PkgbuildScript, assignments: list[Assignment]) -> None:
         refuse_special(name)
         if name in script.sticky:
             script.scope.forget(name, "it is declared in a special way")
-        elif written is not None:
+        else:
             if name not in script.scope.variables and is_schema_name(name):
                 script.scope.variables[name] = Variable()
             script.scope.assign(name, operator, written)
