@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+# GitHub's description of its API, which the tests hold against what is sent to it.
+OPENAPI := node_modules/@octokit/openapi/package.json
 WORKERS ?= 2
 
 .PHONY: demo test lint benchmark clean
@@ -10,7 +12,7 @@ WORKERS ?= 2
 demo: $(READY)
 	@$(VENV)/bin/python -m tests.demo
 
-test: $(READY)
+test: $(READY) $(OPENAPI)
 	$(VENV)/bin/python -m pytest -q -n $(WORKERS)
 
 # Lint, types and the import rule.
@@ -30,5 +32,11 @@ $(READY): pyproject.toml
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
+$(OPENAPI):
+	@mkdir -p node_modules
+	@if command -v npm >/dev/null; then \
+	  npm install --silent --no-save --no-package-lock --no-audit --no-fund @octokit/openapi@23; \
+	else echo "npm is missing, so what is sent to GitHub is not checked; on Debian: apt install npm" >&2; fi
+
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo node_modules

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 settings.register_profile("patient", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("patient")
 
-_FOREIGN = ("GIT_", "CI", "GITLAB_", "GITHUB_", "ACCESS_TOKEN", "TRIGGER", "XDG_")
+_FOREIGN = ("GIT_", "CI", "GITLAB_", "GITHUB_", "ACCESS_TOKEN", "TRIGGER", "XDG_", "GH_TOKEN", "GITEA_", "FORGEJO_")
 
 
 @pytest.fixture(autouse=True)

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.effects.forge_session import ForgeSession
-from ci_toolkit.effects.token import GITLAB_VARIABLES, first_token
-from ci_toolkit.errors import ConfigError
+from ci_toolkit.effects.token import GITLAB_VARIABLES
+from ci_toolkit.forges.access import forge_token
 from ci_toolkit.forges.gitlab_address import gitlab_address
-from ci_toolkit.forges.service import ServiceForge
+from ci_toolkit.forges.service import ServiceForge, certificate_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from ci_toolkit.effects.token import Token
     from ci_toolkit.forges.client import ReviewClient
     from ci_toolkit.forges.spec import ForgeTools
 
@@ -34,7 +33,8 @@ class GitlabForge(ServiceForge):
         from ci_toolkit.forges.gitlab_client import GitlabClient  # noqa: PLC0415
 
         address = gitlab_address(tools.settings, tools.environ)
-        token = _token(tools.environ)
+        hint = "a project, group or personal access token with scope api; a job's own token may not open reviews"
+        token = forge_token(tools.environ, GITLAB_VARIABLES, hint=hint)
         verify = certificates(tools)
         with ForgeSession(address=address.url, secret=token.private_header(), clock=tools.clock) as session:
             # A proxy or a wrong external_url in front of it changes addresses in answers; the token goes to none.
@@ -45,28 +45,11 @@ class GitlabForge(ServiceForge):
 
 def certificates(tools: ForgeTools) -> str | bool:
     """The file to check the service's certificate with; True for what requests takes otherwise."""
-    chosen = tools.settings.forge_ca
+    chosen = certificate_file(tools)
     if chosen is not None:
-        path = tools.top / chosen
-        if not path.is_file():
-            raise ConfigError("names no file", key="CI_FORGE_CA", got=chosen)
-        return str(path)
+        return chosen
     # GitLab's runner leaves the certificate of its own service there.
     of_runner = tools.environ.get("CI_SERVER_TLS_CA_FILE", "")
     of_job = tools.environ.get("CI_SERVER_URL", "").rstrip("/")
     same = tools.settings.forge_url is None or tools.settings.forge_url.rstrip("/") == of_job
     return of_runner if of_runner and same and Path(of_runner).is_file() else True
-
-
-def _token(environ: Mapping[str, str]) -> Token:
-    try:
-        token = first_token(environ, GITLAB_VARIABLES)
-    except ValueError:
-        raise ConfigError("holds something that is no token", key="ACCESS_TOKEN") from None
-    if token is None:
-        raise ConfigError(
-            "is missing",
-            key="ACCESS_TOKEN",
-            hint="a project, group or personal access token with scope api; a job's own token may not open reviews",
-        )
-    return token

@@ -22,7 +22,7 @@ LONGEST_BODY = 60_000
 """Characters of a description: GitHub takes 65,536, GitLab 1,048,576, and nobody reads more."""
 
 _LINE = re.compile(r"<!-- ci-toolkit (\{[^\n]{1,1000}\}) -->")
-# The record that a description holds besides (see review.record) is for comparing findings, and believed for nothing else.
+# The record that a description holds besides (see review.record) serves to compare findings, and for nothing else.
 _LOOKALIKE = re.compile(r"<!--(?=\s*ci-toolkit(?!-review ))", re.IGNORECASE)
 _CUT = "\n\n… the rest is too long to be shown here"
 

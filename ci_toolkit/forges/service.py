@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
-from ci_toolkit.errors import ForgeError, ToolkitError
+from ci_toolkit.errors import ConfigError, ForgeError, ToolkitError
 from ci_toolkit.forges.client import ReviewOptions
 from ci_toolkit.forges.dashboard import keep_dashboard
 from ci_toolkit.forges.lifecycle import show_reviews
@@ -69,6 +69,17 @@ class ServiceForge(ABC):
             # Why there is no connection was said when the reviews were to be shown.
             return ()
         return tuple(problems)
+
+
+def certificate_file(tools: ForgeTools) -> str | None:
+    """The file of CI_FORGE_CA; ConfigError when there is none of that name."""
+    chosen = tools.settings.forge_ca
+    if chosen is None:
+        return None
+    path = tools.top / chosen
+    if not path.is_file():
+        raise ConfigError("names no file", key="CI_FORGE_CA", got=chosen)
+    return str(path)
 
 
 def _attempt(problems: list[str], act: Callable[[], None]) -> None:

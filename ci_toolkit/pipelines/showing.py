@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 STATUS_CONTEXT = "ci-toolkit/schedule"
 # Schedules are handed over and packages updated without them; a person should look at each some time.
-_HELD = (Code.REVIEW_HELD, Code.LAGGING, Code.APPEARED)
+_HELD = (Code.REVIEW_HELD, Code.COOLING, Code.LAGGING, Code.APPEARED)
 _LONGEST_STATUS = 140
 
 

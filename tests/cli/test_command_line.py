@@ -85,7 +85,7 @@ def test_every_error_has_an_exit_status_of_its_own() -> None:
 def test_every_file_of_a_family_is_registered_and_every_plugin_loads() -> None:
     for family, files in {
         "sources": {"aur", "custom", "git", "gitea", "github", "gitlab", "nvchecker"},
-        "forges": {"gitlab", "local"},
+        "forges": {"gitea", "github", "gitlab", "local"},
         "backends": {"chaotic_manager"},
     }.items():
         assert set(plugins.registered(family)) == files

@@ -179,7 +179,7 @@ def test_without_a_token_the_schedule_is_handed_over_and_the_run_says_what_to_se
     result = shown.run("--json", ACCESS_TOKEN="")
     assert result.status == 5
     assert result.builds() == ["bar"]
-    assert "ACCESS_TOKEN is missing" in result.json["problems"][0]
+    assert "ACCESS_TOKEN or GITLAB_TOKEN is missing" in result.json["problems"][0]
 
 
 def test_the_scheduled_commit_is_marked_after_the_hand_over(shown: Shown) -> None:

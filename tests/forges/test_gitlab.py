@@ -347,9 +347,9 @@ def test_a_certificate_that_is_not_there_is_named(service: GitlabService, tmp_pa
 @pytest.mark.parametrize(
     ("environ", "problem"),
     [
-        ({}, "ACCESS_TOKEN is missing"),
+        ({}, "ACCESS_TOKEN or GITLAB_TOKEN is missing"),
         ({"CI_JOB_TOKEN": TOKEN}, "a job's own token may not open reviews"),
-        ({"ACCESS_TOKEN": "two words"}, "ACCESS_TOKEN holds something that is no token"),
+        ({"ACCESS_TOKEN": "two words"}, "ACCESS_TOKEN or GITLAB_TOKEN holds something that is no token"),
     ],
 )
 def test_without_a_token_it_says_which_to_set(

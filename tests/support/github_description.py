@@ -10,13 +10,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from jsonschema import Draft202012Validator
 
 if TYPE_CHECKING:
     from tests.support.http_service import Request
 
 # Read when the tests are collected: they run without variables of their own.
-NODE_MODULES = Path(os.environ.get("NODE_MODULES") or Path(__file__).parents[2] / "node_modules")
+NODE_MODULES = Path(__file__).parents[2] / "node_modules"
+_IS_CI = bool(os.environ.get("CI"))  # every test takes it out of its own environment
 _FILE = "@octokit/openapi/generated/api.github.com.json"
 _METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -86,12 +88,10 @@ def github_description() -> GithubDescription:
     """The installed one, read once."""
     file = NODE_MODULES / _FILE
     if not file.exists():
-        message = (
-            f"{file} is not there: GitHub's description of its API is needed to check what is sent to it. "
-            "Run: npm install --no-save --no-package-lock @octokit/openapi@23 "
-            "(NODE_MODULES names the folder when it is another one)"
-        )
-        raise AssertionError(message)
+        message = f"{file} is not there; make test installs it where there is npm"
+        if _IS_CI:
+            raise AssertionError(message)
+        pytest.skip(message)
     return GithubDescription(file.read_text())
 
 

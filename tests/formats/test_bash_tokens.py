@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ci_toolkit.errors import FormatError
-from ci_toolkit.formats.bash_words import read_words
+from ci_toolkit.formats.bash_tokens import read_words
 
 
 def words(text: str) -> list[str]:
