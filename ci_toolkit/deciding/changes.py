@@ -95,6 +95,7 @@ class ChangeJudging:
             known=self.known_people,
             had_record=state.upstream_revision is not None or state.pkgbuild_timestamp is not None,
         )
+        yield from moved.unconfirmed
         if moved.review:
             yield asked_by_source(moved.review)
         if moved.formatted is None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LIMIT_BYTES = 64 << 20
 _TIMEOUT_S = 60.0
+_BRANCHES = "refs/heads/"
 _TAGS = "refs/tags/"
 _HEADERS = {
     "Git-Protocol": "version=2",
@@ -59,6 +60,16 @@ class RemoteHeads:
             listed = self._with_git(remote, ("HEAD", f"{_TAGS}*"))
             found = {name: listed.get(f"{name}^{{}}", oid) for name, oid in listed.items() if not name.endswith("^{}")}
         return {name.removeprefix(_TAGS): oid for name, oid in found.items() if name.startswith(_TAGS)}
+
+    def tips(self, remote: GitRemote) -> frozenset[Oid]:
+        """The commits that branches and tags stand for; UpstreamError when it cannot be found out.
+
+        What else a service shows as refs, such as strangers' merge requests, does not count.
+        """
+        found = self._over_http(remote, encode_ls_refs([_BRANCHES, _TAGS], peel=True), decode_peeled_refs)
+        if found is None:
+            found = self._with_git(remote, ("HEAD", f"{_BRANCHES}*", f"{_TAGS}*"))
+        return frozenset(oid for name, oid in found.items() if name.startswith((_BRANCHES, _TAGS)))
 
     def _over_http(
         self, remote: GitRemote, body: bytes, decode: Callable[[bytes], dict[str, Oid]]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ci_toolkit.model.finding import Finding
     from ci_toolkit.model.names import Oid, Pkgbase
 
 
@@ -42,7 +43,7 @@ class Moved:
     `public_s` is when the upstream got this revision, by the service's own clock and never by that of a commit, which
     its author sets; None: the service does not tell.
     `evaluated` is the `.SRCINFO` that makepkg printed in the sandbox for PKGBUILD, None: it was not asked, or could not
-    say.
+    say. `unconfirmed` are findings on commits that are not known to belong to the repositories they are taken from.
     """
 
     revision: str
@@ -54,6 +55,7 @@ class Moved:
     link: str | None = None
     review: str | None = None
     public_s: int | None = None
+    unconfirmed: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from ci_toolkit.model.observation import (
     UpstreamFile,
 )
 from ci_toolkit.model.vcs import followed
+from ci_toolkit.pipelines.confirming import with_confirmations
 from ci_toolkit.pipelines.evaluating import with_evaluations
 from ci_toolkit.plugins import source_for
 from ci_toolkit.sources.databases import observe_databases
@@ -72,6 +73,7 @@ class Observer:
         outcomes, blobs, formatted = self._formatted(outcomes, snapshot)
         before = _our_descriptions(outcomes, snapshot, blobs)
         outcomes = with_evaluations(outcomes, before, self.maker.makepkg, self.heavy)
+        outcomes = with_confirmations(outcomes, snapshot, self.tools)
         return Observations(
             packages={
                 package.pkgbase: _observation(package, outcomes, found_heads, next_heads) for package in readable

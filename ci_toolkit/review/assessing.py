@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from ci_toolkit.errors import FormatError
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.finding import Assessment, Finding, Rule, Severity
-from ci_toolkit.review import comparing, plugin_rules, srcinfo, trust
+from ci_toolkit.review import comparing, pins, plugin_rules, srcinfo, trust
 from ci_toolkit.review.official import official_dependency
 from ci_toolkit.review.plugin_rules import all_rules, check_plugins
 from ci_toolkit.review.rule_book import RuleBook, assessed
@@ -26,7 +26,7 @@ SOURCE_ASKS = Rule(
     severity=Severity.MEDIUM,
     meaning="Where the update comes from, something about it is unusual, or all updates from there are reviewed.",
 )
-OWN_RULES = (*comparing.RULES, *srcinfo.RULES, *trust.RULES, *plugin_rules.RULES, SOURCE_ASKS)
+OWN_RULES = (*comparing.RULES, *srcinfo.RULES, *trust.RULES, *pins.RULES, *plugin_rules.RULES, SOURCE_ASKS)
 """All rules but those of plugins."""
 
 
