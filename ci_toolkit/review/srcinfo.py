@@ -268,8 +268,10 @@ def _is_known_fault(new: _Side, old: _Side, package: str | None, key: str) -> bo
         return True
     if new.srcinfo is None or old.srcinfo is None:
         return False
-    before, now = _surplus(old, package, key), _surplus(new, package, key)
-    return all(any(_is_step(it, value, old.srcinfo, new.srcinfo) for it in before) for value in now)
+    before = _surplus(old, package, key)
+    steps = ((old.srcinfo.version, new.srcinfo.version), (old.srcinfo.pkgver, new.srcinfo.pkgver))
+    followed = {value.replace(first, then) for value in before for first, then in steps}
+    return followed.union(before).issuperset(_surplus(new, package, key))
 
 
 def _kind(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
@@ -190,6 +191,17 @@ def test_evaluation_that_gives_what_neither_says_is_a_finding() -> None:
 
 def test_an_evaluation_that_cannot_be_read_counts_as_none() -> None:
     assert compare_srcinfo(COMPUTED, COMPUTED_INFO, evaluated=b"no") == compare_srcinfo(COMPUTED, COMPUTED_INFO)
+
+
+def test_a_huge_srcinfo_costs_bounded_time() -> None:
+    head, end = b"pkgbase = demo\n\tpkgver = 1\n\tpkgrel = 1\n", b"pkgname = demo\n"
+    many = b"".join(b"\tdepends = x%d\n" % number for number in range(20_000))
+    keys = b"".join(b"\tk%d = x\n" % number for number in range(20_000))
+    packages = b"".join(b"pkgname = a%d\n\tdepends = x\n" % number for number in range(10_000))
+    start = time.process_time()
+    for srcinfo in (head + many + end, head + keys + end, head + packages):
+        compare_srcinfo(PKGBUILD, srcinfo, before=(PKGBUILD, srcinfo.replace(b"= x", b"= y")))
+    assert time.process_time() - start < 5
 
 
 def test_rules_are_named_once_and_well() -> None:
