@@ -38,7 +38,7 @@ def declare(parser: ArgumentParser) -> None:
         verb.add_argument(
             "--repository", metavar="DIR", type=Path, help="a checkout of the package repository (default: here)"
         )
-    verbs.add_parser("schema", help="a JSON schema of both files, for editors and checkers")
+    verbs.add_parser("schema", help="a JSON schema of the configuration files, for editors and checkers")
     verbs.add_parser("reference", help="the reference page of the documentation")
 
 

@@ -11,7 +11,7 @@ from ci_toolkit.errors import ConfigError, FormatError
 from ci_toolkit.formats.git_objects import FILE_MODE, LINK_MODE, TREE_MODE, object_name
 from ci_toolkit.formats.pkgbuild import Pkgbuild
 from ci_toolkit.formats.srcinfo import SrcInfo
-from ci_toolkit.model.finding import Finding, Severity
+from ci_toolkit.model.finding import Finding
 from ci_toolkit.model.names import Oid, nearest
 from ci_toolkit.model.observation import UpstreamFile
 from ci_toolkit.model.package import is_ours
@@ -23,15 +23,13 @@ from ci_toolkit.review.folder import (
     folder_fault,
     link_fault,
 )
+from ci_toolkit.review.other_files import REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from ci_toolkit.effects.git_repository import Repository
-
-FOLDER_RULE = "folder-refused"
-"""The rule of what a folder must not hold at all."""
 
 _LIMITS = FolderLimits(
     most_files=MOST_FILES, largest_file_bytes=LARGEST_FILE_BYTES, largest_folder_bytes=LARGEST_FOLDER_BYTES
@@ -87,7 +85,7 @@ NOTHING = Side(files={})
 
 def refusal(text: str, file: str = ".") -> Finding:
     """The finding that a folder, or a file in it, must never be taken."""
-    return Finding(rule=FOLDER_RULE, severity=Severity.REFUSE, file=file, text=text)
+    return Finding(rule=REFUSED.id, severity=REFUSED.severity, file=file, text=text)
 
 
 def read_folder_side(path: Path) -> Side:

@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.model.config_keys import PACKAGE_KEYS, REPOSITORY_KEYS, Key, Shape
+from ci_toolkit.model.finding import Severity
+from ci_toolkit.review.assessing import OWN_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -50,12 +52,12 @@ def explained(value: ConfigValue) -> str:
 
 
 def schema_json() -> str:
-    """A JSON schema of both files, as objects of texts; unknown keys belong to other tools and are allowed."""
+    """A JSON schema of the three files; unknown keys of the first two belong to other tools and are allowed."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Configuration of a package repository",
-        "$defs": {"package": _schema(PACKAGE_KEYS), "repository": _schema(REPOSITORY_KEYS)},
-        "anyOf": [{"$ref": "#/$defs/package"}, {"$ref": "#/$defs/repository"}],
+        "$defs": {"package": _schema(PACKAGE_KEYS), "repository": _schema(REPOSITORY_KEYS), "review": _rules_schema()},
+        "anyOf": [{"$ref": f"#/$defs/{name}"} for name in ("package", "repository", "review")],
     }
     return json.dumps(schema, indent=2) + "\n"
 
@@ -79,8 +81,44 @@ def reference_page() -> str:
             "",
             *_table(REPOSITORY_KEYS),
             "",
+            "## `.ci/review.toml`: rules of reviews",
+            "",
+            "    [severity]",
+            f'    depends-changed = "high"    # {", ".join(severity.word for severity in Severity)}',
+            "",
+            "    [official-dependency]       # changes of dependencies on these repositories' packages are minor",
+            "    enabled = true",
+            '    repositories = ["core", "extra"]',
+            "",
+            "`minor` switches a rule off; a rule that is marked can only be made worse. The file is read from the",
+            "default branch alone. Rules may say of one place that it is worse or better than usual.",
+            "",
+            *_rules_table(),
+            "",
         ]
     )
+
+
+def _rules_table() -> list[str]:
+    rows = []
+    for rule in sorted(OWN_RULES, key=lambda rule: (-rule.severity, rule.id)):
+        meaning = f"{rule.meaning[:1].upper()}{rule.meaning[1:].rstrip('.')}"
+        rows.append(f"| `{rule.id}` | {rule.severity.word}{' (fixed)' if rule.fixed else ''} | {meaning} |")
+    return ["| rule | severity | what it says |", "| --- | --- | --- |", *rows]
+
+
+def _rules_schema() -> dict[str, Any]:
+    words = {"enum": [severity.word for severity in Severity]}
+    rules = {rule.id: {"description": rule.meaning, **words} for rule in OWN_RULES}
+    official = {"enabled": {"type": "boolean"}, "repositories": {"type": "array", "items": {"type": "string"}}}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "severity": {"type": "object", "properties": rules, "additionalProperties": words},
+            "official-dependency": {"type": "object", "properties": official, "additionalProperties": False},
+        },
+    }
 
 
 def _schema(keys: Mapping[str, Key]) -> dict[str, Any]:

@@ -66,12 +66,11 @@ class Judge:
         `allowed` are the owner's own patterns of harmless lines, `evaluated` is what makepkg printed of the new
         PKGBUILD, `also` what is known besides the files.
         """
-        found = [
-            *also,
-            *comparing.compare_folders(old, new, allowed),
-            *_srcinfo_findings(old, new, evaluated),
-            *check_plugins(self.plugins, old, new),
-        ]
+        found = [*also]
+        if dict(old) != dict(new):
+            found += comparing.compare_folders(old, new, allowed)
+            found += _srcinfo_findings(old, new, evaluated)
+            found += check_plugins(self.plugins, old, new)
         rated = self.book.rated(found)
         excused = official_dependency(
             rated.findings,

@@ -31,7 +31,9 @@ FILE = Rule(id="file-changed", severity=Severity.MEDIUM, meaning="A file of the 
 ADDED = Rule(id="file-added", severity=Severity.MEDIUM, meaning="A file is new.")
 REMOVED = Rule(id="file-removed", severity=Severity.LOW, meaning="A file is gone.")
 MODE = Rule(id="file-mode", severity=Severity.MEDIUM, meaning="A file is of another kind, or may be run.")
-REFUSED = Rule(id="folder-refused", severity=Severity.REFUSE, meaning="The folder is not one that is ever taken.")
+REFUSED = Rule(
+    id="folder-refused", severity=Severity.REFUSE, meaning="The folder is not one that is ever taken.", fixed=True
+)
 RULES = (INSTALL, PATCH, SCRIPT, SYSTEM, BINARY, KEY, FILE, ADDED, REMOVED, MODE, REFUSED)
 
 NOT_COMPARED = frozenset({"PKGBUILD", ".SRCINFO"})

@@ -9,7 +9,10 @@ from ci_toolkit.model.finding import Finding, Rule, Severity
 PKGBUILD = "PKGBUILD"
 
 CANNOT_TELL = Rule(
-    id="cannot-tell", severity=Severity.MEDIUM, meaning="The file cannot be understood, so anything may have changed."
+    id="cannot-tell",
+    severity=Severity.MEDIUM,
+    meaning="The file cannot be understood, so anything may have changed.",
+    fixed=True,
 )
 
 
