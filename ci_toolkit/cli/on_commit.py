@@ -9,7 +9,7 @@ from ci_toolkit.cli.reporting import report
 from ci_toolkit.cli.surface import Terminal, declare_repository, declare_run, workshop_for
 from ci_toolkit.pipelines.on_commit import OnCommit
 from ci_toolkit.pipelines.reading import NO_REVIEWS
-from ci_toolkit.plugins import load_backend
+from ci_toolkit.plugins import load_backend, load_forge
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -41,6 +41,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
     pipeline = OnCommit(
         workshop=workshop,
         backend=load_backend(snapshot.settings.backend),
+        forge=load_forge(snapshot.settings.forge),
         dry_run=options.dry_run,
         allows_mass_removal=options.allow_mass_removal,
     )

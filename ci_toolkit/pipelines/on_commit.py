@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.git_remote import RefUpdate
-from ci_toolkit.errors import ConfigError, LostRaceError, RefusedError
+from ci_toolkit.errors import ConfigError, HandOverError, LostRaceError, RefusedError
+from ci_toolkit.forges.spec import RunNews
 from ci_toolkit.model.names import Oid, Pkgbase, is_pkgbase, nearest
 from ci_toolkit.model.verdict import Code, Verdict
+from ci_toolkit.pipelines.commit_status import schedule_status, tell_forge
 from ci_toolkit.pipelines.handing_over import cross_off, hand_over, unacknowledged, with_resumed
 from ci_toolkit.pipelines.merged_reviews import MergedReviews
 from ci_toolkit.pipelines.outcome import Outcome
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ci_toolkit.backends.spec import Backend
+    from ci_toolkit.forges.spec import Forge
     from ci_toolkit.model.package import Snapshot
+    from ci_toolkit.scheduling.schedule import Schedule
 
 _DEPLOY = re.compile(r"\[deploy ([^\]\n]*)\]")
 _EVERYTHING = "all"
@@ -35,6 +39,7 @@ class OnCommit:
 
     workshop: Workshop
     backend: Backend
+    forge: Forge
     dry_run: bool = False
     allows_mass_removal: bool = False
 
@@ -68,12 +73,22 @@ class OnCommit:
         )
         if self.dry_run:
             return outcome
-        said = hand_over(self.backend, schedule, self.workshop, snapshot)
+        try:
+            said = hand_over(self.backend, schedule, self.workshop, snapshot)
+        except HandOverError as error:
+            self._mark(snapshot, schedule, error.what)
+            raise
         # The tag says that everything up to it has been handed over, so it moves last.
         pushed = self._move_tag(snapshot)
         if snapshot.state.pending:
             cross_off(frozenset(snapshot.state.pending), self.workshop, snapshot)
-        return replace(outcome, handed_over=said, pushed=pushed)
+        problems = self._mark(snapshot, schedule, _held_back(tampered, requested))
+        return replace(outcome, handed_over=said, pushed=pushed, problems=problems)
+
+    def _mark(self, snapshot: Snapshot, schedule: Schedule, failure: str | None) -> tuple[str, ...]:
+        """Say at the commit how it went; gives what failed of that."""
+        news = RunNews(commit=snapshot.heads.main, status=schedule_status(schedule, failure))
+        return tell_forge(self.forge, news, self.workshop, snapshot)
 
     def _packages_before(self, snapshot: Snapshot) -> dict[Pkgbase, Oid]:
         """Package folders (name to tree) at the tag; without one, those before the head commit."""
@@ -174,3 +189,9 @@ class OnCommit:
                 return ()
             heads = now.heads
         raise LostRaceError("tag scheduled moved during every attempt to move it", hint="run on-commit again")
+
+
+def _held_back(tampered: Mapping[Pkgbase, str], requested: Mapping[Pkgbase, Oid]) -> str | None:
+    """What the commit's mark says of packages that are not as they were reviewed."""
+    names = [pkgbase for pkgbase in tampered if pkgbase not in requested]
+    return f"held back, because they are not as reviewed: {', '.join(names)}" if names else None

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.deciding.content import content_of
 from ci_toolkit.errors import ToolkitError
-from ci_toolkit.forges.client import CommitStatus
 from ci_toolkit.forges.dashboard import Dashboard
 from ci_toolkit.forges.spec import ForgeReport, ForgeTools, RunNews, WantedReview
 from ci_toolkit.formats.verdicts import parse_verdicts
 from ci_toolkit.model.finding import Severity
 from ci_toolkit.model.names import review_branch
 from ci_toolkit.model.verdict import Code, Weight
+from ci_toolkit.pipelines.commit_status import schedule_status, tell_forge
 from ci_toolkit.pipelines.open_reviews import OpenReview
 
 if TYPE_CHECKING:
@@ -30,10 +30,8 @@ if TYPE_CHECKING:
     from ci_toolkit.review.assessing import Judge
     from ci_toolkit.scheduling.schedule import Schedule
 
-STATUS_CONTEXT = "ci-toolkit/schedule"
 # Schedules are handed over and packages updated without them; a person should look at each some time.
 _HELD = (Code.REVIEW_HELD, Code.COOLING, Code.LAGGING, Code.APPEARED)
-_LONGEST_STATUS = 140
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +77,10 @@ class Show:
         dashboard = _dashboard(state, schedule, shown, now_s=self.workshop.clock.now(), failure=failure)
         news = RunNews(
             commit=commit,
-            status=_status(schedule, failure),
+            status=schedule_status(schedule, failure),
             dashboard=dashboard if self.snapshot.settings.dashboard else None,
         )
-        try:
-            return self.forge.conclude(news, self._tools(shown))
-        except ToolkitError as error:
-            return (str(error),)
+        return tell_forge(self.forge, news, self.workshop, self.snapshot)
 
     def _tools(self, memory: Mapping[Pkgbase, ForgeRecord]) -> ForgeTools:
         return ForgeTools(
@@ -126,17 +121,6 @@ class Show:
 def _severity(record: ReviewRecord, known: ForgeRecord | None) -> Severity:
     """What is remembered of the same content; what nobody knows is not taken for harmless."""
     return known.severity if known is not None and known.content == record.content else Severity.HIGH
-
-
-def _status(schedule: Schedule, failure: str | None) -> CommitStatus | None:
-    """The mark on the default branch's commit; none where there was nothing to hand over."""
-    if failure is not None:
-        return CommitStatus(context=STATUS_CONTEXT, state="failure", text=failure[:_LONGEST_STATUS])
-    if schedule.is_empty:
-        return None
-    count = len(schedule.builds)
-    text = f"{count} {'build' if count == 1 else 'builds'} handed over"
-    return CommitStatus(context=STATUS_CONTEXT, state="success", text=text)
 
 
 def _dashboard(
