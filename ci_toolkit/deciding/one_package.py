@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 
 _LONGEST_LINE = 80
+_LONGEST_LIST = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +199,7 @@ class PackageDeciding:
         if change.assessment.verdict == "refuse":
             return self._refused(change.revision, _worst(change), taken.pkgbuild_timestamp)
         if change.assessment.verdict == "minor":
-            return self._apply(change, applied, "only what is known to be harmless changes")
+            return self._apply(change, applied, _harmless(change))
         if moved.review:
             return self._send_to_review(change, offered)
         if not self.snapshot.settings.human_review:
@@ -335,10 +336,17 @@ def _with_triggers(verdict: Verdict, triggers: tuple[LibraryChange, ...]) -> Ver
     return replace(verdict, code=Code.BUMPED, why=f"a library has a new version: {chain}", old=first.old, new=first.new)
 
 
+def _harmless(change: Change) -> str:
+    """What of a minor change is worth a word."""
+    texts = dict.fromkeys(finding.text.rstrip(".") for finding in change.assessment.findings)
+    return f"harmless: {shortened('; '.join(texts), _LONGEST_LIST)}" if texts else "only layout or comments change"
+
+
 def _worst(change: Change) -> str:
     """The worst finding, with the line that it is about, and how many more there are above minor."""
     serious = [finding for finding in change.assessment.findings if finding.severity > Severity.MINOR]
     worst, more = serious[0], len(serious) - 1
-    line = next((line.strip() for line in (worst.new or worst.old or "").split("\n") if line.strip()), "")
+    place = (worst.new or worst.old or "") if worst.line is not None else ""
+    line = next((line.strip() for line in place.split("\n") if line.strip()), "")
     shown = f": {shortened(line, _LONGEST_LINE)!r}" if line else ""
     return f"{worst.severity.word}: {worst.text.rstrip('.')}{shown}{f' (and {more} more)' if more else ''}"

@@ -56,7 +56,8 @@ def _found(change: Change) -> Iterator[str]:
     for finding in serious[:_MOST_FINDINGS]:
         where = f"{finding.file} line {finding.line}: " if finding.line else f"{finding.file}: " if finding.file else ""
         yield f"- {finding.severity.word}: {_plain(where)}{_plain(finding.text)}"
-        lines = [line.strip() for line in (finding.new or finding.old or "").split("\n") if line.strip()]
+        place = (finding.new or finding.old or "") if finding.line is not None else ""
+        lines = [line.strip() for line in place.split("\n") if line.strip()]
         yield from (f"    {_plain(shortened(line))}" for line in lines[:_MOST_LINES])
     if len(serious) > _MOST_FINDINGS:
         yield f"- and {len(serious) - _MOST_FINDINGS} more"
