@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, NamedTuple
@@ -35,6 +36,7 @@ RULES = (
 
 _PACKAGE_FUNCTIONS = frozenset({"prepare", "build", "check", "package", "pkgver", "verify"})
 _MOST_LINES = 3_000
+_SETS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 
 
 class _Hunk(NamedTuple):
@@ -110,7 +112,7 @@ def _judge_hunk(statement: Statement, place: Place, before: list[Piece], after: 
         return found(COMMAND_CHANGED, place, _whole(statement))
     more = {piece.kind for piece in (Counter(_texts(after)) - Counter(_texts(before)))}
     where = f"in {statement.name}"
-    names = {kind: {piece.text.partition(" ")[0] for piece in pieces if piece.kind == "command"}
+    names = {kind: {_command_name(piece.text) for piece in pieces if piece.kind == "command"}
              for kind, pieces in (("old", before), ("new", after))}  # fmt: skip
     if any(piece.kind == "heredoc" for piece in after):
         return found(HEREDOC, place, f"A text written {where} changed.")
@@ -122,6 +124,12 @@ def _judge_hunk(statement: Statement, place: Place, before: list[Piece], after: 
     if place.new is None:
         return found(COMMAND_REMOVED, place, f"A command {where} is gone.")
     return found(FUNCTION_CHANGED, place, f"What {statement.name} does changed.")
+
+
+def _command_name(text: str) -> str:
+    """The word that is run: variables may be set for it in front."""
+    words = text.split(" ")
+    return next((word for word in words if not _SETS.match(word)), words[0])
 
 
 def _texts(pieces: list[Piece]) -> list[Piece]:
