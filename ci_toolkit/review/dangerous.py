@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.review.commands import ReadScript
 
-Where = Literal["scriptlet", "function", "script"]
+Where = Literal["scriptlet", "function", "script", "text"]
 
 _CRITICAL, _HIGH, _MEDIUM = Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM
 _EDGE = r"(?:^|[\x01\s;&|(`{/=\"'])"
@@ -125,6 +125,8 @@ _SIGNS = (
 
 RULES = tuple(sign.rule for sign in _SIGNS)
 _IN_SCRIPT = {_CRITICAL: _HIGH, _HIGH: _HIGH}
+# In patches, notes and data most words that look dangerous are prose; these three hardly ever are.
+_HIGH_IN_TEXT = frozenset({"runs-fetched-code", "runs-decoded-code", "opens-socket"})
 _LONGEST = 4_096
 MOST_LINES = 40_000
 """More lines of one file are not searched: nobody reads them either."""
@@ -163,19 +165,29 @@ def added_dangers(
 
 
 def danger_findings(added: Iterable[Danger], file: str, where: Where) -> list[Finding]:
-    """A finding for each; in scriptlets, which run as root, and in functions they weigh most."""
+    """A finding for each; in scriptlets, which run as root, and in functions they weigh most, in mere text least."""
     groups: dict[str, list[Danger]] = {}
     for danger in added:
         groups.setdefault(danger.rule.id, []).append(danger)
     result = []
     for several in groups.values():
         rule = several[0].rule
-        severity = _IN_SCRIPT.get(rule.severity, rule.severity) if where == "script" else rule.severity
-        if where == "scriptlet" and severity is _HIGH:
-            severity = _CRITICAL
+        severity = _severity(rule, where)
         text = "\n".join(danger.text for danger in several)
         result.append(found(rule, Place(file=file, line=several[0].line, new=text), rule.meaning, severity))
     return result
+
+
+def _severity(rule: Rule, where: Where) -> Severity:
+    match where:
+        case "scriptlet":
+            return _CRITICAL if rule.severity is _HIGH else rule.severity
+        case "script":
+            return _IN_SCRIPT.get(rule.severity, rule.severity)
+        case "text":
+            return _HIGH if rule.id in _HIGH_IN_TEXT else _MEDIUM
+        case "function":
+            return rule.severity
 
 
 def _texts(data: bytes, script: ReadScript | None) -> list[tuple[int, str]]:

@@ -114,11 +114,26 @@ def _judge(change: _Change, scriptlets: Iterable[str]) -> list[Finding]:
         return result
     if len(new_content) > LARGEST_TEXT_BYTES or new_content.count(b"\n") > MOST_LINES:
         return [*result, found(BINARY, Place(file=path), f"{path} is too large to be searched for dangerous commands.")]
-    where: Where = "scriptlet" if rule is INSTALL else "function" if rule is SYSTEM else "script"
     old_text = old_content[:LARGEST_TEXT_BYTES]
+    if rule is PATCH:
+        old_text, new_content = _added_lines(old_text), _added_lines(new_content)
     scripts = (_as_script(old_text), _as_script(new_content)) if rule in (INSTALL, SCRIPT) else (None, None)
     added = added_dangers(old_text, new_content, *scripts)
-    return [*danger_findings(added, path, where), *_odd(old_content, new_content, path), *result]
+    return [*danger_findings(added, path, _where(rule)), *_odd(old_content, new_content, path), *result]
+
+
+def _where(rule: Rule) -> Where:
+    if rule is INSTALL:
+        return "scriptlet"
+    if rule is SYSTEM:
+        return "function"
+    return "script" if rule is SCRIPT else "text"
+
+
+def _added_lines(patch: bytes) -> bytes:
+    """What a patch puts in, in the lines where it does: what it shows besides is there already."""
+    lines = (line[1:] if line.startswith(b"+") else b"" for line in patch.split(b"\n"))
+    return b"\n".join(lines)
 
 
 def _as_script(content: bytes) -> ReadScript | None:

