@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,9 @@ from ci_toolkit.errors import ConfigError, GitError
 from ci_toolkit.model.names import is_pkgbase
 from ci_toolkit.model.review_settings import ReviewSettings
 from ci_toolkit.model.settings import SETTINGS_PATH
-from ci_toolkit.pipelines.asked_review import AurAccess, review_of_package, review_of_sides
+from ci_toolkit.pipelines.asked_review import review_of_package, review_of_sides
 from ci_toolkit.pipelines.sides import NOTHING, Side, read_commit_side, read_folder_side
+from ci_toolkit.pipelines.upstream_access import UpstreamAccess
 from ci_toolkit.plugins import load_review_rules
 from ci_toolkit.reports.review_text import review_json, review_text
 from ci_toolkit.review.assessing import Judge
@@ -67,11 +68,11 @@ def _subject(options: Namespace, terminal: Terminal) -> ReviewSubject:
     if not is_pkgbase(name) or (name != options.first and not is_of_packages):
         return review_of_sides(NOTHING, read_folder_side(terminal.cwd / options.first), _usual_judge())
     with _cache(terminal) as cache:
-        access = AurAccess(
+        access = UpstreamAccess(
             environ=terminal.environ, clock=terminal.clock, processes=Processes(redactor=terminal.redactor), cache=cache
         )
         workshop = workshop_for(options, terminal) if is_of_packages else None
-        with closing(access):
+        with access:
             try:
                 return review_of_package(name, workshop, access, load_review_rules())
             except ConfigError as error:

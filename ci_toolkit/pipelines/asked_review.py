@@ -3,67 +3,34 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ci_toolkit.effects.git_command import upstream_environment
-from ci_toolkit.effects.remote_heads import RemoteHeads
-from ci_toolkit.effects.upstream_cache import UpstreamCache
-from ci_toolkit.effects.web import Web, WebManners
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.finding import Assessment
 from ci_toolkit.model.names import Pkgbase, nearest
 from ci_toolkit.model.review_settings import ReviewSettings
-from ci_toolkit.model.settings import SETTINGS_PATH, Settings, parse_settings
+from ci_toolkit.model.settings import SETTINGS_PATH, parse_settings
 from ci_toolkit.pipelines.open_reviews import our_side, subject_of_branch
 from ci_toolkit.pipelines.sides import NOTHING, Side, refusal
 from ci_toolkit.review.assessing import Judge
 from ci_toolkit.review.facts import Facts, facts_of
 from ci_toolkit.review.links import source_comparison
 from ci_toolkit.review.subject import ReviewSubject
-from ci_toolkit.sources.aur_lookup import AurTools, fetch_aur_package
+from ci_toolkit.sources.aur_lookup import fetch_aur_package
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
-    from ci_toolkit.effects.clock import Clock
-    from ci_toolkit.effects.process import Processes
     from ci_toolkit.model.package import Package
+    from ci_toolkit.pipelines.upstream_access import UpstreamAccess
     from ci_toolkit.pipelines.workshop import Workshop
     from ci_toolkit.review.spec import ReviewRules
+    from ci_toolkit.sources.aur_lookup import AurTools
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True, kw_only=True)
-class AurAccess:
-    """The way to the AUR, opened when it is needed; to be closed."""
-
-    environ: Mapping[str, str]
-    clock: Clock
-    processes: Processes
-    cache: Path
-    _web: Web | None = field(default=None)
-
-    def tools(self, settings: Settings) -> AurTools:
-        """What asks the AUR that the settings name."""
-        local, proxy = settings.allow_local_upstreams, settings.aur_proxy
-        proxies = {"http": proxy, "https": proxy} if proxy else None
-        self._web = Web(clock=self.clock, manners=WebManners(allow_local=local), proxies=proxies)
-        env = upstream_environment(self.environ, allow_local=local, proxy=proxy)
-        upstreams = UpstreamCache(
-            folder=self.cache / "upstreams", processes=self.processes, web=self._web, clock=self.clock, env=env
-        )
-        heads = RemoteHeads(web=self._web, processes=self.processes, env=env)
-        return AurTools(web=self._web, heads=heads, upstreams=upstreams, settings=settings)
-
-    def close(self) -> None:
-        """Close connections."""
-        if self._web is not None:
-            self._web.close()
 
 
 def review_of_sides(old: Side, new: Side, judge: Judge, *, allowed: Sequence[re.Pattern[str]] = ()) -> ReviewSubject:
@@ -88,7 +55,7 @@ def review_of_sides(old: Side, new: Side, judge: Judge, *, allowed: Sequence[re.
 
 
 def review_of_package(
-    name: str, workshop: Workshop | None, access: AurAccess, plugins: tuple[ReviewRules, ...]
+    name: str, workshop: Workshop | None, access: UpstreamAccess, plugins: tuple[ReviewRules, ...]
 ) -> ReviewSubject:
     """The open review of a package of the repository; else what the AUR has now, against what the repository has.
 
@@ -97,7 +64,7 @@ def review_of_package(
     """
     if workshop is None:
         settings = parse_settings(KeyValueFile.empty(file=SETTINGS_PATH), access.environ)
-        return _from_aur(name, NOTHING, None, access.tools(settings), Judge.of(ReviewSettings(), plugins))
+        return _from_aur(name, NOTHING, None, access.aur_tools(settings), Judge.of(ReviewSettings(), plugins))
     pkgbase = Pkgbase(name)
     snapshot = workshop.reader.read(reviews=frozenset({pkgbase}))
     judge = Judge.of(snapshot.review, plugins)
@@ -105,7 +72,7 @@ def review_of_package(
     if package is not None and pkgbase in snapshot.reviews and pkgbase not in snapshot.merged_reviews:
         record, state = snapshot.reviews[pkgbase], snapshot.state.package(pkgbase)
         return subject_of_branch(package, record, state, snapshot, workshop.repository, judge)
-    tools = access.tools(snapshot.settings)
+    tools = access.aur_tools(snapshot.settings)
     if package is None:
         try:
             return _from_aur(name, NOTHING, None, tools, judge)
