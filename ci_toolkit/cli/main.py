@@ -28,6 +28,7 @@ SUBCOMMANDS = (
     "on_commit",
     "on_schedule",
     "schedule",
+    "bump",
     "drop",
     "review",
     "reviews",

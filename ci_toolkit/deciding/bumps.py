@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from ci_toolkit.model.package import Package
     from ci_toolkit.model.settings import Settings
 
-_BUILT = re.compile(r"(?P<base>.+-[0-9]+)(?:\.(?P<count>[0-9]+))?")
+# A blank or a slash in a stranger's version could not be read back from a bump.
+_BUILT = re.compile(r"(?P<base>[^\s/]+-[0-9]+)(?:\.(?P<count>[0-9]{1,9}))?")
 _LIBRARY = ".so"
 
 

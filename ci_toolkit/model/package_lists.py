@@ -45,6 +45,15 @@ def choose(texts: Iterable[str], packages: Collection[Pkgbase]) -> dict[Pkgbase,
     return dict(sorted(chosen.items()))
 
 
+def choose_names(texts: Iterable[str], packages: Collection[Pkgbase]) -> tuple[Pkgbase, ...]:
+    """The same where a builder class means nothing; ConfigError where one is given."""
+    chosen = choose(texts, packages)
+    classes = [f"{pkgbase}/{wanted}" for pkgbase, wanted in chosen.items() if wanted is not None]
+    if classes:
+        raise ConfigError("a builder class is for schedule alone", got=", ".join(classes), hint="nothing was done")
+    return tuple(chosen)
+
+
 def _meant(name: str, packages: Collection[Pkgbase]) -> list[Pkgbase]:
     if name in packages:
         return [Pkgbase(name)]

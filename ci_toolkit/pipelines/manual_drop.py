@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import RefusedError
-from ci_toolkit.model.package_lists import choose
+from ci_toolkit.model.package_lists import choose_names
 from ci_toolkit.model.verdict import Code, Verdict
 from ci_toolkit.pipelines.commit_messages import DROP_ACTION, list_message
 from ci_toolkit.pipelines.editing import Edit, push_edit
@@ -45,7 +45,7 @@ class ManualDrop:
         )
 
     def _decide(self, snapshot: Snapshot) -> Edit:
-        dropped = choose(self.unwanted, snapshot.packages)
+        dropped = choose_names(self.unwanted, snapshot.packages)
         if not self.forced:
             _refuse_needed(snapshot, dropped)
         return Edit(

@@ -22,6 +22,11 @@ _NEEDS = ("depends", "makedepends")
 _UNWRITABLE = re.compile(r"[,:;\s]")
 
 
+def dependency_name(text: str) -> str:
+    """What a dependency names, without version and description: `libx.so` for `libx.so=1-64`."""
+    return _CONSTRAINT.split(text, maxsplit=1)[0].strip()
+
+
 def deptree_records(packages: Iterable[Package]) -> tuple[DeptreeRecord, ...]:
     """One record for every package; one whose `.SRCINFO` cannot be read provides its own name and needs nothing."""
     return tuple(_record(package) for package in packages)
@@ -39,8 +44,18 @@ def _names(srcinfo: SrcInfo, keys: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for section in (srcinfo.base, *srcinfo.packages):
         for key in keys:
-            found.update(_CONSTRAINT.split(value, maxsplit=1)[0].strip() for _, value in section.values_all_arch(key))
+            found.update(dependency_name(value) for _, value in section.values_all_arch(key))
     return {name for name in found if name and not _UNWRITABLE.search(name)}
+
+
+def dependants_of(library: str, records: Iterable[DeptreeRecord]) -> tuple[Pkgbase, ...]:
+    """Packages that need `library`: the name of anything, or of a package here and so of all that it provides."""
+    listed = tuple(records)
+    name = dependency_name(library)
+    meant = {name}.union(*(record.names for record in listed if record.pkgbase == name))
+    return tuple(
+        sorted(record.pkgbase for record in listed if record.pkgbase != name and meant & set(record.dependencies))
+    )
 
 
 def edges(records: Iterable[DeptreeRecord]) -> dict[Pkgbase, frozenset[Pkgbase]]:
