@@ -28,6 +28,7 @@ SUBCOMMANDS = (
     "on_commit",
     "on_schedule",
     "schedule",
+    "add",
     "bump",
     "drop",
     "review",

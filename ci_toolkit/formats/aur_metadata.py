@@ -1,7 +1,9 @@
 """The AUR's metadata dump `packages-meta-ext-v1.json.gz`: a JSON array of some hundred thousand objects.
 
 The AUR writes one object a line, and only the lines of wanted packages are decoded, while the rest is counted. Fields
-used: `PackageBase`, `LastModified` (unix seconds), `Maintainer` (null: orphaned), `CoMaintainers` (may be missing).
+used: `PackageBase`, `LastModified` (unix seconds), `Maintainer` (null: orphaned), `CoMaintainers` (may be missing); and
+of packages that are looked for `Name`, `Provides`, `Depends`, `MakeDepends`, `CheckDepends` (each may be missing; with
+versions, of all architectures).
 """
 
 from __future__ import annotations
@@ -10,17 +12,19 @@ import json
 import re
 import zlib
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ci_toolkit.errors import FormatError
 from ci_toolkit.model.names import Pkgbase
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterator, Mapping
 
 LARGEST_UNPACKED_BYTES = 1 << 30
 LONGEST_LINE_BYTES = 1 << 20
 _CHUNK = 1 << 18
+_NEEDS = ("Depends", "MakeDepends", "CheckDepends")
 _PKGBASE = re.compile(rb'"PackageBase":\s*"([^"\\]+)"')
 
 
@@ -30,6 +34,16 @@ class AurEntry:
 
     modified_s: int
     maintainers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AurListing:
+    """One package of the dump: the base it belongs to, what it provides and what it needs, as the AUR writes them."""
+
+    name: str
+    pkgbase: str
+    provides: tuple[str, ...]
+    needs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +71,22 @@ def parse_aur_metadata(compressed: bytes, wanted: Container[str]) -> AurMetadata
         if known is None or known.modified_s < entry.modified_s:
             entries[pkgbase] = entry
     return AurMetadata(entries=entries, count=count)
+
+
+def find_listings(compressed: bytes, words: Collection[str]) -> Iterator[AurListing]:
+    """The packages whose record has any of `words` somewhere in it; FormatError as above. Whoever asks looks closer."""
+    wanted = tuple(word.encode() for word in words)
+    for record in _records(compressed):
+        if any(word in record for word in wanted):
+            yield _listing(record)
+
+
+def base_names(compressed: bytes) -> Iterator[str]:
+    """All package bases, some of them several times; FormatError as above."""
+    for record in _records(compressed):
+        found = _PKGBASE.search(record)
+        if found is not None:
+            yield found[1].decode(errors="replace")
 
 
 def _records(compressed: bytes) -> Iterator[bytes]:
@@ -128,6 +158,21 @@ def _entry(record: bytes) -> tuple[Pkgbase, AurEntry]:
             if isinstance(maintainer, (str, type(None))) and _are_names(others):
                 names = (*((maintainer,) if maintainer else ()), *others)
                 return Pkgbase(pkgbase), AurEntry(modified_s=modified_s, maintainers=names)
+    raise FormatError("an entry's fields have wrong types", got=record[:120].decode(errors="replace"))
+
+
+def _listing(record: bytes) -> AurListing:
+    try:
+        value: Any = json.loads(record)
+    except ValueError as error:
+        raise FormatError(f"an entry is no JSON: {error}") from error
+    match value:
+        case {"PackageBase": str(pkgbase), "Name": str(name), **rest}:
+            provides = rest.get("Provides") or []
+            lists = [names for key in _NEEDS if _are_names(names := rest.get(key) or [])]
+            if _are_names(provides) and len(lists) == len(_NEEDS):
+                needs = tuple(dict.fromkeys(chain.from_iterable(lists)))
+                return AurListing(name=name, pkgbase=pkgbase, provides=tuple(provides), needs=needs)
     raise FormatError("an entry's fields have wrong types", got=record[:120].decode(errors="replace"))
 
 

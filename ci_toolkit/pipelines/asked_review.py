@@ -22,8 +22,9 @@ from ci_toolkit.sources.aur_lookup import fetch_aur_package
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from ci_toolkit.model.finding import Finding
     from ci_toolkit.model.package import Package
     from ci_toolkit.pipelines.upstream_access import UpstreamAccess
     from ci_toolkit.pipelines.workshop import Workshop
@@ -33,13 +34,24 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def review_of_sides(old: Side, new: Side, judge: Judge, *, allowed: Sequence[re.Pattern[str]] = ()) -> ReviewSubject:
-    """What the change from `old` to `new` amounts to; ConfigError when `old` is nothing to compare with."""
+def review_of_sides(
+    old: Side,
+    new: Side,
+    judge: Judge,
+    *,
+    allowed: Sequence[re.Pattern[str]] = (),
+    evaluated: bytes | None = None,
+    also: Iterable[Finding] = (),
+) -> ReviewSubject:
+    """What the change from `old` to `new` amounts to; ConfigError when `old` is nothing to compare with.
+
+    The rest is as for `Judge.assess`.
+    """
     if old.refused:
         raise ConfigError("the old version cannot be compared with", got=old.refused[0].text)
     assessment = Assessment(findings=new.refused)
     if not new.refused:
-        assessment = judge.assess(old.files, new.files, allowed=allowed)
+        assessment = judge.assess(old.files, new.files, allowed=allowed, evaluated=evaluated, also=also)
     now = new.srcinfo
     is_new = not old.files
     return ReviewSubject(

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ci_toolkit.model.additions import DependencyTree
     from ci_toolkit.model.names import Oid
     from ci_toolkit.model.plan import DroppedReview
     from ci_toolkit.model.verdict import Verdict
+    from ci_toolkit.review.subject import ReviewSubject
     from ci_toolkit.scheduling.schedule import Schedule
 
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 class Outcome:
     """A run. `base` is the commit it read, `head` the default branch after it; `effort` is what it cost.
 
-    `problems` are failures that belong to no package, such as a forge that could not be asked.
+    `problems` are failures that belong to no package, such as a forge that could not be asked. `new` are reviews of
+    packages that are to be added, `tree` is what has to come with them.
     """
 
     pipeline: str
@@ -33,6 +36,8 @@ class Outcome:
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     pushed: tuple[str, ...] = ()
+    new: tuple[ReviewSubject, ...] = ()
+    tree: DependencyTree | None = None
     effort: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -127,7 +127,9 @@ class UpstreamAccess:
             done=done,
         )
 
-    def observer(self, snapshot: Snapshot, workshop: Workshop, *, done: Callable[[str], None]) -> Observer:
+    def observer(
+        self, snapshot: Snapshot, workshop: Workshop, *, done: Callable[[str], None] = lambda _: None
+    ) -> Observer:
         """What asks all upstreams of a snapshot."""
         tools = self.source_tools(snapshot, workshop, done=done)
         downloads = Downloads(folder=self.cache / "downloads", web=tools.web)
@@ -135,16 +137,11 @@ class UpstreamAccess:
         return Observer(
             sources=load_sources(),
             tools=tools,
-            shfmt=self.shfmt,
+            shfmt=Shfmt(processes=self.processes, environ=self.environ),
             repository=workshop.repository,
             maker=NewVersionMaker(makepkg=Makepkg(sandbox=tools.sandbox), downloads=downloads),
             heavy=self._threads(snapshot.settings).heavy,
         )
-
-    @property
-    def shfmt(self) -> Shfmt:
-        """The formatter of what comes in."""
-        return Shfmt(processes=self.processes, environ=self.environ)
 
     def _clients(self, settings: Settings) -> _Webs:
         if self._webs is None:

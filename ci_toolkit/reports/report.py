@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO, assert_never
 
 from ci_toolkit.formats.verdicts import verdict_fields
 from ci_toolkit.model.names import review_branch
+from ci_toolkit.reports.additions import additions_fields, additions_text
 from ci_toolkit.reports.github import github_report, github_summary
 from ci_toolkit.reports.gitlab import gitlab_report
 from ci_toolkit.reports.plain import plain_report
@@ -25,6 +26,7 @@ def write_report(
     outcome: Outcome, *, stream: TextIO, surroundings: Surroundings, environ: Mapping[str, str], now_s: int
 ) -> None:
     """Write the report for people; on GitHub also the job's summary page."""
+    stream.write(additions_text(outcome, surroundings))
     match surroundings.place:
         case Place.TERMINAL:
             write_terminal_report(outcome, stream, surroundings)
@@ -69,6 +71,7 @@ def report_json(outcome: Outcome) -> str:
         "problems": list(outcome.problems),
         "handed_over": outcome.handed_over,
         "pushed": list(outcome.pushed),
+        **(additions_fields(outcome) if outcome.new or outcome.tree else {}),
         "effort": dict(outcome.effort),
     }
     return json.dumps(value, indent=2) + "\n"

@@ -7,7 +7,7 @@ import json
 import textwrap
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.model.finding import Severity
 from ci_toolkit.reports.surroundings import Place, Surroundings
@@ -76,7 +76,12 @@ def review_text(subject: ReviewSubject, surroundings: Surroundings) -> str:
 
 def review_json(subject: ReviewSubject) -> str:
     """The same for machines; texts as they are, all of them in ASCII."""
-    value = {
+    return json.dumps(review_fields(subject), indent=2).replace(_COMMAND, "##\\u005b") + "\n"
+
+
+def review_fields(subject: ReviewSubject) -> dict[str, Any]:
+    """The same as plain JSON values."""
+    return {
         "verdict": subject.assessment.verdict,
         "severity": subject.severity.word,
         "package": subject.pkgbase,
@@ -99,7 +104,6 @@ def review_json(subject: ReviewSubject) -> str:
             for finding in subject.findings
         ],
     }
-    return json.dumps(value, indent=2).replace(_COMMAND, "##\\u005b") + "\n"
 
 
 def _lines(subject: ReviewSubject, width: int, *, wraps: bool) -> Iterator[_Line]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ci_toolkit.sources.spec import SourceRequest, SourceTools
 
 COUNT_MEMORY = "AUR_DUMP_ENTRIES"
-_DUMP_LIMIT_BYTES = 256 << 20
+DUMP_LIMIT_BYTES = 256 << 20
 _CACHE_NAME = "aur-metadata"
 # A commit made this long before the time the dump gives may be an older one than the dump means.
 _EXPLAINS_S = 3_600
@@ -98,7 +98,7 @@ def fetch_metadata(wanted: set[Pkgbase], tools: SourceTools) -> AurMetadata:
     url = tools.settings.aur_metadata_url
     cached = _Cached.load(tools.files.load(_CACHE_NAME), url, wanted)
     headers = {"If-None-Match": cached.etag} if cached else {}
-    answer = tools.aur_web.get(url, limit_bytes=_DUMP_LIMIT_BYTES, headers=headers, kind="dump")
+    answer = tools.aur_web.get(url, limit_bytes=DUMP_LIMIT_BYTES, headers=headers, kind="dump")
     if answer.status == 304 and cached:
         return cached.metadata
     try:

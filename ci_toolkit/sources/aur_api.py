@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_NAMES_A_REQUEST = 100
+NAMES_A_REQUEST = 100
 _LIMIT_BYTES = 8 << 20
 _LATEST_S = 1 << 34
 
 
 def ask_api(requests: Sequence[SourceRequest], tools: SourceTools) -> AurMetadata:
     """What is known there of these packages; those of a request that fails are simply missing. Its count is 0."""
-    batches = [requests[start : start + _NAMES_A_REQUEST] for start in range(0, len(requests), _NAMES_A_REQUEST)]
+    batches = [requests[start : start + NAMES_A_REQUEST] for start in range(0, len(requests), NAMES_A_REQUEST)]
     wanted = {request.pkgbase for request in requests}
     entries: dict[Pkgbase, AurEntry] = {}
     for batch in batches:

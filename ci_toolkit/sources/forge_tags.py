@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from ci_toolkit.effects.json_answers import read_json
-from ci_toolkit.errors import UpstreamError
+from ci_toolkit.errors import ConfigError, UpstreamError
 from ci_toolkit.formats.source_url import parse_git_url
 from ci_toolkit.model.names import Oid, is_oid
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.effects.web import Answer
     from ci_toolkit.formats.forge_project import ForgeProject
+    from ci_toolkit.formats.source_url import GitRemote
     from ci_toolkit.sources.spec import SourceTools
 
 MOST_PAGES = 10
@@ -47,6 +48,23 @@ def fetch_tags(project: ForgeProject, tools: SourceTools) -> tuple[Tag, ...]:
     remote = parse_git_url(f"{project.service.url}/{project.path}.git")
     tags = tools.heads.tags(remote)
     return tuple(Tag(name=name, commit=commit, link=_link(project, name)) for name, commit in tags.items())
+
+
+def fetch_remote(project: ForgeProject, tools: SourceTools) -> GitRemote:
+    """Where the project's git repository is; UpstreamError when its GitLab, which knows it by number, does not say."""
+    service = project.service
+    local = tools.settings.allow_local_upstreams
+    if project.kind != "gitlab":
+        return parse_git_url(f"{service.url}/{project.path}.git", allow_local=local)
+    url = f"{service.url}/api/v4/projects/{project.path}"
+    headers = {"Accept": "application/json"}
+    match read_json(tools.web.get(url, limit_bytes=_LIMIT_BYTES, headers=headers, kind="api")):
+        case {"http_url_to_repo": str(found)} if found.startswith(f"{service.url}/"):
+            try:
+                return parse_git_url(found, allow_local=local)
+            except ConfigError as error:
+                raise UpstreamError(f"{service.host} has project {project.path} at no URL: {error.what}") from error
+    raise UpstreamError(f"{service.host} does not say where the repository of project {project.path} is")
 
 
 def fetch_released(project: ForgeProject, tools: SourceTools) -> frozenset[str]:

@@ -12,7 +12,7 @@ from ci_toolkit.model.package import is_ours
 from ci_toolkit.review.folder import FolderEntry, folder_fault, link_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from ci_toolkit.effects.git_repository import Repository
     from ci_toolkit.model.names import Oid
@@ -29,8 +29,10 @@ class Folder:
     fault: str | None = None
 
 
-def read_folders(repository: Repository, commits: Iterable[Oid], path: str = "") -> dict[Oid, Folder | UpstreamError]:
-    """The package folders at the top of some commits, or at `path` in them.
+def read_folders(
+    repository: Repository, commits: Iterable[Oid], path: str = "", *, only: Collection[str] | None = None
+) -> dict[Oid, Folder | UpstreamError]:
+    """The package folders at the top of some commits, or at `path` in them; of their files `only` some, or all.
 
     They are read by a handful of processes however many there are.
     """
@@ -54,7 +56,7 @@ def read_folders(repository: Repository, commits: Iterable[Oid], path: str = "")
     sizes = repository.sizes(entry.oid for listing in listings.values() for entry in listing)
     sound: dict[Oid, list[FolderEntry]] = {}
     for commit, listing in listings.items():
-        entries = [entry for entry in listing if not is_ours(entry.path)]
+        entries = [entry for entry in listing if not is_ours(entry.path) and (only is None or entry.path in only)]
         fault = folder_fault(entries, sizes)
         if fault is None:
             sound[commit] = entries

@@ -37,6 +37,11 @@ class SourceRequest:
         """The package's name."""
         return self.package.pkgbase
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the package is only to be: nothing of it is in the repository yet."""
+        return not self.package.files
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceTools:

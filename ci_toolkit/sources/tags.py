@@ -13,6 +13,7 @@ from ci_toolkit.formats.version import compare_versions
 from ci_toolkit.model.names import Oid, is_oid
 from ci_toolkit.model.observation import Absent, CouldNotAsk, NewVersion, SourceOutcome, SourceReport, Unmoved
 from ci_toolkit.model.version_choice import choose_version
+from ci_toolkit.sources.forge_folder import observe_new
 from ci_toolkit.sources.forge_tags import Tag, fetch_released, fetch_tags
 
 if TYPE_CHECKING:
@@ -85,13 +86,15 @@ def _observe_project(
         tags = fetch_tags(project, tools)
     except UpstreamError as error:
         return {request.pkgbase: CouldNotAsk(reason=error.what) for request in requests}
+    new = {request.pkgbase: observe_new(project, tags, tools) for request in requests if request.is_new}
+    requests = [request for request in requests if not request.is_new]
     released: frozenset[str] | UpstreamError = frozenset()
     if any(request.package.config.releases_only for request in requests):
         try:
             released = fetch_released(project, tools)
         except UpstreamError as error:
             released = error
-    return {request.pkgbase: _outcome(project, request, tags, released) for request in requests}
+    return {**new, **{request.pkgbase: _outcome(project, request, tags, released) for request in requests}}
 
 
 def _outcome(

@@ -9,7 +9,8 @@ import pytest
 
 from ci_toolkit.pipelines.observing import Observer
 from ci_toolkit.sources.databases import database_name
-from tests.pipelines.test_rebuilds import begin, database, put
+from tests.pipelines.test_rebuilds import begin
+from tests.support.databases import database, put
 from tests.support.packages import SamplePackage
 
 if TYPE_CHECKING:

@@ -55,12 +55,13 @@ class Fault:
 
 @dataclass
 class AurPackage:
-    """One row of the dump."""
+    """One row of the dump a name; `listed` are fields of the row, such as `Depends` and `Provides`."""
 
     modified_s: int
     maintainer: str | None = "alice"
     co_maintainers: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    listed: Mapping[str, object] = field(default_factory=dict)
 
 
 class Upstreams:
@@ -150,13 +151,15 @@ class Upstreams:
         co_maintainers: tuple[str, ...] = (),
         when: int | None = None,
         modes: Mapping[str, str] | None = None,
+        names: tuple[str, ...] = (),
+        listed: Mapping[str, object] | None = None,
     ) -> str:
         """A new version of an AUR package: its branch moves and the dump says so."""
         self._time_s = self._time_s + 10 if when is None else when
         commit = self.aur.commit(
             files, f"{pkgbase} moves", branch=pkgbase, when=self._time_s, replace_all=True, modes=modes
         )
-        self.aur_packages[pkgbase] = AurPackage(self._time_s, maintainer, co_maintainers)
+        self.aur_packages[pkgbase] = AurPackage(self._time_s, maintainer, co_maintainers, names, listed or {})
         return commit
 
     def fail(self, match: Callable[[Seen], bool] | str, **what: object) -> Fault:
@@ -235,6 +238,7 @@ def _row(number: int, name: str, pkgbase: str, package: AurPackage) -> bytes:
     }
     if package.co_maintainers:
         row["CoMaintainers"] = list(package.co_maintainers)
+    row.update(package.listed)
     return json.dumps(row, separators=(",", ":")).encode()
 
 
