@@ -29,6 +29,13 @@ def declare(parser: ArgumentParser) -> None:
         action="store_true",
         help="accept that more packages are gone than CI_REMOVE_LIMIT allows",
     )
+    parser.add_argument(
+        "--replace-at-aur",
+        metavar="PACKAGE",
+        action="append",
+        default=[],
+        help="push this package to the AUR although something that was not pushed from here is there",
+    )
 
 
 def run(options: Namespace, terminal: Terminal) -> int:
@@ -44,6 +51,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
         forge=load_forge(snapshot.settings.forge),
         dry_run=options.dry_run,
         allows_mass_removal=options.allow_mass_removal,
+        replaces_at_aur=frozenset(options.replace_at_aur),
     )
     outcome = pipeline.run(snapshot)
     return report(outcome, terminal, workshop, as_json=options.json, started_s=started_s, requests=None)

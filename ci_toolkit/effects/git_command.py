@@ -141,8 +141,8 @@ def _askpass(token: str | None) -> Iterator[tuple[dict[str, str], tuple[int, ...
     if not token:
         yield {}, ()
         return
-    secret = _memory_file(token.encode())
-    script = _memory_file(_ASKPASS_SCRIPT.format(token=secret).encode(), executable=True)
+    secret = memory_file(token.encode())
+    script = memory_file(_ASKPASS_SCRIPT.format(token=secret).encode(), executable=True)
     try:
         yield {"GIT_ASKPASS": f"/proc/self/fd/{script}"}, (secret, script)
     finally:
@@ -150,11 +150,11 @@ def _askpass(token: str | None) -> Iterator[tuple[dict[str, str], tuple[int, ...
         os.close(script)
 
 
-def _memory_file(content: bytes, *, executable: bool = False) -> int:
+def memory_file(content: bytes, *, executable: bool = False) -> int:
+    """A descriptor of a file that is on no disk and that its owner alone may open; the caller closes it."""
     descriptor = os.memfd_create("ci-toolkit")
+    os.fchmod(descriptor, 0o700 if executable else 0o600)
     os.write(descriptor, content)
-    if executable:
-        os.fchmod(descriptor, 0o700)
     return descriptor
 
 

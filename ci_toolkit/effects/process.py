@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 _KILL_GRACE_S = 5.0
 _CHUNK = 1 << 16
 _LOOK_S = 0.05
+# What git adds to every failure of ssh, and what would crowd out the reason, which ssh gave before.
+_ADVICE = ("Please make sure you have the correct access rights", "and the repository exists.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,8 @@ class Completed:
     @property
     def complaint(self) -> str:
         """The last lines of what it wrote to stderr, in one line."""
-        lines = self.stderr.decode(errors="replace").split("\n")
-        return "; ".join([line.strip() for line in lines if line.strip()][-3:])
+        lines = (line.strip() for line in self.stderr.decode(errors="replace").split("\n"))
+        return "; ".join([line for line in lines if line and line not in _ADVICE][-3:])
 
 
 @dataclass(slots=True, kw_only=True)

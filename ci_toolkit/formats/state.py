@@ -1,7 +1,8 @@
 """The files of branch `state`: one per package, named after it, and a few whose names begin with a dot.
 
 * `<pkgbase>`: key=value. `CI_GIT_COMMIT` and `CI_PKGBUILD_TIMESTAMP` are the bash template's, others are added here;
-  keys that are not known survive. `CI_MAINTAINERS` are names with blanks between, `-` for nobody.
+  keys that are not known survive. `CI_MAINTAINERS` are names with blanks between, `-` for nobody. `CI_AUR_PUSHED`
+  is the tree that the AUR has, `CI_AUR_DUE` that of the package folder that has yet to be pushed there.
 * `.version-state`: `name:version` lines, kept as it is.
 * `.ci-toolkit`: key=value about the branch itself: schema, the commit of the default branch it belongs to, a counter.
 * `.verdicts`: one JSON object a line, sorted by package: what the last run said of each package.
@@ -63,6 +64,8 @@ class PackageState:
     `maintainers` are those at the last revision that was accepted, `review_maintainers` those of the one in review;
     None: not known. `ORPHANED` among them: the package has been without one then or since. `held` is the revision that
     the cool-down holds back.
+
+    `aur_pushed` is the tree that the AUR is known to have; `aur_due` the package folder's tree that was promised to it.
     """
 
     git_commit: Oid | None = None
@@ -73,6 +76,8 @@ class PackageState:
     maintainers: frozenset[str] | None = None
     review_maintainers: frozenset[str] | None = None
     held: HeldRevision | None = None
+    aur_pushed: Oid | None = None
+    aur_due: Oid | None = None
     file: KeyValueFile = field(default_factory=lambda: KeyValueFile.empty(file=""), repr=False, compare=False)
 
     def to_bytes(self) -> bytes:
@@ -86,6 +91,8 @@ class PackageState:
             ("CI_VCS_HEADS", " ".join(f"{key}:{head}" for key, head in sorted(self.vcs_heads.items())) or None),
             ("CI_MAINTAINERS", _words(self.maintainers)),
             ("CI_REVIEW_MAINTAINERS", _words(self.review_maintainers)),
+            ("CI_AUR_PUSHED", self.aur_pushed),
+            ("CI_AUR_DUE", self.aur_due),
             ("CI_HELD_REVISION", f"{self.held.since_s} {self.held.revision}" if self.held else None),
         ):
             file = file.without(key) if value is None else file.with_value(key, str(value))
@@ -172,17 +179,21 @@ def parse_package_state(content: bytes, *, file: str) -> PackageState:
         fits = all(word == ORPHANED or is_maintainer(word) for word in words)
         return frozenset(words) if read(key, acceptable=fits) else None
 
-    commit = read("CI_GIT_COMMIT", acceptable=is_oid(text.get("CI_GIT_COMMIT") or ""))
-    content_id = read("CI_REVIEW_CONTENT", acceptable=is_oid(text.get("CI_REVIEW_CONTENT") or ""))
+    def oid(key: str) -> Oid | None:
+        found = read(key, acceptable=is_oid(text.get(key) or ""))
+        return Oid(found) if found else None
+
     held = _HELD.fullmatch(text.get("CI_HELD_REVISION") or "")
     read("CI_HELD_REVISION", acceptable=held is not None)
     revision_text = text.get("CI_UPSTREAM_REVISION") or ""
     read("CI_PKGBUILD_TIMESTAMP", acceptable=_number(text.get("CI_PKGBUILD_TIMESTAMP")) is not None)
     return PackageState(
-        git_commit=Oid(commit) if commit else None,
+        git_commit=oid("CI_GIT_COMMIT"),
         pkgbuild_timestamp=_number(text.get("CI_PKGBUILD_TIMESTAMP")),
         upstream_revision=read("CI_UPSTREAM_REVISION", acceptable=_REVISION.fullmatch(revision_text) is not None),
-        review_content=Oid(content_id) if content_id else None,
+        review_content=oid("CI_REVIEW_CONTENT"),
+        aur_pushed=oid("CI_AUR_PUSHED"),
+        aur_due=oid("CI_AUR_DUE"),
         maintainers=people("CI_MAINTAINERS"),
         review_maintainers=people("CI_REVIEW_MAINTAINERS"),
         held=HeldRevision(revision=held[2], since_s=int(held[1])) if held else None,

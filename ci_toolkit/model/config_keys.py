@@ -124,6 +124,13 @@ REPOSITORY_KEYS = _table(
         "https://aur.archlinux.org/rpc/v5/info",
         "asked for single packages without the dump",
     ),
+    ("CI_AUR_PUSH_URL", Shape.URL, "ssh://aur@aur.archlinux.org", "where packages are pushed to, as URL/<pkgbase>.git"),
+    (
+        "CI_AUR_KNOWN_HOSTS",
+        Shape.TEXT,
+        None,
+        "a file with the host keys of CI_AUR_PUSH_URL, by default the published ones of aur.archlinux.org",
+    ),
     ("CI_GITHUB_URL", Shape.URL, "https://github.com", "the GitHub whose API is used with a token, and for github:"),
     ("CI_SANDBOX", Shape.TEXT, "auto", "where strangers' code runs: auto, bubblewrap, user, or none at all"),
     ("CI_ALLOW_LOCAL_UPSTREAMS", Shape.BOOLEAN, "false", "upstreams may be on private or loopback addresses, or files"),
@@ -135,6 +142,10 @@ MERGEABLE = (Severity.LOW, Severity.MEDIUM, Severity.HIGH)
 SANDBOXES = ("auto", "bubblewrap", "user", "none")
 
 _REPOSITORY_NAME = re.compile(r"[a-z0-9_+][a-z0-9_.+-]*")
+_PUSH_URL = re.compile(
+    r"ssh://(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+    r"(?:/[A-Za-z0-9._~+-]+)*/?"
+)
 _BUILDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _POSIX_CLASSES = {
     "alnum": "a-zA-Z0-9",
@@ -155,6 +166,13 @@ def parse_boolean(text: str) -> bool:
     if value is None:
         raise ConfigError("is neither true nor false", got=text)
     return value
+
+
+def parse_push_url(text: str) -> str:
+    """An SSH address without a path's end: `ssh://user@host[:port][/path]`."""
+    if _PUSH_URL.fullmatch(text) is None:
+        raise ConfigError("is no SSH address", got=text, hint="write ssh://user@host[:port][/path]")
+    return text.rstrip("/")
 
 
 def parse_count(text: str) -> int:

@@ -14,6 +14,7 @@ from ci_toolkit.model.config_keys import (
     parse_commas,
     parse_count,
     parse_names,
+    parse_push_url,
     parse_repository_name,
     parse_sandbox,
 )
@@ -43,6 +44,7 @@ class Settings:
     redis_port: int
     human_review: bool
     overwrite_commits: bool
+    manage_aur: bool
     clone_delay_s: int
     aur_proxy: str | None
     lib_databases: tuple[str, ...]
@@ -64,6 +66,8 @@ class Settings:
     aur_metadata_url: str
     aur_git_url: str
     aur_api_url: str
+    aur_push_url: str
+    aur_known_hosts: str | None
     github_url: str
     sandbox: str
     nvchecker_review: bool
@@ -86,6 +90,7 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         redis_ssh_user=read("REDIS_SSH_USER", _one_line),
         redis_port=read("REDIS_PORT", parse_count),
         human_review=read("CI_HUMAN_REVIEW", parse_boolean),
+        manage_aur=read("CI_MANAGE_AUR", parse_boolean),
         overwrite_commits=read("CI_OVERWRITE_COMMITS", parse_boolean),
         clone_delay_s=read("CI_CLONE_DELAY", parse_count),
         aur_proxy=read.optional("CI_AUR_PROXY", _one_line),
@@ -108,6 +113,8 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         aur_metadata_url=read("CI_AUR_METADATA_URL", _one_line),
         aur_git_url=read("CI_AUR_GIT_URL", _one_line),
         aur_api_url=read("CI_AUR_API_URL", _one_line),
+        aur_push_url=read("CI_AUR_PUSH_URL", parse_push_url),
+        aur_known_hosts=read.optional("CI_AUR_KNOWN_HOSTS", _one_line),
         github_url=read("CI_GITHUB_URL", _one_line),
         sandbox=read("CI_SANDBOX", parse_sandbox),
         nvchecker_review=read("CI_NVCHECKER_REVIEW", parse_boolean),

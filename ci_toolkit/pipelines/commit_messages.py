@@ -8,7 +8,7 @@ from ci_toolkit.errors import shortened
 from ci_toolkit.model.finding import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ci_toolkit.model.plan import Change
 
@@ -48,6 +48,23 @@ def review_message(change: Change) -> str:
         body.append(change.link)
     trailers = f"{REVISION_TRAILER}: {change.revision}\n{CONTENT_TRAILER}: {change.content}"
     return f"{UPDATE_ACTION}: {change.pkgbase}\n\n" + "\n".join(body) + f"\n\n{trailers}\n"
+
+
+def aur_message(pkgbase: str, version: str | None, branch: str, environ: Mapping[str, str]) -> str:
+    """The message of a commit at the AUR, with links to the package's history and the pipeline where CI tells them."""
+    subject = f"chore: update {pkgbase}{f' to {version}' if version else ''}"
+    history, pipeline = "", ""
+    if environ.get("GITLAB_CI"):
+        history = f"{environ.get('CI_PROJECT_URL', '')}/-/commits/{branch}/{pkgbase}"
+        pipeline = environ.get("CI_PIPELINE_URL", "")
+    elif environ.get("GITHUB_ACTIONS"):
+        project = f"{environ.get('GITHUB_SERVER_URL', '')}/{environ.get('GITHUB_REPOSITORY', '')}"
+        history = f"{project}/commits/{branch}/{pkgbase}"
+        pipeline = f"{project}/actions/runs/{environ.get('GITHUB_RUN_ID', '')}"
+    body = ["This package is kept in another repository, which this commit was made from."]
+    body += [f"History: {_plain(history)}"] if history else []
+    body += [f"Pipeline: {_plain(pipeline)}"] if pipeline else []
+    return f"{_plain(subject)}\n\n" + "\n".join(body) + "\n"
 
 
 def _found(change: Change) -> Iterator[str]:

@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.git_remote import RefUpdate
-from ci_toolkit.formats.git_objects import FILE_MODE, TREE_MODE, Identity, ObjectDraft, TreeEntry
+from ci_toolkit.formats.git_objects import (
+    FILE_MODE,
+    TREE_MODE,
+    Identity,
+    ObjectDraft,
+    TreeEntry,
+    decode_commit,
+    decode_tree,
+)
 from ci_toolkit.formats.state import SCHEMA, RepositoryState, ReviewRecord, format_state
 from ci_toolkit.model.names import Oid, Pkgbase, review_branch
 from ci_toolkit.model.package_config import CONFIG_PATH
@@ -58,6 +66,15 @@ class Draft:
     def is_empty(self) -> bool:
         """Whether there is nothing to push."""
         return not self.updates
+
+    def folders(self, names: Iterable[Pkgbase]) -> dict[Pkgbase, Oid]:
+        """The trees of these packages' folders on the default branch, if this draft makes a commit for it."""
+        made = self.objects.objects.get(self.main)
+        if made is None:
+            return {}
+        root = self.objects.objects[decode_commit(made[1]).tree][1]
+        trees = {entry.name: entry.oid for entry in decode_tree(root, oid_bytes=len(self.main) // 2)}
+        return {name: trees[name] for name in names if name in trees}
 
 
 def draft_plan(snapshot: Snapshot, plan: Plan, style: Style) -> Draft:

@@ -13,10 +13,11 @@ from ci_toolkit.pipelines.drafting import draft_state
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
     from ci_toolkit.backends.spec import Backend
     from ci_toolkit.formats.forge_memory import ForgeRecord
+    from ci_toolkit.formats.state import RepositoryState
     from ci_toolkit.model.names import Pkgbase
     from ci_toolkit.model.package import Snapshot
     from ci_toolkit.model.verdict import Verdict
@@ -70,17 +71,28 @@ def cross_off(
     """
     if not requests and shown is None:
         return
-    style = workshop.style()
-    for _ in range(MOST_ATTEMPTS):
-        _, heads, before = workshop.reader.read_state()
+
+    def change(before: RepositoryState) -> RepositoryState:
         state = before if shown is None else replace(before, forge=shown)
         for request in requests:
             state = state.without_pending(request)
-        if (state.pending, state.forge) == (before.pending, before.forge):
-            return
+        return state
+
+    if not amend_state(change, workshop, snapshot):
+        raise HandOverError("the backend took the schedule, but the state branch moved too often to note it down")
+
+
+def amend_state(change: Callable[[RepositoryState], RepositoryState], workshop: Workshop, snapshot: Snapshot) -> bool:
+    """Push the state branch with a change of what is there by then; whether that succeeded, or nothing changed."""
+    style = workshop.style()
+    for _ in range(MOST_ATTEMPTS):
+        _, heads, before = workshop.reader.read_state()
+        state = change(before)
+        if state == before:
+            return True
         objects = ObjectDraft(hash_name=snapshot.hash_name)
         update, _ = draft_state(objects, state, replace(snapshot, heads=heads), style, base=heads.main)
         workshop.repository.write_objects(objects)
         if workshop.remote.push([update], options=workshop.push_options(skip=True)).done:
-            return
-    raise HandOverError("the backend took the schedule, but the state branch moved too often to note it down")
+            return True
+    return False

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from ci_toolkit.effects.git_remote import RefUpdate
 from ci_toolkit.errors import ConfigError, HandOverError, LostRaceError, RefusedError
 from ci_toolkit.forges.spec import RunNews
+from ci_toolkit.formats.git_objects import ObjectDraft
 from ci_toolkit.model.names import Oid, Pkgbase, is_pkgbase, nearest
 from ci_toolkit.model.verdict import Code, Verdict
+from ci_toolkit.pipelines.aur_push import promise, promised, with_aur_pushes
 from ci_toolkit.pipelines.commit_status import schedule_status, tell_forge
+from ci_toolkit.pipelines.drafting import draft_state
 from ci_toolkit.pipelines.handing_over import cross_off, hand_over, unacknowledged, with_resumed
 from ci_toolkit.pipelines.merged_reviews import MergedReviews
 from ci_toolkit.pipelines.outcome import Outcome
@@ -20,11 +23,12 @@ from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop, refuse_tracke
 from ci_toolkit.scheduling.schedule import make_schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ci_toolkit.backends.spec import Backend
     from ci_toolkit.forges.spec import Forge
-    from ci_toolkit.model.package import Snapshot
+    from ci_toolkit.formats.state import RepositoryState
+    from ci_toolkit.model.package import RemoteHeads, Snapshot
     from ci_toolkit.scheduling.schedule import Schedule
 
 _DEPLOY = re.compile(r"\[deploy ([^\]\n]*)\]")
@@ -35,13 +39,17 @@ _ALWAYS_REMOVABLE = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnCommit:
-    """One run. `allows_mass_removal` lifts the limit on how many packages may disappear at once."""
+    """One run. `allows_mass_removal` lifts the limit on how many packages may disappear at once.
+
+    `replaces_at_aur` names packages that are pushed to the AUR although something foreign is there.
+    """
 
     workshop: Workshop
     backend: Backend
     forge: Forge
     dry_run: bool = False
     allows_mass_removal: bool = False
+    replaces_at_aur: frozenset[str] = frozenset()
 
     def run(self, snapshot: Snapshot) -> Outcome:
         """Everything, from the snapshot just read to the tag."""
@@ -71,24 +79,39 @@ class OnCommit:
             verdicts=with_resumed(verdicts, resumed),
             schedule=schedule,
         )
+        for_aur = self._for_aur(snapshot, verdicts)
         if self.dry_run:
-            return outcome
+            waiting = sorted({*for_aur, *(package.pkgbase for package in promised(snapshot))})
+            notes = (f"would be pushed to the AUR: {', '.join(waiting)}",) if waiting else ()
+            return replace(outcome, notes=(*outcome.notes, *notes))
         try:
             said = hand_over(self.backend, schedule, self.workshop, snapshot)
         except HandOverError as error:
             self._mark(snapshot, schedule, error.what)
             raise
-        # The tag says that everything up to it has been handed over, so it moves last.
-        pushed = self._move_tag(snapshot)
+        # The tag says that everything up to it has been handed over or promised, so it moves last.
+        pushed = self._move_tag(snapshot, for_aur)
         if snapshot.state.pending:
             cross_off(frozenset(snapshot.state.pending), self.workshop, snapshot)
         problems = self._mark(snapshot, schedule, _held_back(tampered, requested))
-        return replace(outcome, handed_over=said, pushed=pushed, problems=problems)
+        outcome = replace(outcome, handed_over=said, pushed=pushed, problems=problems)
+        if for_aur or promised(snapshot):
+            outcome = with_aur_pushes(outcome, self.workshop, replaces=self.replaces_at_aur)
+        return outcome
 
     def _mark(self, snapshot: Snapshot, schedule: Schedule, failure: str | None) -> tuple[str, ...]:
         """Say at the commit how it went; gives what failed of that."""
         news = RunNews(commit=snapshot.heads.main, status=schedule_status(schedule, failure))
         return tell_forge(self.forge, news, self.workshop, snapshot)
+
+    def _for_aur(self, snapshot: Snapshot, verdicts: Iterable[Verdict]) -> dict[Pkgbase, Oid]:
+        """The folders (package to tree) that have changed, or are asked for, and belong to the AUR."""
+        names = (Pkgbase(verdict.package) for verdict in verdicts if verdict.builds)
+        return {
+            name: snapshot.packages[name].tree
+            for name in names
+            if snapshot.settings.manage_aur and snapshot.packages[name].config.manage_aur
+        }
 
     def _packages_before(self, snapshot: Snapshot) -> dict[Pkgbase, Oid]:
         """Package folders (name to tree) at the tag; without one, those before the head commit."""
@@ -171,24 +194,37 @@ class OnCommit:
             package=pkgbase, code=code, why=why, now="is built", new=package.version, builds=True, problems=problems
         )
 
-    def _move_tag(self, snapshot: Snapshot) -> tuple[str, ...]:
-        """Point the tag at the head that was handled, unless another run was faster and it is there or beyond."""
-        heads, repository = snapshot.heads, self.workshop.repository
+    def _move_tag(self, snapshot: Snapshot, for_aur: Mapping[Pkgbase, Oid]) -> tuple[str, ...]:
+        """Point the tag at the head that was handled, unless another run was faster and it is there or beyond.
+
+        What is promised to the AUR is noted in the same push.
+        """
+        heads, repository, state = snapshot.heads, self.workshop.repository, snapshot.state
         for _ in range(MOST_ATTEMPTS):
             if heads.scheduled == snapshot.heads.main:
                 return ()
-            update = RefUpdate(ref=SCHEDULED_TAG, old=heads.scheduled_tag, new=snapshot.heads.main)
-            result = self.workshop.remote.push([update], options=self.workshop.push_options(skip=True))
+            updates = [RefUpdate(ref=SCHEDULED_TAG, old=heads.scheduled_tag, new=snapshot.heads.main)]
+            if for_aur:
+                updates.append(self._promise(snapshot, heads, promise(state, for_aur, snapshot)))
+            result = self.workshop.remote.push(updates, options=self.workshop.push_options(skip=True))
             if result.done:
                 return (SCHEDULED_TAG,)
             now = self.workshop.reader.read(reviews=NO_REVIEWS)
-            if now.heads.scheduled_tag == heads.scheduled_tag:
+            if (now.heads.scheduled_tag, now.heads.state) == (heads.scheduled_tag, heads.state):
                 refusal = "; ".join(result.refusals.values()) or result.message
                 raise ConfigError(f"tag scheduled cannot be moved: {refusal}", hint="is the tag protected?")
             if now.heads.scheduled and repository.is_ancestor(snapshot.heads.main, now.heads.scheduled):
                 return ()
-            heads = now.heads
+            heads, state = now.heads, now.state
         raise LostRaceError("tag scheduled moved during every attempt to move it", hint="run on-commit again")
+
+    def _promise(self, snapshot: Snapshot, heads: RemoteHeads, state: RepositoryState) -> RefUpdate:
+        """The state branch with promises, its objects written."""
+        objects = ObjectDraft(hash_name=snapshot.hash_name)
+        now = replace(snapshot, heads=heads)
+        update, _ = draft_state(objects, state, now, self.workshop.style(), base=snapshot.heads.main)
+        self.workshop.repository.write_objects(objects)
+        return update
 
 
 def _held_back(tampered: Mapping[Pkgbase, str], requested: Mapping[Pkgbase, Oid]) -> str | None:

@@ -13,6 +13,7 @@ from ci_toolkit.formats.git_objects import decode_commit
 from ci_toolkit.formats.state import format_state
 from ci_toolkit.model.names import Pkgbase, nearest, review_branch
 from ci_toolkit.model.verdict import Code, Verdict
+from ci_toolkit.pipelines.aur_push import promise, with_aur_pushes
 from ci_toolkit.pipelines.commit_messages import UPDATE_ACTION
 from ci_toolkit.pipelines.drafting import Amendment, Draft, Style, draft_plan, with_schedule, with_state
 from ci_toolkit.pipelines.handing_over import cross_off, hand_over, unacknowledged, with_resumed
@@ -87,7 +88,9 @@ class OnSchedule:
         acknowledged = frozenset() if said is None else old_requests | {schedule.request}
         cross_off(acknowledged, self.workshop, snapshot, shown=memory)
         problems = (*shown.problems, *show.end(draft.main, draft.state, schedule, shown.memory))
-        return replace(outcome, handed_over=said, review_notes=shown.notes, problems=problems)
+        outcome = replace(outcome, handed_over=said, review_notes=shown.notes, problems=problems)
+        owes = any(package.aur_due for package in draft.state.packages.values())
+        return with_aur_pushes(outcome, self.workshop) if owes else outcome
 
     def _check_tag(self, snapshot: Snapshot) -> None:
         if self.ignores_tag or self.selected is not None or snapshot.heads.scheduled == snapshot.heads.main:
@@ -165,7 +168,12 @@ class OnSchedule:
             draft = draft_plan(snapshot, plan, style)
             wanted = {**unacknowledged(snapshot, old_requests), **dict.fromkeys(plan.builds)}
             schedule = make_schedule(snapshot, wanted, commit=draft.main)
-            draft = with_state(with_schedule(draft, schedule), snapshot, style)
+            draft = with_schedule(draft, schedule)
+            if plan.moves_tag:
+                # Otherwise on-commit, which is due, will see these changes and promise them.
+                folders = draft.folders(change.pkgbase for change in plan.applied)
+                draft = replace(draft, state=promise(draft.state, folders, snapshot))
+            draft = with_state(draft, snapshot, style)
             if self.dry_run or draft.is_empty:
                 return plan, draft, schedule, snapshot
             self.workshop.repository.write_objects(draft.objects)
