@@ -36,6 +36,7 @@ SUBCOMMANDS = (
     "explain",
     "config",
     "plugins",
+    "adopt",
 )
 
 

@@ -64,10 +64,8 @@ class SnapshotReader:
     ) -> Snapshot:
         """The snapshot of commit `heads.main`, all of whose objects are here."""
         listing = self.repository.list_tree(heads.main)
-        blobs = self.repository.read_blobs(_wanted_blobs(listing))
-        top = {entry.path: blobs[entry.oid] for entry in listing if entry.path in _TOP_FILES}
+        packages, strays, top = read_packages(self.repository, listing)
         settings = parse_settings(KeyValueFile.parse(top.get(SETTINGS_PATH, b""), file=SETTINGS_PATH), self.environ)
-        packages, strays = _read_packages(listing, blobs)
         branches = {name: head for name, head in heads.reviews.items() if wanted is None or name in wanted}
         reviews = self._read_reviews(branches, state, settings.author_email)
         unmerged = self.repository.not_in_history(branches.values(), heads.main)
@@ -145,6 +143,16 @@ class SnapshotReader:
         entries = decode_tree(tree, oid_bytes=20 if hash_name == "sha1" else 32)
         kept = (entry for entry in entries if entry.name not in OURS)
         return object_name("tree", encode_tree(kept), hash_name=hash_name)
+
+
+def read_packages(
+    repository: Repository, listing: Iterable[ListedFile]
+) -> tuple[dict[Pkgbase, Package], dict[str, ToolkitError], dict[str, bytes]]:
+    """The packages of a listing, folders that no package can be called, and the files that concern all, by path."""
+    listed = tuple(listing)
+    blobs = repository.read_blobs(_wanted_blobs(listed))
+    top = {entry.path: blobs[entry.oid] for entry in listed if entry.path in _TOP_FILES and entry.oid in blobs}
+    return (*_read_packages(listed, blobs), top)
 
 
 def parse_maintainers(content: bytes) -> frozenset[str]:

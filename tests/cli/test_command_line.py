@@ -20,7 +20,7 @@ def test_help_lists_every_subcommand(world: World, capsys: pytest.CaptureFixture
     world.work.mkdir()
     assert world.run("--help").status == 0
     shown = capsys.readouterr().out
-    for name in ("on-commit", "on-schedule", "explain", "review", "reviews", "plugins"):
+    for name in ("on-commit", "on-schedule", "explain", "review", "reviews", "plugins", "adopt"):
         assert name in shown
 
 
