@@ -92,21 +92,29 @@ def _value_differences(
 
 
 def _order_differences(packages: Iterable[Package]) -> dict[Pkgbase, tuple[Difference, ...]]:
-    """What is built before what, where that differs."""
+    """What is built before what, where that differs.
+
+    The template loses all names of some packages, and then takes what they need for what they are: hundreds of others
+    wait for them without need. That is said once, of the package that they wait for.
+    """
     listed = tuple(packages)
-    old = edges(
+    records = [
         template_record(package.pkgbase, package.srcinfo.to_bytes() if package.srcinfo else b"") for package in listed
-    )
-    new = edges(deptree_records(listed))
-    return {
-        pkgbase: (
-            Difference(
-                package=pkgbase, what="build order", old=_after(old[pkgbase] - after), new=_after(after - old[pkgbase])
-            ),
-        )
-        for pkgbase, after in new.items()
-        if after != old[pkgbase]
-    }
+    ]
+    nameless = {record.pkgbase for record in records if not record.has_names}
+    old, new = edges(record.as_written() for record in records), edges(deptree_records(listed))
+    found: dict[Pkgbase, tuple[Difference, ...]] = {}
+    for pkgbase, after in new.items():
+        gone, added = old[pkgbase] - after - nameless, after - old[pkgbase]
+        if gone or added:
+            found[pkgbase] = (Difference(package=pkgbase, what="build order", old=_after(gone), new=_after(added)),)
+    for pkgbase in nameless:
+        waiting = sum(pkgbase in after for after in old.values()), sum(pkgbase in after for after in new.values())
+        if waiting[0] != waiting[1]:
+            texts = (f"{count} packages of the repository wait for it" for count in waiting)
+            row = Difference(package=pkgbase, what="its place in the build order", old=next(texts), new=next(texts))
+            found[pkgbase] = (*found.get(pkgbase, ()), row)
+    return found
 
 
 def _after(names: frozenset[Pkgbase]) -> str:

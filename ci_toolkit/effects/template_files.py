@@ -22,6 +22,11 @@ def known_versions() -> Mapping[str, frozenset[str]]:
     return {path: frozenset(names) for path, *names in rows}
 
 
+def is_template_path(path: str) -> bool:
+    """Whether the template has, or once had, a file there."""
+    return path in known_versions()
+
+
 def is_template_version(path: str, content: bytes) -> bool:
     """Whether `content` is what the template had at `path` at some time, so that nobody's own work is in it."""
     return object_name("blob", content)[:_DIGITS] in known_versions().get(path, ())

@@ -7,6 +7,7 @@ Read off the template (chaotic-cx/chaotic-repository-template, state of August 2
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_toolkit.formats.deptree import DeptreeRecord
@@ -44,11 +45,31 @@ def read_as_template(content: bytes) -> dict[str, str]:
     return {found[1]: found[2] for line in lines if (found := _LINE.fullmatch(line))}
 
 
-def template_record(pkgbase: Pkgbase, srcinfo: bytes) -> DeptreeRecord:
-    """The package's record in the template's `.ci/deptree.txt`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateRecord:
+    """What the template finds of a package's names and needs."""
+
+    pkgbase: Pkgbase
+    names: tuple[str, ...]
+    needs: tuple[str, ...]
+
+    @property
+    def has_names(self) -> bool:
+        """Whether any name was understood."""
+        return bool(self.names)
+
+    def as_written(self) -> DeptreeRecord:
+        """The record in the template's `.ci/deptree.txt`: without a name the dependencies stand in the names' place."""
+        if not self.names:
+            return DeptreeRecord(pkgbase=self.pkgbase, names=self.needs, dependencies=())
+        return DeptreeRecord(pkgbase=self.pkgbase, names=self.names, dependencies=self.needs)
+
+
+def template_record(pkgbase: Pkgbase, srcinfo: bytes) -> TemplateRecord:
+    """The package's names and needs as the template reads them off `.SRCINFO`.
 
     Names with other characters than letters, digits, `_` and `-` are lost, and so is what packages of a split pkgbase
-    need themselves. Where no name is left, the dependencies stand in the names' place.
+    need themselves.
     """
     names: list[str] = []
     needs: list[str] = []
@@ -62,6 +83,4 @@ def template_record(pkgbase: Pkgbase, srcinfo: bytes) -> DeptreeRecord:
             names.append(found[1])
         elif in_base and (found := _NEEDS.fullmatch(line)):
             needs.append(found[1])
-    if not names:
-        names, needs = needs, []
-    return DeptreeRecord(pkgbase=pkgbase, names=tuple(names), dependencies=tuple(needs))
+    return TemplateRecord(pkgbase=pkgbase, names=tuple(names), needs=tuple(needs))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_toolkit.deciding.two_readings import Difference, package_differences, settings_differences
-from ci_toolkit.effects.template_files import is_template_version, known_versions
+from ci_toolkit.effects.template_files import is_template_path, is_template_version
 from ci_toolkit.errors import GitError, RefusedError
 from ci_toolkit.formats.caller_files import Service, caller_files
 from ci_toolkit.formats.git_objects import FILE_MODE, Identity, ObjectDraft
@@ -73,11 +73,10 @@ class Adopt:
         )
         message = f"chore(ci): adopt ci-toolkit\n\n{_ADOPTED}: ci-toolkit on {self.service}\n"
         commit = _commit(self.workshop, objects, listing, changes, settings, message)
-        written = set(caller_files(self.service))
         return Adoption(
             commit=commit,
             removed=tuple(sorted(path for path, file in changes.items() if file is None and path not in aside)),
-            written=tuple(sorted(written)),
+            written=tuple(sorted(caller_files(self.service))),
             aside=aside,
             left=tuple(sorted(path for path in files if _EXTRA_JOBS.fullmatch(path))),
             differences=differences,
@@ -87,7 +86,7 @@ class Adopt:
 
     def _changes(self, files: Files, objects: ObjectDraft) -> tuple[dict[str, tuple[str, Oid] | None], dict[str, str]]:
         """What becomes of each file, and where those of the template's that somebody edited are kept."""
-        of_template = [path for path in files if path in known_versions()]
+        of_template = [path for path in files if is_template_path(path)]
         if not of_template:
             raise RefusedError(
                 "there is no file of the bash template here", hint="ci-toolkit init writes what a new repository needs"
