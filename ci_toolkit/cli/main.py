@@ -32,6 +32,7 @@ SUBCOMMANDS = (
     "bump",
     "drop",
     "review",
+    "review_changes",
     "reviews",
     "explain",
     "config",
