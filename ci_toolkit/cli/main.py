@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ci_toolkit.cli.surface import Subcommand
 
 SUBCOMMANDS = (
+    "init",
     "on_commit",
     "on_schedule",
     "schedule",
