@@ -221,7 +221,7 @@ def _leave_as_it_is(request: requests.PreparedRequest) -> requests.PreparedReque
 def _remedy(error: requests.RequestException) -> dict[str, Any]:
     """Whether asking again may help, and what a person can do."""
     if isinstance(error, requests.exceptions.SSLError):
-        return {"hint": "name the file with the certificate of its authority if it has one of its own"}
+        return {"hint": "set CI_FORGE_CA to a file with its authority's certificate"}
     if isinstance(error, requests.exceptions.ProxyError):
         return {"is_passing": True, "hint": "HTTPS_PROXY names the proxy that is asked"}
     return {"is_passing": True}

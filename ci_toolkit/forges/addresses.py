@@ -19,7 +19,7 @@ _USER = r"[^@/?#\\\s]{0,2000}"
 _HTTP = re.compile(rf"(?i:https?)://(?:{_USER}@)?{_HOST}(?P<port>:[0-9]{{1,5}})?/{_PATH}")
 _SSH = re.compile(rf"(?i:ssh)://(?:{_USER}@)?{_HOST}(?::[0-9]{{1,5}})?/{_PATH}")
 _SCP_LIKE = re.compile(rf"(?:[A-Za-z0-9._-]+@)?{_HOST}:(?!/){_PATH}")
-_PUBLIC = "github.com"
+_PUBLIC = "https://github.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +49,9 @@ def project_of(remote_url: str) -> tuple[str, str]:
     raise ConfigError("is no remote on a service with projects", hint="https://host/owner/name or git@host:owner/name")
 
 
-def github_api_url(host: str) -> str:
-    """Where the API of the GitHub at a host is."""
-    return "https://api.github.com" if host.lower() == _PUBLIC else f"https://{host}/api/v3"
+def github_api_url(url: str) -> str:
+    """Where the API of the GitHub at `https://host[:port]` is."""
+    return "https://api.github.com" if url.lower() == _PUBLIC else f"{url}/api/v3"
 
 
 def workflow_project(environ: Mapping[str, str]) -> ForgeProject | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from ci_toolkit.effects.forge_answers import ForgeHttpError
 from ci_toolkit.forges.asking import with_plain_lines
 from ci_toolkit.forges.client import ForgeIssue, ForgeReview
 from ci_toolkit.model.names import Oid, is_oid
@@ -16,7 +17,6 @@ from ci_toolkit.model.names import Oid, is_oid
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ci_toolkit.effects.forge_answers import ForgeHttpError
     from ci_toolkit.effects.forge_http import ForgeHttp
 
 READ_REPOSITORY = "read:repository"
@@ -104,18 +104,42 @@ def branch_of(pull: Mapping[str, Any]) -> str:
 
 
 def read_review(pull: Mapping[str, Any]) -> ForgeReview:
-    """A pull request; its title is without the prefix that makes a draft."""
+    """A pull request; its title is without the prefix that makes a draft.
+
+    What is told as the commit of a closed one is where its branch is now, not what it showed: services/convert.
+    """
+    is_open = pull["state"] == "open"
     head = str(pull["head"]["sha"])
     return ForgeReview(
         number=int(pull["number"]),
         url=str(pull["html_url"]),
         branch=branch_of(pull),
         target=str(pull["base"]["ref"]),
-        status="merged" if pull["merged"] else "open" if pull["state"] == "open" else "closed",
+        status="merged" if pull["merged"] else "open" if is_open else "closed",
         title=str(pull["title"]).removeprefix(DRAFT_PREFIX),
         body=with_plain_lines(pull["body"]),
-        head=Oid(head) if is_oid(head) else None,
+        head=Oid(head) if is_open and is_oid(head) else None,
     )
+
+
+def shows_its_branch(api: GiteaApi, number: int) -> bool:
+    """Whether the commits that a closed pull request shows are those of its branch, and there is a branch.
+
+    The service takes no note of what is pushed meanwhile, and reopening through the API does not make up for that:
+    people would see older commits than those that they merge.
+    """
+    pull = api.get(f"/pulls/{number}")
+    ref = f"refs/pull/{number}/head"
+    if pull["head"]["ref"] == ref:
+        return False
+    try:
+        answer = api.get(f"/git/{ref}")
+    except ForgeHttpError as error:
+        if error.status != 404:
+            raise
+        return False
+    found = answer if isinstance(answer, list) else [answer]
+    return any((one["ref"], one["object"]["sha"]) == (ref, pull["head"]["sha"]) for one in found)
 
 
 def read_issue(issue: Mapping[str, Any]) -> ForgeIssue:

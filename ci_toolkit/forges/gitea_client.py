@@ -23,6 +23,7 @@ from ci_toolkit.forges.gitea_api import (
     is_own,
     read_issue,
     read_review,
+    shows_its_branch,
 )
 from ci_toolkit.forges.gitea_labels import GiteaLabels
 
@@ -122,7 +123,10 @@ class GiteaReviews:
         self._edit(f"closing #{review.number}", review, {"state": "closed"})
 
     def reopen_review(self, review: ForgeReview) -> bool:
-        """Open a closed one again; False when the service does not allow that for this one."""
+        """Open a closed one again; False when the service does not allow that, or would go on showing older commits."""
+        with self._asking(f"looking at #{review.number}", READ_REPOSITORY):
+            if not shows_its_branch(self._api, review.number):
+                return False
         try:
             self._edit(f"reopening #{review.number}", review, {"state": "open"})
         except ForgeHttpError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import urlsplit
 
 from ci_toolkit.effects.token import GITHUB_FORGE_VARIABLES
 from ci_toolkit.forges.access import forge_project, forge_token
@@ -35,7 +34,7 @@ class GithubForge(ServiceForge):
         token = forge_token(
             tools.environ, GITHUB_FORGE_VARIABLES, hint="a token with contents and pull requests: write"
         )
-        api_url = project.api_url or github_api_url(urlsplit(project.url).netloc)
+        api_url = project.api_url or github_api_url(project.url)
         yield GithubReviews(
             api_url=api_url,
             repository=project.repository,

@@ -57,11 +57,16 @@ def test_what_names_no_project_is_refused_without_its_secrets(remote: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("host", "url"),
-    [("github.com", "https://api.github.com"), ("github.example.org:8443", "https://github.example.org:8443/api/v3")],
+    ("url", "api_url"),
+    [
+        ("https://github.com", "https://api.github.com"),
+        ("https://GitHub.com", "https://api.github.com"),
+        ("https://github.example.org:8443", "https://github.example.org:8443/api/v3"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080/api/v3"),
+    ],
 )
-def test_where_the_api_of_a_github_is(host: str, url: str) -> None:
-    assert github_api_url(host) == url
+def test_where_the_api_of_a_github_is(url: str, api_url: str) -> None:
+    assert github_api_url(url) == api_url
 
 
 def variables(server: str, api: str, **more: str) -> dict[str, str]:

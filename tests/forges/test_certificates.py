@@ -49,7 +49,7 @@ def test_a_certificate_of_ones_own_is_trusted_when_it_is_named(
     service.__enter__()
     error = refused(CANARY, client(service, None).open_reviews)
     assert "127.0.0.1 cannot be asked: its certificate is not accepted" in str(error)
-    assert "name the file" in str(error)
+    assert "CI_FORGE_CA" in str(error)
     assert service.requests == []
     # What the environment says for all hosts does not take the place of what was named for this one.
     elsewhere = tmp_path / "elsewhere"

@@ -115,7 +115,7 @@ def test_a_review_is_opened_with_labels_and_people(gitea: GiteaService, client: 
     review = client.create_review("update-paru", "main", TEXT, options)
     pull = gitea.pulls[0]
     assert (pull.title, pull.body, pull.target) == (f"WIP: {TEXT.title}", TEXT.body, "main")
-    assert (gitea.labels, pull.labels, pull.assignees) == ({"old": 1, "new": 2}, [1, 2], ["ann"])
+    assert (gitea.label_numbers, pull.labels, pull.assignees) == ({"old": 1, "new": 2}, [1, 2], ["ann"])
     assert (pull.reviewers, pull.teams) == (["bob"], ["team"])
     assert review == shown(1, url=f"{gitea.url}/{REPOSITORY}/pulls/1", title=TEXT.title, body=TEXT.body, head=HEAD)
 
@@ -185,6 +185,32 @@ def test_a_review_is_remarked_on_closed_and_reopened(gitea: GiteaService, client
     assert pull.state == "open"
     pull.merged = True
     assert not client.reopen_review(shown(1))
+
+
+@pytest.mark.parametrize("lists_refs", [False, True])
+def test_one_whose_branch_has_moved_is_not_reopened_because_it_would_show_older_commits(
+    gitea: GiteaService, client: GiteaReviews, lists_refs: bool
+) -> None:
+    gitea.lists_refs = lists_refs
+    gitea.add_branch("update-paru", "b" * 40)
+    review = client.create_review("update-paru", "main", TEXT, PLAIN)
+    client.close_review(review)
+    assert client.reopen_review(review)
+    client.close_review(review)
+    gitea.add_branch("update-paru", "c" * 40)
+    assert not client.reopen_review(review)
+    gitea.remove_branch("update-paru")
+    assert not client.reopen_review(review)
+    assert gitea.pulls[0].state == "closed"
+
+
+def test_the_commit_of_a_closed_one_is_not_known(gitea: GiteaService, client: GiteaReviews) -> None:
+    gitea.add_branch("update-paru", "b" * 40)
+    client.close_review(client.create_review("update-paru", "main", TEXT, PLAIN))
+    gitea.add_branch("update-paru", "c" * 40)
+    found = client.latest_review("update-paru")
+    assert found is not None
+    assert (found.status, found.head) == ("closed", None)
 
 
 def test_merging_waits_for_the_checks(gitea: GiteaService, client: GiteaReviews) -> None:

@@ -1,4 +1,4 @@
-"""The GitLab client through real HTTP: the contract of all services, what is GitLab's own, and its faults."""
+"""The GitLab client through real HTTP: what is GitLab's own, and its faults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.settings import parse_settings
 from tests.support.gitlab_service import PATH, TOKEN, GitlabService
 from tests.support.gitlab_world import FORGE, tools_for
-from tests.support.review_contract import BRANCH, HEAD, OPTIONS, TEXT, ReviewClientContract
+from tests.support.review_contract import BRANCH, HEAD, OPTIONS, TEXT
 from tests.support.world import QuickClock
 
 if TYPE_CHECKING:
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from ci_toolkit.forges.client import ReviewClient
 
 STATUS = CommitStatus(context="c", state="success", text="t")
-
-
-class TestGitlabKeepsTheContract(ReviewClientContract):
-    """Every one of them."""
 
 
 @pytest.fixture

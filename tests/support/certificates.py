@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import ssl
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -38,3 +39,10 @@ def self_signed(folder: Path, *, address: str = "127.0.0.1") -> Path:
     file = folder / "certificate.pem"
     file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     return file
+
+
+def server_context(certificate: Path) -> ssl.SSLContext:
+    """For a server with this certificate, whose key is in `key.pem` beside it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
+    return context

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tests.support.branches import UNTOLD, Branches
 from tests.support.http_service import HttpService, Reply, Request, paged, routes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REPOSITORY = "owner/packages"
 _MINE = 1
@@ -13,7 +17,11 @@ _MINE = 1
 
 @dataclass
 class Pull:
-    """A pull request; `repository_id` is that of its branch, -1 when it is gone."""
+    """A pull request; `repository_id` is that of its branch, -1 when it is gone.
+
+    `head` is its commit where no branch is told of; `seen` the last one that the service took note of, which it does
+    while the pull request is open: `refs/pull/<number>/head`.
+    """
 
     number: int
     branch: str
@@ -22,7 +30,8 @@ class Pull:
     body: str = "body"
     state: str = "open"
     merged: bool = False
-    head: str = "a" * 40
+    head: str | None = None
+    seen: str = UNTOLD
     repository_id: int = _MINE
     branch_is_gone: bool = False
     labels: list[int] = field(default_factory=list)
@@ -48,15 +57,17 @@ class Issue:
 class GiteaService(HttpService):
     """One repository; `page_size` is the most that an installation gives."""
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: str, *, heads: Callable[[str], str | None] | None = None) -> None:
         super().__init__()
         self.token = token
+        self.branches = Branches(heads)
         self.pulls: list[Pull] = []
         self.issues: list[Issue] = []
-        self.labels: dict[str, int] = {"old": 1}
+        self.label_numbers: dict[str, int] = {"old": 1}
         self.statuses: list[tuple[str, dict[str, Any]]] = []
         self.page_size = 50
         self.tells_total = True
+        self.lists_refs = False
         self.requires_checks = True
         self.checks = "pending"
         self.style: str | None = "merge"
@@ -66,9 +77,57 @@ class GiteaService(HttpService):
         self.pulls.append(Pull(1 + len(self.pulls) + len(self.issues), branch, **what))
         return self.pulls[-1]
 
+    # What the tests of all services want of theirs.
+
+    def add_branch(self, name: str, head: str) -> None:
+        self.branches.put(name, head)
+
+    def remove_branch(self, name: str) -> None:
+        self._look_at_branches()
+        self.branches.remove(name)
+
+    def close_by_person(self, number: int) -> None:
+        self._look_at_branches()
+        self._find(number).state = "closed"
+
+    def merge_by_person(self, number: int) -> None:
+        self._look_at_branches()
+        pull = self._find(number)
+        pull.state, pull.merged = "closed", True
+
+    def comments(self, number: int) -> list[str]:
+        return self._find(number).comments
+
+    def labels(self, number: int) -> list[str]:
+        names = {number: name for name, number in self.label_numbers.items()}
+        return [names[one] for one in self._find(number).labels]
+
+    def marks(self, commit: str) -> list[tuple[str, str, str]]:
+        return [(said["context"], said["state"], said["description"]) for sha, said in self.statuses if sha == commit]
+
+    def lose_next_creation(self) -> None:
+        """The next review is made, and the answer is a 502."""
+        self.fail("POST .*/pulls", 502, acts=True, times=1)
+
+    def _look_at_branches(self) -> None:
+        """Gitea closes what has lost its branch, and takes note of where open ones are."""
+        for pull in self.pulls:
+            if pull.state == "open" and pull.repository_id == _MINE and self.branches.is_told(pull.branch):
+                head = self.branches.head(pull.branch)
+                pull.seen = head or pull.seen
+                if head is None:
+                    pull.state = "closed"
+
+    def _head(self, pull: Pull) -> str:
+        """The branch's commit as long as there is a branch, be the pull request open or not."""
+        is_told = pull.repository_id == _MINE and self.branches.is_told(pull.branch)
+        now = self.branches.head(pull.branch) if is_told and not pull.head else None
+        return pull.head or now or pull.seen
+
     def answer(self, request: Request) -> Reply:
         if request.headers.get("Authorization") != f"token {self.token}":
             return Reply(401, {"message": "invalid username, password or token", "url": f"{self.url}/api/swagger"})
+        self._look_at_branches()
         here = f"/api/v1/repos/{REPOSITORY}"
         return routes(
             {
@@ -80,6 +139,7 @@ class GiteaService(HttpService):
                 f"POST {here}/pulls": self._create_pull,
                 f"GET {here}/pulls/([0-9]+)": lambda _, number: Reply(200, self._shown(self._find(number))),
                 f"PATCH {here}/pulls/([0-9]+)": self._edit_pull,
+                f"GET {here}/git/(refs/pull/([0-9]+)/head)": self._show_ref,
                 f"POST {here}/pulls/([0-9]+)/merge": self._merge,
                 f"POST {here}/pulls/([0-9]+)/requested_reviewers": self._ask_reviewers,
                 f"GET {here}/branches/(.+)": lambda _, name: Reply(
@@ -114,6 +174,8 @@ class GiteaService(HttpService):
 
     def _create_pull(self, request: Request) -> Reply:
         wanted = request.body
+        if self.branches.head(wanted["head"]) is None:
+            return Reply(404, {"message": "The target couldn't be found.", "errors": ["could not find head branch"]})
         if any((one.branch, one.target, one.state) == (wanted["head"], wanted["base"], "open") for one in self.pulls):
             return Reply(409, {"message": "pull request already exists for these targets [id: 1, issue_id: 1]"})
         pull = self.pull(wanted["head"], target=wanted["base"], title=wanted["title"], body=wanted["body"])
@@ -123,9 +185,17 @@ class GiteaService(HttpService):
         pull = self._find(number)
         if pull.merged and "state" in request.body:
             return Reply(412, {"message": "cannot change state of this pull request, it was already merged"})
+        if request.body.get("state") == "open" and self.branches.head(pull.branch) is None:
+            return Reply(412, {"message": "cannot reopen this pull request because the head branch is gone"})
         for name, value in request.body.items():
             setattr(pull, name, value)
         return Reply(201, self._shown(pull))
+
+    def _show_ref(self, _: Request, ref: str, number: str) -> Reply:
+        """One that fits exactly comes alone, otherwise a list of all that begin like it."""
+        pull = self._find(number)
+        found = {"ref": ref, "object": {"type": "commit", "sha": pull.head or pull.seen}}
+        return Reply(200, [found, {**found, "ref": f"{ref}s"}] if self.lists_refs else found)
 
     def _merge(self, request: Request, number: str) -> Reply:
         pull = self._find(number)
@@ -134,7 +204,7 @@ class GiteaService(HttpService):
         if self.requires_checks and self.checks != "success":
             pull.scheduled = request.body["Do"]
             return Reply(201)
-        if request.body["head_commit_id"] != pull.head:
+        if request.body["head_commit_id"] != self._head(pull):
             return Reply(409, {"message": "head out of date"})
         pull.state, pull.merged = "closed", True
         return Reply(200)
@@ -151,12 +221,12 @@ class GiteaService(HttpService):
 
     def _list_labels(self, request: Request) -> Reply:
         return self._page(
-            [{"id": number, "name": name, "color": "ff0000"} for name, number in self.labels.items()], request
+            [{"id": number, "name": name, "color": "ff0000"} for name, number in self.label_numbers.items()], request
         )
 
     def _create_label(self, request: Request) -> Reply:
-        self.labels[request.body["name"]] = 1 + len(self.labels)
-        return Reply(201, {"id": len(self.labels), "name": request.body["name"], "color": request.body["color"]})
+        self.label_numbers[request.body["name"]] = 1 + len(self.label_numbers)
+        return Reply(201, {"id": len(self.label_numbers), "name": request.body["name"], "color": request.body["color"]})
 
     def _list_issues(self, request: Request) -> Reply:
         author = request.query["created_by"]
@@ -186,11 +256,12 @@ class GiteaService(HttpService):
         self._find(number).labels += request.body["labels"]
         return Reply(200, [])
 
-    def _find(self, number: str) -> Pull:
+    def _find(self, number: str | int) -> Pull:
         return next(one for one in self.pulls if one.number == int(number))
 
     def _shown(self, pull: Pull) -> dict[str, Any]:
-        ref = f"refs/pull/{pull.number}/head" if pull.branch_is_gone else pull.branch
+        is_gone = pull.branch_is_gone or self.branches.head(pull.branch) is None
+        ref = f"refs/pull/{pull.number}/head" if is_gone else pull.branch
         head_repo = None if pull.repository_id < 0 else {"id": pull.repository_id, "full_name": REPOSITORY}
         return {
             "id": 100 + pull.number,
@@ -205,7 +276,7 @@ class GiteaService(HttpService):
             "head": {
                 "label": pull.branch,
                 "ref": ref,
-                "sha": pull.head,
+                "sha": self._head(pull),
                 "repo_id": pull.repository_id,
                 "repo": head_repo,
             },

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tests.support.branches import UNTOLD, Branches
 from tests.support.github_description import github_description
 from tests.support.http_service import HttpService, Reply, Request, paged, routes
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 REPOSITORY = "Owner/packages"
+LONGEST_TITLE = 256
+LONGEST_BODY = 65_536
 _PULLS = "/repos/{owner}/{repo}/pulls"
 _ISSUES = "/repos/{owner}/{repo}/issues"
 _PREFIX = "/api/v3"
@@ -17,7 +23,10 @@ _PREFIX = "/api/v3"
 
 @dataclass
 class Pull:
-    """A pull request; `owner_and_name` says where its branch lies, None when that is gone."""
+    """A pull request; `owner_and_name` says where its branch lies, None when that is gone.
+
+    `head` is its commit where that does not move with the branch, as with closed ones; `seen` the last one it had.
+    """
 
     number: int
     branch: str
@@ -27,7 +36,8 @@ class Pull:
     state: str = "open"
     merged: bool = False
     draft: bool = False
-    head: str = "a" * 40
+    head: str | None = None
+    seen: str = UNTOLD
     owner_and_name: str | None = REPOSITORY
     repository_id: int = 1
     labels: list[str] = field(default_factory=list)
@@ -54,9 +64,10 @@ class Issue:
 class GithubService(HttpService):
     """One repository; `prefix` is `/api/v3` for a GitHub of one's own and empty for the public one."""
 
-    def __init__(self, token: str, *, prefix: str = "") -> None:
+    def __init__(self, token: str, *, prefix: str = "", heads: Callable[[str], str | None] | None = None) -> None:
         super().__init__()
         self.token = token
+        self.branches = Branches(heads)
         self.prefix = prefix
         self.login = "bot"
         self.pulls: list[Pull] = []
@@ -80,6 +91,53 @@ class GithubService(HttpService):
         self.pulls.append(Pull(self._next_number(), branch, **what))
         return self.pulls[-1]
 
+    # What the tests of all services want of theirs.
+
+    def add_branch(self, name: str, head: str) -> None:
+        self.branches.put(name, head)
+
+    def remove_branch(self, name: str) -> None:
+        self._look_at_branches()
+        self.branches.remove(name)
+
+    def close_by_person(self, number: int) -> None:
+        self._end(self._known(number), merged=False)
+
+    def merge_by_person(self, number: int) -> None:
+        self._end(self._known(number), merged=True)
+
+    def comments(self, number: int) -> list[str]:
+        return self._known(number).comments
+
+    def labels(self, number: int) -> list[str]:
+        return self._known(number).labels
+
+    def marks(self, commit: str) -> list[tuple[str, str, str]]:
+        return [(said["context"], said["state"], said["description"]) for sha, said in self.statuses if sha == commit]
+
+    def lose_next_creation(self) -> None:
+        """The next review is made, and the answer is a 502."""
+        self.fail("POST .*/pulls", 502, acts=True, times=1)
+
+    def _known(self, number: int) -> Pull:
+        return next(one for one in self.pulls if one.number == number)
+
+    def _end(self, pull: Pull, *, merged: bool) -> None:
+        """What is not open keeps the commit it had, wherever its branch goes."""
+        pull.head, pull.state, pull.merged = self._head(pull), "closed", merged
+
+    def _head(self, pull: Pull) -> str:
+        is_own = pull.owner_and_name == REPOSITORY and pull.repository_id == 1
+        return pull.head or (self.branches.head(pull.branch) if is_own else None) or pull.seen
+
+    def _look_at_branches(self) -> None:
+        """GitHub closes what has lost its branch."""
+        for pull in self.pulls:
+            if pull.state == "open" and pull.owner_and_name == REPOSITORY and pull.repository_id == 1:
+                pull.seen = self._head(pull)
+                if self.branches.head(pull.branch) is None:
+                    self._end(pull, merged=False)
+
     def faults_of_requests(self) -> list[str]:
         """What GitHub's description says against the requests so far."""
         plain = [
@@ -98,6 +156,7 @@ class GithubService(HttpService):
             return Reply(401, {"message": "Bad credentials", "status": "401"})
         if self.prefix and not request.path.startswith((self.prefix, "/api/graphql")):
             return Reply(404, b"<html>the web page</html>", {"Content-Type": "text/html"})
+        self._look_at_branches()
         inner = Request(
             request.method, request.path.removeprefix(self.prefix), request.query, request.headers, request.body
         )
@@ -141,6 +200,10 @@ class GithubService(HttpService):
 
     def _create_pull(self, request: Request) -> Reply:
         wanted = request.body
+        if (fault := _too_long(wanted)) is not None:
+            return fault
+        if self.branches.head(wanted["head"]) is None:
+            return Reply(422, {"message": "Validation Failed", "errors": [{"field": "head", "code": "invalid"}]})
         if any((one.branch, one.target, one.state) == (wanted["head"], wanted["base"], "open") for one in self.pulls):
             return _invalid(f"A pull request already exists for {REPOSITORY.partition('/')[0]}:{wanted['head']}.")
         if wanted.get("draft") and not self.allows_drafts:
@@ -158,17 +221,26 @@ class GithubService(HttpService):
         pull = self._find(number)
         if pull is None:
             return Reply(404, {"message": "Not Found"})
-        if request.body.get("state") == "open" and not pull.may_reopen:
-            return _invalid("state cannot be changed. The branch was force-pushed or recreated.")
+        if (fault := _too_long(request.body)) is not None:
+            return fault
+        wanted = request.body.get("state", pull.state)
+        if wanted == "open" and pull.state != "open":
+            # No branch of these tests ever moves forwards: what moves was made anew.
+            has_moved = self.branches.is_told(pull.branch) and self.branches.head(pull.branch) != pull.head
+            if has_moved or not pull.may_reopen:
+                return _invalid("state cannot be changed. The branch was force-pushed or recreated.")
+            pull.head = None if self.branches.is_told(pull.branch) else pull.head
+        if wanted == "closed" and pull.state == "open":
+            self._end(pull, merged=False)
         for name, value in request.body.items():
             setattr(pull, name, value)
         return Reply(200, self._shown(pull, "post", 201))
 
     def _merge(self, request: Request, number: str) -> Reply:
         pull = self._find(number)
-        if pull is None or request.body.get("sha") != pull.head:
+        if pull is None or request.body.get("sha") != self._head(pull):
             return Reply(409, {"message": "Head branch was modified. Review and try the merge again."})
-        pull.state, pull.merged = "closed", True
+        self._end(pull, merged=True)
         return Reply(200, github_description().example("put", f"{_PULLS}/{{pull_number}}/merge"))
 
     def _ask_reviewers(self, request: Request, number: str) -> Reply:
@@ -181,6 +253,8 @@ class GithubService(HttpService):
 
     def _create_issue(self, request: Request) -> Reply:
         wanted = request.body
+        if (fault := _too_long(wanted)) is not None:
+            return fault
         issue = Issue(self._next_number(), self.login, wanted["title"], wanted["body"], labels=wanted["labels"])
         self.issues.append(issue)
         return Reply(201, self._shown_issue(issue))
@@ -195,6 +269,8 @@ class GithubService(HttpService):
         pull = self._find(number)
         if pull is None:
             return Reply(404, {"message": "Not Found"})
+        if (fault := _too_long(request.body)) is not None:
+            return fault
         pull.comments.append(request.body["body"])
         return Reply(201, github_description().example("post", f"{_ISSUES}/{{issue_number}}/comments", 201))
 
@@ -249,7 +325,7 @@ class GithubService(HttpService):
         pull = self._find(variables["number"])
         if pull is None:
             return {"pullRequest": None}
-        commit = {"oid": pull.head, "statusCheckRollup": {"state": self.checks} if self.checks else None}
+        commit = {"oid": self._head(pull), "statusCheckRollup": {"state": self.checks} if self.checks else None}
         return {
             "autoMergeAllowed": self.allows_auto_merge,
             **{
@@ -258,14 +334,14 @@ class GithubService(HttpService):
             },
             "pullRequest": {
                 "id": f"PR_{pull.number}",
-                "headRefOid": pull.head,
+                "headRefOid": self._head(pull),
                 "commits": {"nodes": [{"commit": commit}]},
             },
         }
 
     def _enable_auto_merge(self, wanted: dict[str, Any]) -> Reply:
         pull = self._find(wanted["pullRequestId"].removeprefix("PR_"))
-        if pull is None or pull.head != wanted["expectedHeadOid"]:
+        if pull is None or self._head(pull) != wanted["expectedHeadOid"]:
             return _graphql_error("UNPROCESSABLE", "Head sha did not match")
         if self.is_clean:
             return _graphql_error("UNPROCESSABLE", "Pull request Pull request is in clean status")
@@ -291,7 +367,7 @@ class GithubService(HttpService):
         shown["merged_at"] = "2026-01-01T00:00:00Z" if pull.merged else None
         shown["head"] |= {
             "ref": pull.branch,
-            "sha": pull.head,
+            "sha": self._head(pull),
             "label": f"{(pull.owner_and_name or '?').partition('/')[0]}:{pull.branch}",
         }
         shown["base"]["ref"] = pull.target
@@ -316,6 +392,13 @@ class GithubService(HttpService):
     def _here(self, example: dict[str, Any]) -> dict[str, Any]:
         value: dict[str, Any] = json.loads(json.dumps(example).replace("https://api.github.com", self.api_url))
         return value
+
+
+def _too_long(wanted: dict[str, Any]) -> Reply | None:
+    for name, most in (("title", LONGEST_TITLE), ("body", LONGEST_BODY)):
+        if len(wanted.get(name) or "") > most:
+            return _invalid(f"{name} is too long (maximum is {most} characters)")
+    return None
 
 
 def _invalid(message: str) -> Reply:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ci_toolkit.forges.gitlab import GitlabForge
-from ci_toolkit.forges.spec import ForgeTools
-from ci_toolkit.formats.key_value import KeyValueFile
-from ci_toolkit.model.settings import parse_settings
+from tests.support.forge_world import forge_tools
 from tests.support.gitlab_service import PATH, TOKEN
-from tests.support.world import QuickClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ci_toolkit.forges.spec import ForgeTools
     from ci_toolkit.formats.forge_memory import ForgeRecord
     from ci_toolkit.model.names import Pkgbase
     from tests.support.gitlab_service import GitlabService
+    from tests.support.world import QuickClock
 
 FORGE = GitlabForge()
 
@@ -37,12 +36,5 @@ def tools_for(
     **more: str,
 ) -> ForgeTools:
     """What a forge is handed."""
-    text = "".join(f"{key}={value}\n" for key, value in settings_of(service, **more).items())
     environ = {"ACCESS_TOKEN": TOKEN} if environ is None else environ
-    return ForgeTools(
-        settings=parse_settings(KeyValueFile.parse(text.encode(), file=".ci/config"), environ),
-        environ=environ,
-        clock=clock or QuickClock(),
-        top=top,
-        memory=memory or {},
-    )
+    return forge_tools(settings_of(service, **more), environ, top, memory=memory, clock=clock)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.support.certificates import server_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,9 +75,7 @@ class HttpService:
 
     def encrypt(self, certificate: Path) -> None:
         """Speak TLS from now on, with the key in `key.pem` beside the certificate."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, certificate.with_name("key.pem"))
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._server.socket = server_context(certificate).wrap_socket(self._server.socket, server_side=True)
         self.url = self.url.replace("http://", "https://")
 
     def __enter__(self) -> Self:
