@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from ci_toolkit.cli.forge_choice import chosen_forge
 from ci_toolkit.cli.reporting import report
 from ci_toolkit.cli.surface import Terminal, declare_repository, declare_run, workshop_for
 from ci_toolkit.pipelines.on_commit import OnCommit
 from ci_toolkit.pipelines.reading import NO_REVIEWS
-from ci_toolkit.plugins import load_backend, load_forge
+from ci_toolkit.plugins import load_backend
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -48,7 +49,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
     pipeline = OnCommit(
         workshop=workshop,
         backend=load_backend(snapshot.settings.backend),
-        forge=load_forge(snapshot.settings.forge),
+        forge=chosen_forge(snapshot.settings, terminal.environ),
         dry_run=options.dry_run,
         allows_mass_removal=options.allow_mass_removal,
         replaces_at_aur=frozenset(options.replace_at_aur),

@@ -6,13 +6,14 @@ import logging
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from ci_toolkit.cli.forge_choice import chosen_forge
 from ci_toolkit.cli.reporting import report
 from ci_toolkit.cli.surface import Terminal, declare_repository, declare_run, workshop_for
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.model.config_keys import parse_boolean, parse_names
 from ci_toolkit.pipelines.on_schedule import OnSchedule
 from ci_toolkit.pipelines.upstream_access import UpstreamAccess
-from ci_toolkit.plugins import load_backend, load_forge, load_review_rules
+from ci_toolkit.plugins import load_backend, load_review_rules
 from ci_toolkit.reports.progress import progress
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def declare(parser: ArgumentParser) -> None:
         "SKIP_ON_COMMIT_CHECK=true runs although an on-commit run is missing; "
         "GH_TOKEN or GITHUB_TOKEN, a token for CI_GITHUB_URL without any rights, asks for the heads of many "
         "repositories there with one request; "
-        "ACCESS_TOKEN, which is pushed with, opens reviews, too, where CI_FORGE is a service."
+        "ACCESS_TOKEN, which is pushed with, opens reviews, too, where CI_FORGE is a service or auto."
     )
 
 
@@ -71,7 +72,7 @@ def run_once(options: Namespace, terminal: Terminal, *, trigger: str | None) -> 
         pipeline = OnSchedule(
             workshop=workshop,
             backend=load_backend(snapshot.settings.backend),
-            forge=load_forge(snapshot.settings.forge),
+            forge=chosen_forge(snapshot.settings, environ),
             observer=observer,
             review_rules=load_review_rules(),
             selected=frozenset(selected) or None,

@@ -39,7 +39,8 @@ class ForgeManners:
     """How the service is treated; times are seconds.
 
     `timeout_s` limits a silence, `answer_limit_s` a whole answer; `longest_wait_s` is the longest time that one answer
-    may make us wait, `most_waiting_s` that of all of them; `write_pause_s` lies between two writes.
+    may make us wait, `most_waiting_s` that of all of them; `write_pause_s` lies between two writes. `unencrypted`: the
+    token may go over `http://` to another machine than this one.
     """
 
     timeout_s: float = 30.0
@@ -50,6 +51,7 @@ class ForgeManners:
     longest_wait_s: float = 60.0
     most_waiting_s: float = 600.0
     write_pause_s: float = 0.0
+    unencrypted: bool = False
 
 
 class ForgeHttp:
@@ -62,7 +64,7 @@ class ForgeHttp:
         parts = urlsplit(url)
         if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc or parts.query:
             raise ConfigError("is no address of an API", got=token.hidden_in(url), hint="write https://host/path")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
+        if parts.scheme == "http" and not manners.unencrypted and not is_loopback(parts.hostname):
             raise ConfigError("is not encrypted, and a token would be sent to it", got=url, hint="write https://")
         if ca is not None and not Path(ca).is_file():
             raise ConfigError("is no file of certificates", got=ca)

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 # What `gh` reads, in its order: the first is set by a person, the second by a CI service, too.
 GITHUB_VARIABLES = ("GH_TOKEN", "GITHUB_TOKEN")
-# ACCESS_TOKEN is what pushes, too: the one that users of the bash template have set.
+# ACCESS_TOKEN is what pushes, so it has rights: GH_TOKEN may be one without any, for questions alone.
 GITLAB_VARIABLES = ("ACCESS_TOKEN", "GITLAB_TOKEN")
-GITHUB_FORGE_VARIABLES = (*GITHUB_VARIABLES, "ACCESS_TOKEN")
-GITEA_FORGE_VARIABLES = ("GITEA_TOKEN", "FORGEJO_TOKEN", "ACCESS_TOKEN")
+GITHUB_FORGE_VARIABLES = ("ACCESS_TOKEN", *GITHUB_VARIABLES)
+GITEA_FORGE_VARIABLES = ("ACCESS_TOKEN", "GITEA_TOKEN", "FORGEJO_TOKEN")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,1024}")  # RFC 6750's b64token
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.forges.asking import split_repository
+from ci_toolkit.formats.service_url import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +22,7 @@ _HTTP = re.compile(rf"(?i:https?)://(?:{_USER}@)?{_HOST}(?P<port>:[0-9]{{1,5}})?
 _SSH = re.compile(rf"(?i:ssh)://(?:{_USER}@)?{_HOST}(?::[0-9]{{1,5}})?/{_PATH}")
 _SCP_LIKE = re.compile(rf"(?:[A-Za-z0-9._-]+@)?{_HOST}:(?!/){_PATH}")
 _PUBLIC = "https://github.com"
+_SERVICE = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,10 @@ def workflow_project(environ: Mapping[str, str]) -> ForgeProject | None:
     repository = environ.get("GITHUB_REPOSITORY", "")
     if not (url and api_url and repository):
         return None
-    split_repository(repository)
+    try:
+        split_repository(repository)
+    except ConfigError as error:
+        raise error.located(key="GITHUB_REPOSITORY") from None
     is_gitea = any(environ.get(name) == "true" for name in ("GITEA_ACTIONS", "FORGEJO_ACTIONS"))
     is_gitea = is_gitea or api_url.rstrip("/").endswith("/api/v1")
     return ForgeProject(
@@ -73,3 +79,16 @@ def workflow_project(environ: Mapping[str, str]) -> ForgeProject | None:
         api_url=api_url.rstrip("/"),
         repository=repository,
     )
+
+
+def check_service_url(url: str, *, is_job: bool) -> None:
+    """ConfigError when CI_FORGE_URL is no address; `is_job`: it is that of the CI service whose job this is.
+
+    A token goes unencrypted only to this machine, or where the CI service itself sends its own that way.
+    """
+    if _SERVICE.fullmatch(url) is None:
+        shown = url.rpartition("@")[2]  # what is before it may be a password
+        raise ConfigError("is no address of a service", key="CI_FORGE_URL", got=shown, hint="write https://host")
+    parts = urlsplit(url)
+    if parts.scheme == "http" and not is_job and not is_loopback(parts.hostname or ""):
+        raise ConfigError("is not encrypted", key="CI_FORGE_URL", got=url, hint="write https://")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 LOOK_AGAIN_AFTER_S = (0.0, 1.0, 3.0)
 """Pauses before each look for what a failed request may have made: a service may still be at it."""
 STATUS_TEXT_MAX = 140
+BODY_MAX = 65_536  # characters of a description or remark: GitHub's limit; Gitea has none of its own
 
 # A library that trusts its service meets nonsense with any of these, and so does reading what ought to be there.
 _NONSENSE = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
-from ci_toolkit.effects.token import GITEA_FORGE_VARIABLES
 from ci_toolkit.forges.access import forge_project, forge_token
 from ci_toolkit.forges.service import ServiceForge, certificate_file
 
@@ -27,7 +26,12 @@ class GiteaForge(ServiceForge):
         from ci_toolkit.forges.gitea_client import GiteaReviews  # noqa: PLC0415 - only those load it who use it
 
         project = forge_project(tools, service="gitea", default=None)
-        token = forge_token(tools.environ, GITEA_FORGE_VARIABLES, hint="a token that may write repository and issue")
+        token = forge_token(tools.environ, project.variables, hint="a token that may write repository and issue")
         yield GiteaReviews(
-            url=project.url, repository=project.repository, token=token, ca=certificate_file(tools), clock=tools.clock
+            url=project.url,
+            repository=project.repository,
+            token=token,
+            ca=certificate_file(tools),
+            unencrypted=project.unencrypted,
+            clock=tools.clock,
         )

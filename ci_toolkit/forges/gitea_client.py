@@ -9,7 +9,7 @@ from ci_toolkit.effects.clock import SystemClock
 from ci_toolkit.effects.forge_answers import ForgeHttpError
 from ci_toolkit.effects.forge_http import ForgeHttp, ForgeManners
 from ci_toolkit.errors import ForgeError
-from ci_toolkit.forges.asking import LOOK_AGAIN_AFTER_S, STATUS_TEXT_MAX, asking, cut, split_repository
+from ci_toolkit.forges.asking import BODY_MAX, LOOK_AGAIN_AFTER_S, STATUS_TEXT_MAX, asking, cut, split_repository
 from ci_toolkit.forges.gitea_api import (
     DRAFT_PREFIX,
     READ_REPOSITORY,
@@ -26,6 +26,7 @@ from ci_toolkit.forges.gitea_api import (
     shows_its_branch,
 )
 from ci_toolkit.forges.gitea_labels import GiteaLabels
+from ci_toolkit.forges.markdown import cut_before_last_line, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,10 +53,14 @@ class GiteaReviews:
         repository: str,
         token: Token,
         ca: str | None = None,
+        unencrypted: bool = False,
         timeout_s: float = 30.0,
         clock: Clock | None = None,
     ) -> None:
-        """`url` is that of the service, such as https://codeberg.org, `ca` a file of certificates to trust."""
+        """`url` is that of the service, such as https://codeberg.org, `ca` a file of certificates to trust.
+
+        `unencrypted`: `http://` will do, as this is where the CI service sends its own tokens.
+        """
         owner, name = split_repository(repository)
         self._http = ForgeHttp(
             url=f"{url.rstrip('/')}/api/v1",
@@ -63,7 +68,7 @@ class GiteaReviews:
             scheme="token",
             ca=ca,
             clock=clock or SystemClock(),
-            manners=ForgeManners(timeout_s=timeout_s),
+            manners=ForgeManners(timeout_s=timeout_s, unencrypted=unencrypted),
         )
         self._api = GiteaApi(http=self._http, owner=owner, name=name)
         self._labels = GiteaLabels(self._api)
@@ -97,7 +102,7 @@ class GiteaReviews:
         try:
             with self._asking(f"opening a review for {branch}", WRITE_REPOSITORY):
                 title = _title(text, is_draft=options.draft)
-                wanted = {"title": title, "body": text.body, "head": branch, "base": target}
+                wanted = {"title": title, "body": _fitting(text.body), "head": branch, "base": target}
                 review = self._read(self._api.send("POST", "/pulls", wanted))
         except ForgeHttpError as error:
             found = self._made_nevertheless(branch, target, error)
@@ -111,12 +116,12 @@ class GiteaReviews:
     def update_review(self, review: ForgeReview, text: ReviewText) -> None:
         """Replace title and description; a draft stays one."""
         title = _title(text, is_draft=review.number in self._drafts)
-        self._edit(f"updating #{review.number}", review, {"title": title, "body": text.body})
+        self._edit(f"updating #{review.number}", review, {"title": title, "body": _fitting(text.body)})
 
     def comment(self, review: ForgeReview, body: str) -> None:
         """Add a remark."""
         with self._asking(f"commenting on #{review.number}", WRITE_ISSUE):
-            self._api.send("POST", f"/issues/{review.number}/comments", {"body": body})
+            self._api.send("POST", f"/issues/{review.number}/comments", {"body": _fitting(body)})
 
     def close_review(self, review: ForgeReview) -> None:
         """Close it without merging."""
@@ -171,13 +176,13 @@ class GiteaReviews:
     def create_issue(self, text: ReviewText, labels: Sequence[str]) -> ForgeIssue:
         """Open one."""
         with self._asking("opening an issue", WRITE_ISSUE):
-            wanted: dict[str, Any] = {"title": cut(text.title, TITLE_MAX), "body": text.body}
+            wanted: dict[str, Any] = {"title": one_line(text.title, TITLE_MAX), "body": _fitting(text.body)}
             return read_issue(self._api.send("POST", "/issues", wanted | {"labels": self._labels.numbers(labels)}))
 
     def update_issue(self, issue: ForgeIssue, text: ReviewText) -> None:
         """Replace title and description, and open it again if somebody closed it."""
         with self._asking(f"updating issue #{issue.number}", WRITE_ISSUE):
-            wanted = {"title": cut(text.title, TITLE_MAX), "body": text.body, "state": "open"}
+            wanted = {"title": one_line(text.title, TITLE_MAX), "body": _fitting(text.body), "state": "open"}
             self._api.send("PATCH", f"/issues/{issue.number}", wanted)
 
     def _asking(self, doing: str, permission: str) -> AbstractContextManager[None]:
@@ -250,4 +255,8 @@ class GiteaReviews:
 
 
 def _title(text: ReviewText, *, is_draft: bool) -> str:
-    return cut(f"{DRAFT_PREFIX if is_draft else ''}{text.title}", TITLE_MAX)
+    return one_line(f"{DRAFT_PREFIX if is_draft else ''}{text.title}", TITLE_MAX)
+
+
+def _fitting(body: str) -> str:
+    return cut_before_last_line(body, BODY_MAX)

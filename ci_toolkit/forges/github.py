@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
-from ci_toolkit.effects.token import GITHUB_FORGE_VARIABLES
 from ci_toolkit.forges.access import forge_project, forge_token
 from ci_toolkit.forges.addresses import github_api_url
 from ci_toolkit.forges.service import ServiceForge, certificate_file
@@ -31,14 +30,13 @@ class GithubForge(ServiceForge):
         from ci_toolkit.forges.github_client import GithubReviews  # noqa: PLC0415
 
         project = forge_project(tools, service="github", default=_PUBLIC)
-        token = forge_token(
-            tools.environ, GITHUB_FORGE_VARIABLES, hint="a token with contents and pull requests: write"
-        )
+        token = forge_token(tools.environ, project.variables, hint="a token with contents and pull requests: write")
         api_url = project.api_url or github_api_url(project.url)
         yield GithubReviews(
             api_url=api_url,
             repository=project.repository,
             token=token,
             ca=certificate_file(tools),
+            unencrypted=project.unencrypted,
             clock=tools.clock,
         )

@@ -18,6 +18,7 @@ from ci_toolkit.effects.forge_answers import ForgeHttpError
 from ci_toolkit.effects.forge_http import ForgeHttp, ForgeManners
 from ci_toolkit.errors import ForgeError
 from ci_toolkit.forges.asking import (
+    BODY_MAX,
     LOOK_AGAIN_AFTER_S,
     STATUS_TEXT_MAX,
     asking,
@@ -37,6 +38,7 @@ from ci_toolkit.forges.github_hints import (
     github_hint,
 )
 from ci_toolkit.forges.github_library import github_requester, list_pulls
+from ci_toolkit.forges.markdown import cut_before_last_line, one_line
 from ci_toolkit.model.names import Oid, is_oid
 
 if TYPE_CHECKING:
@@ -57,9 +59,7 @@ _WRITE_PAUSE_S = 1.0  # what GitHub asks for between requests that make somethin
 
 
 class GithubReviews:
-    """One repository on one GitHub, as a ReviewClient. A description may have `BODY_MAX` characters."""
-
-    BODY_MAX = 65_536
+    """One repository on one GitHub, as a ReviewClient."""
 
     def __init__(
         self,
@@ -68,12 +68,16 @@ class GithubReviews:
         repository: str,
         token: Token,
         ca: str | None = None,
+        unencrypted: bool = False,
         timeout_s: float = 30.0,
         clock: Clock | None = None,
     ) -> None:
-        """`api_url` is https://api.github.com or https://host/api/v3, `ca` a file of certificates to trust."""
+        """`api_url` is https://api.github.com or https://host/api/v3, `ca` a file of certificates to trust.
+
+        `unencrypted`: `http://` will do, as this is where the CI service sends its own tokens.
+        """
         self._owner, name = split_repository(repository)
-        manners = ForgeManners(timeout_s=timeout_s, write_pause_s=_WRITE_PAUSE_S)
+        manners = ForgeManners(timeout_s=timeout_s, write_pause_s=_WRITE_PAUSE_S, unencrypted=unencrypted)
         self._http = ForgeHttp(
             url=api_url, token=token, scheme="bearer", ca=ca, clock=clock or SystemClock(), manners=manners
         )
@@ -115,12 +119,12 @@ class GithubReviews:
     def update_review(self, review: ForgeReview, text: ReviewText) -> None:
         """Replace title and description."""
         with self._asking(f"updating #{review.number}", PULLS_WRITE):
-            self._pull(review).edit(title=cut(text.title, TITLE_MAX), body=text.body)
+            self._pull(review).edit(title=one_line(text.title, TITLE_MAX), body=_fitting(text.body))
 
     def comment(self, review: ForgeReview, body: str) -> None:
         """Add a remark."""
         with self._asking(f"commenting on #{review.number}", PULLS_WRITE):
-            self._repository.get_issue(review.number).create_comment(body)
+            self._repository.get_issue(review.number).create_comment(_fitting(body))
 
     def close_review(self, review: ForgeReview) -> None:
         """Close it without merging."""
@@ -183,14 +187,14 @@ class GithubReviews:
     def create_issue(self, text: ReviewText, labels: Sequence[str]) -> ForgeIssue:
         """Open one."""
         with self._asking("opening an issue", ISSUES_WRITE):
-            title = cut(text.title, TITLE_MAX)
-            return _issue(self._repository.create_issue(title, body=text.body, labels=list(labels)))
+            title = one_line(text.title, TITLE_MAX)
+            return _issue(self._repository.create_issue(title, body=_fitting(text.body), labels=list(labels)))
 
     def update_issue(self, issue: ForgeIssue, text: ReviewText) -> None:
         """Replace title and description, and open it again if somebody closed it."""
         with self._asking(f"updating issue #{issue.number}", ISSUES_WRITE):
             known = self._repository.get_issue(issue.number)
-            known.edit(title=cut(text.title, TITLE_MAX), body=text.body, state="open")
+            known.edit(title=one_line(text.title, TITLE_MAX), body=_fitting(text.body), state="open")
 
     def _asking(self, doing: str, permission: str) -> AbstractContextManager[None]:
         return asking(
@@ -211,7 +215,7 @@ class GithubReviews:
         return (_review(pull) for pull in pulls if _is_own(pull) and pull.head.ref == branch)
 
     def _open(self, branch: str, target: str, text: ReviewText, *, is_draft: bool) -> ForgeReview:
-        wanted: dict[str, Any] = {"title": cut(text.title, TITLE_MAX), "body": text.body}
+        wanted: dict[str, Any] = {"title": one_line(text.title, TITLE_MAX), "body": _fitting(text.body)}
         try:
             return _review(self._repository.create_pull(target, branch, **wanted, draft=is_draft))
         except ForgeHttpError as error:
@@ -262,6 +266,10 @@ class GithubReviews:
         """As GitHub describes it; what PyGithub sends is an array, which its description does not know any more."""
         url = f"{self._repository.url}/issues/{review.number}/labels"
         self._requester.requestJsonAndCheck("POST", url, input={"labels": list(labels)})
+
+
+def _fitting(body: str) -> str:
+    return cut_before_last_line(body, BODY_MAX)
 
 
 def _is_own(pull: PullRequest) -> bool:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from ci_toolkit.errors import ConfigError
-from ci_toolkit.formats.service_url import is_loopback
+from ci_toolkit.forges.addresses import check_service_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from ci_toolkit.model.settings import Settings
 
 DEFAULT_URL = "https://gitlab.com"
-_URL = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*")
 _PROJECT = re.compile(r"[1-9][0-9]{0,17}|[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")
 
 
@@ -33,7 +31,7 @@ def gitlab_address(settings: Settings, environ: Mapping[str, str]) -> GitlabAddr
     of_job = environ.get("CI_SERVER_URL", "") or environ.get("CI_API_V4_URL", "").removesuffix("/api/v4")
     of_job = of_job.rstrip("/")
     url = (settings.forge_url or of_job or DEFAULT_URL).rstrip("/")
-    _check(url, of_job)
+    check_service_url(url, is_job=url == of_job)
     project = settings.forge_project
     if project is None and url == of_job:
         project = environ.get("CI_PROJECT_ID") or environ.get("CI_PROJECT_PATH")
@@ -48,10 +46,8 @@ def gitlab_address(settings: Settings, environ: Mapping[str, str]) -> GitlabAddr
     return GitlabAddress(url=url, project=project)
 
 
-def _check(url: str, of_job: str) -> None:
-    """A token goes unencrypted only to this machine, or where the CI service itself sends its own that way."""
-    if _URL.fullmatch(url) is None:
-        raise ConfigError("is no address of a service", key="CI_FORGE_URL", got=url, hint="write https://host")
-    parts = urlsplit(url)
-    if parts.scheme == "http" and url != of_job and not is_loopback(parts.hostname or ""):
-        raise ConfigError("is not encrypted", key="CI_FORGE_URL", got=url, hint="write https://")
+def tells_project(environ: Mapping[str, str]) -> bool:
+    """Whether a job tells of which project on which GitLab it is."""
+    where = ("CI_SERVER_URL", "CI_API_V4_URL")
+    which = ("CI_PROJECT_ID", "CI_PROJECT_PATH")
+    return all(any(environ.get(name) for name in names) for names in (where, which))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.errors import ForgeError
 from ci_toolkit.forges.client import ForgeIssue, ForgeReview
+from ci_toolkit.forges.markdown import cut_before_last_line, one_line
 from ci_toolkit.model.names import Oid, is_oid
 
 if TYPE_CHECKING:
@@ -27,13 +28,13 @@ _STATUS: Mapping[str, ReviewStatus] = {"opened": "open", "locked": "open", "clos
 def harmless(text: str) -> str:
     """Markdown in which no line is a quick action."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-    return _QUICK_ACTION.sub("\\\\", _CONTROL.sub("", lines).strip("\n"))[:_LONGEST_DESCRIPTION]
+    kept = _QUICK_ACTION.sub("\\\\", _CONTROL.sub("", lines).strip("\n"))
+    return cut_before_last_line(kept, _LONGEST_DESCRIPTION)
 
 
 def titled(title: str, *, draft: bool) -> str:
     """A title on one line; drafts are told by its beginning."""
-    words = " ".join(_CONTROL.sub(" ", title).split())
-    return (DRAFT + words if draft else words)[:LONGEST_TITLE]
+    return one_line(f"{DRAFT if draft else ''}{title}", LONGEST_TITLE)
 
 
 def is_draft(title: str) -> bool:

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ci_toolkit.forges.markdown import cut_text
 from ci_toolkit.model.names import Oid, Pkgbase, is_oid, is_pkgbase
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ LONGEST_BODY = 60_000
 _LINE = re.compile(r"<!-- ci-toolkit (\{[^\n]{1,1000}\}) -->")
 # The record that a description holds besides (see review.record) serves to compare findings, and for nothing else.
 _LOOKALIKE = re.compile(r"<!--(?=\s*ci-toolkit(?!-review ))", re.IGNORECASE)
-_CUT = "\n\n… the rest is too long to be shown here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +81,7 @@ def with_marker(body: str, marker: Marker) -> str:
     """A description that ends with `marker` and has no other, cut where it is too long."""
     text = without_lookalikes(body).rstrip()
     line = format_marker(marker)
-    room = LONGEST_BODY - len(line) - 2
-    if len(text) > room:
-        text = text[: room - len(_CUT)].rstrip() + _CUT
-    return f"{text}\n\n{line}"
+    return f"{cut_text(text, LONGEST_BODY - len(line) - 2)}\n\n{line}"
 
 
 def with_retired(body: str, marker: Marker) -> str:

@@ -97,7 +97,12 @@ REPOSITORY_KEYS = _table(
     ("TEMPLATE_REPO", Shape.URL, None, "where the CI files come from"),
     # Additions of ci-toolkit.
     ("CI_BACKEND", Shape.TEXT, "chaotic_manager", "which build backend takes schedules"),
-    ("CI_FORGE", Shape.TEXT, "local", "where reviews are kept"),
+    (
+        "CI_FORGE",
+        Shape.TEXT,
+        "auto",
+        "where reviews are shown: gitlab, github, gitea, local (as branches alone), or auto, the CI job's own service",
+    ),
     ("CI_FORGE_URL", Shape.URL, None, "the forge's address, by default the one that the CI service tells"),
     ("CI_FORGE_PROJECT", Shape.TEXT, None, "the project's number or path there, by default the CI service's"),
     ("CI_FORGE_CA", Shape.TEXT, None, "a file with the certificates that the forge's is checked against"),

@@ -108,10 +108,10 @@ def test_outside_of_a_workflow_there_is_none() -> None:
 @pytest.mark.parametrize(
     ("names", "environ", "text"),
     [
-        (GITHUB_FORGE_VARIABLES, {"ACCESS_TOKEN": "c", "GITHUB_TOKEN": "b", "GH_TOKEN": "a"}, "a"),
-        (GITHUB_FORGE_VARIABLES, {"ACCESS_TOKEN": "c", "GITHUB_TOKEN": "b", "GH_TOKEN": " "}, "b"),
+        (GITHUB_FORGE_VARIABLES, {"ACCESS_TOKEN": "c", "GITHUB_TOKEN": "b", "GH_TOKEN": "a"}, "c"),
+        (GITHUB_FORGE_VARIABLES, {"ACCESS_TOKEN": " ", "GITHUB_TOKEN": "b", "GH_TOKEN": "a"}, "a"),
         (GITHUB_FORGE_VARIABLES, {"ACCESS_TOKEN": " c\n", "GITEA_TOKEN": "x"}, "c"),
-        (GITEA_FORGE_VARIABLES, {"ACCESS_TOKEN": "c", "FORGEJO_TOKEN": "b", "GITHUB_TOKEN": "x"}, "b"),
+        (GITEA_FORGE_VARIABLES, {"FORGEJO_TOKEN": "b", "GITHUB_TOKEN": "x"}, "b"),
     ],
 )
 def test_which_variable_holds_the_token(names: tuple[str, ...], environ: dict[str, str], text: str) -> None:

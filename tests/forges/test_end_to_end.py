@@ -98,6 +98,28 @@ def test_a_review_is_opened_updated_in_place_and_closed_when_it_is_obsolete(show
     assert ".forge" not in shown.world.origin.tree("state")
 
 
+def test_in_a_ci_job_with_a_token_reviews_are_shown_without_further_settings(world: World, stand: Stand) -> None:
+    world.upstreams.publish("foo", replace(FOO, version="1.1", body=MAJOR).files())
+    world.start(FOO.folder())
+    assert world.run("on-schedule", **stand.job()).status == 0
+    assert [one.branch for one in stand.reviews()] == ["update-foo"]
+    stand.forget_asked()
+    by_hand = world.run("on-schedule", **stand.variables)
+    assert (by_hand.status, stand.asked()) == (0, []), "outside of a job nothing is asked"
+
+
+def test_in_a_ci_job_without_a_token_reviews_stay_branches_and_one_warning_says_what_to_set(
+    world: World, stand: Stand
+) -> None:
+    world.upstreams.publish("foo", replace(FOO, version="1.1", body=MAJOR).files())
+    world.start(FOO.folder())
+    job = {name: value for name, value in stand.job().items() if value != stand.token}
+    result = world.run("on-schedule", **job)
+    assert (result.status, stand.asked()) == (0, [])
+    assert world.origin.head("update-foo")
+    assert result.stderr.count("reviews stay branches: set ACCESS_TOKEN or ") == 1
+
+
 def test_a_quiet_run_costs_one_request_and_pushes_nothing(shown: Shown) -> None:
     shown.publish("1.1")
     shown.run()

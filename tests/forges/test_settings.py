@@ -16,7 +16,7 @@ def settings(text: str, **environ: str) -> Settings:
 
 def test_by_default_reviews_have_the_templates_labels_and_nothing_merges_itself() -> None:
     found = settings("")
-    assert found.forge == "local"
+    assert found.forge == "auto"
     assert found.review_labels == ("ci", "human-review", "update")
     assert (found.review_assignees, found.review_reviewers) == ((), ())
     assert (found.review_draft, found.review_auto_merge, found.dashboard) == (False, None, False)

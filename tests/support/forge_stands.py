@@ -67,6 +67,10 @@ class Stand(ABC):
         """Keys of `.ci/config`."""
 
     @abstractmethod
+    def job(self) -> dict[str, str]:
+        """The variables of a CI job of this project, with a token."""
+
+    @abstractmethod
     def reviews(self) -> list[Seen]:
         """All, the oldest first."""
 
@@ -122,6 +126,10 @@ class GitlabStand(Stand):
 
     def settings(self, **more: str) -> dict[str, str]:
         return {"CI_FORGE": "gitlab", "CI_FORGE_URL": self.url, "CI_FORGE_PROJECT": gitlab_service.PATH, **more}
+
+    def job(self) -> dict[str, str]:
+        number = str(gitlab_service.NUMBER)
+        return {"GITLAB_CI": "true", "CI_SERVER_URL": self.url, "CI_PROJECT_ID": number, "ACCESS_TOKEN": self.token}
 
     def reviews(self) -> list[Seen]:
         names = {number: name for name, number in self.service.users.items()}
@@ -183,6 +191,15 @@ class _PullStand(Stand):
     def recover(self) -> None:
         self.service.faults.clear()
 
+    def _workflow(self, api_url: str, repository: str) -> dict[str, str]:
+        return {
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_SERVER_URL": self.url,
+            "GITHUB_API_URL": api_url,
+            "GITHUB_REPOSITORY": repository,
+            "GITHUB_TOKEN": self.token,
+        }
+
     def _seen(self, one: github_service.Pull | gitea_service.Pull, *, url: str, title: str, is_draft: bool) -> Seen:
         return Seen(
             number=one.number,
@@ -203,7 +220,7 @@ class _PullStand(Stand):
 class GithubStand(_PullStand):
     kind = "github"
     variables: ClassVar = {"GITHUB_TOKEN": _CANARY}
-    missing = "GH_TOKEN or GITHUB_TOKEN or ACCESS_TOKEN is missing"
+    missing = "ACCESS_TOKEN or GH_TOKEN or GITHUB_TOKEN is missing"
     page = 100
     listing = f"GET /api/v3/repos/{github_service.REPOSITORY}/pulls"
 
@@ -212,6 +229,9 @@ class GithubStand(_PullStand):
 
     def settings(self, **more: str) -> dict[str, str]:
         return {"CI_FORGE": "github", "CI_FORGE_URL": self.url, "CI_FORGE_PROJECT": github_service.REPOSITORY, **more}
+
+    def job(self) -> dict[str, str]:
+        return self._workflow(f"{self.url}/api/v3", github_service.REPOSITORY)
 
     def reviews(self) -> list[Seen]:
         pages = f"{self.url}/{github_service.REPOSITORY}/pull"
@@ -224,7 +244,7 @@ class GithubStand(_PullStand):
 class GiteaStand(_PullStand):
     kind = "gitea"
     variables: ClassVar = {"GITEA_TOKEN": _CANARY}
-    missing = "GITEA_TOKEN or FORGEJO_TOKEN or ACCESS_TOKEN is missing"
+    missing = "ACCESS_TOKEN or GITEA_TOKEN or FORGEJO_TOKEN is missing"
     page = 50
     listing = f"GET /api/v1/repos/{gitea_service.REPOSITORY}/pulls"
 
@@ -233,6 +253,9 @@ class GiteaStand(_PullStand):
 
     def settings(self, **more: str) -> dict[str, str]:
         return {"CI_FORGE": "gitea", "CI_FORGE_URL": self.url, "CI_FORGE_PROJECT": gitea_service.REPOSITORY, **more}
+
+    def job(self) -> dict[str, str]:
+        return {**self._workflow(f"{self.url}/api/v1", gitea_service.REPOSITORY), "GITEA_ACTIONS": "true"}
 
     def reviews(self) -> list[Seen]:
         pages = f"{self.url}/{gitea_service.REPOSITORY}/pulls"

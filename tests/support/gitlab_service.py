@@ -194,6 +194,8 @@ class GitlabService:
         found = re.fullmatch(r"/projects/([^/]+)(/.*)", path)
         if found is None or unquote(found[1]) not in (PATH, str(NUMBER)):
             return _json(404, {"message": "404 Project Not Found"})
+        if any(len(fields.get(name, "")) > 1_048_576 for name in ("description", "body")):
+            return _json(400, {"message": "is too long (maximum is 1048576 characters)"})
         if any("\x00" in text for text in fields.values() if isinstance(text, str)):
             return _json(400, {"message": "string contains null byte"})
         return self._in_project(method, found[2], query, fields, where)

@@ -79,6 +79,26 @@ class ReviewClientContract:
         assert (listed.number, listed.title, listed.body) == (review.number, "chore(update): foo 2", "two")
         assert service.comments(review.number) == ["moved"]
 
+    def test_texts_that_are_too_long_are_cut_before_their_last_line(
+        self, client: ReviewClient, service: ReviewService
+    ) -> None:
+        service.add_branch(BRANCH, HEAD)
+        long = f"```text\n{'😀 x' * 20 + chr(10)}" * 30_000 + "```\n\n<!-- last -->"
+        text = ReviewText(title="x" * 1000 + "\ny", body=long)
+        review = client.create_review(BRANCH, "main", text, OPTIONS)
+        for _ in range(2):
+            [listed] = client.open_reviews()
+            assert 60_000 < len(listed.body) < 1_048_576
+            assert listed.body.endswith("\n```\n\n… the rest is too long to be shown here\n\n<!-- last -->")
+            assert 200 < len(listed.title) < 257
+            client.update_review(review, text)
+        client.comment(review, long)
+        assert 60_000 < len(service.comments(review.number)[0]) < 1_048_576
+        client.update_issue(client.create_issue(text, ()), text)
+        found = client.find_issue("<!-- last -->")
+        assert found is not None
+        assert found.body.endswith("\n\n<!-- last -->")
+
     def test_it_is_closed_and_reopened(self, client: ReviewClient, service: ReviewService, review: ForgeReview) -> None:
         client.close_review(review)
         assert list(client.open_reviews()) == []
