@@ -89,7 +89,7 @@ def refusal(answer: ForgeAnswer, host: str, now: float) -> ForgeHttpError:
         hint = "the next run goes on after that"
     elif answer.status in _REDIRECTS:
         problem = f"{host} redirects to {_shown(answer.headers.get('Location', ''))}, which is not followed"
-        hint = "if the project was renamed or moved, set its new name and address"
+        hint = "if the service or the project has moved, set CI_FORGE_URL and CI_FORGE_PROJECT"
     else:
         problem = f"{host} answers {answer.status}{f': {said}' if said else ''}"
     return ForgeHttpError(
@@ -130,18 +130,32 @@ def _retry_after_s(text: str, now: float) -> float | None:
 
 
 def _said(body: bytes) -> str:
-    """The sentences of an error: `message`, and those of `errors`, as GitHub and Gitea send them."""
+    """The sentences of an error, in the places where GitHub, Gitea and GitLab put them."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return ""
     if not isinstance(value, dict):
         return ""
-    details = value.get("errors")
-    parts = [value.get("message"), *map(_detail, details if isinstance(details, list) else [])]
-    sentences = [part for part in parts if isinstance(part, str) and part]
+    sentences: list[str] = []
+    for name in ("message", "errors", "error", "error_description"):
+        sentences += _sentences(value.get(name))
     cleaned = "; ".join("".join(char if char.isprintable() else " " for char in part) for part in sentences)
     return shortened(cleaned, _SAID_MAX)
+
+
+def _sentences(value: object) -> list[str]:
+    """One, several, or those of several fields, as GitLab sends them."""
+    match value:
+        case str():
+            found = [value]
+        case list():
+            found = [_detail(one) for one in value]
+        case dict():
+            found = [f"{field} {' and '.join(_sentences(said))}" for field, said in list(value.items())[:10]]
+        case _:
+            found = []
+    return [one for one in found if one]
 
 
 def _detail(error: object) -> str:

@@ -39,7 +39,8 @@ class ForgeManners:
     """How the service is treated; times are seconds.
 
     `timeout_s` limits a silence, `answer_limit_s` a whole answer; `longest_wait_s` is the longest time that one answer
-    may make us wait, `most_waiting_s` that of all of them; `write_pause_s` lies between two writes. `unencrypted`: the
+    may make us wait, `most_waiting_s` that of all of them, `run_limit_s` the time for everything; `write_pause_s` lies
+    between two writes. `unencrypted`: the
     token may go over `http://` to another machine than this one.
     """
 
@@ -50,6 +51,7 @@ class ForgeManners:
     backoff_s: float = 1.0
     longest_wait_s: float = 60.0
     most_waiting_s: float = 600.0
+    run_limit_s: float = 3_600.0
     write_pause_s: float = 0.0
     unencrypted: bool = False
 
@@ -58,9 +60,19 @@ class ForgeHttp:
     """Asks one service, one request at a time. Not for use from several threads."""
 
     def __init__(
-        self, *, url: str, token: Token, scheme: str, ca: str | None, clock: Clock, manners: ForgeManners
+        self,
+        *,
+        url: str,
+        token: Token,
+        secret: Mapping[str, str],
+        ca: str | None,
+        clock: Clock,
+        manners: ForgeManners,
     ) -> None:
-        """`url` is that of the API, `ca` a file of certificates to trust; ConfigError when either cannot be used."""
+        """`url` is that of the API, `secret` the header that holds the token, `ca` a file of certificates to trust.
+
+        ConfigError when one cannot be used.
+        """
         parts = urlsplit(url)
         if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc or parts.query:
             raise ConfigError("is no address of an API", got=token.hidden_in(url), hint="write https://host/path")
@@ -71,14 +83,16 @@ class ForgeHttp:
         self.host = parts.hostname
         self.prefix = parts.path.rstrip("/")
         self.requests = 0
-        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self.url = f"{self.origin}{self.prefix}"
         self._token = token
-        self._scheme = scheme
+        self._secret = dict(secret)
         self._verify: str | bool = ca or True
         self._clock = clock
         self._manners = manners
         self._waited_s = 0.0
         self._next_write = 0.0
+        self._ends = clock.monotonic() + manners.run_limit_s
         self._session = _session()
 
     def close(self) -> None:
@@ -160,12 +174,14 @@ class ForgeHttp:
         self._next_write = max(now, self._next_write) + self._manners.write_pause_s
 
     def _exchange(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> ForgeAnswer:
+        if self._clock.monotonic() > self._ends:
+            raise ForgeHttpError(f"{self.host} has taken more than {self._manners.run_limit_s:g} s in all")
         self.requests += 1
         try:
             with self._session.request(
                 method,
-                f"{self._origin}{path}",
-                headers={**headers, **self._token.header(self._scheme)},
+                f"{self.origin}{path}",
+                headers={**headers, **self._secret},
                 data=body,
                 timeout=self._manners.timeout_s,
                 allow_redirects=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.forges.access import forge_project, forge_token
@@ -27,7 +27,7 @@ class GiteaForge(ServiceForge):
 
         project = forge_project(tools, service="gitea", default=None)
         token = forge_token(tools.environ, project.variables, hint="a token that may write repository and issue")
-        yield GiteaReviews(
+        client = GiteaReviews(
             url=project.url,
             repository=project.repository,
             token=token,
@@ -35,3 +35,5 @@ class GiteaForge(ServiceForge):
             unencrypted=project.unencrypted,
             clock=tools.clock,
         )
+        with closing(client):
+            yield client

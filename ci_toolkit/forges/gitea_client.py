@@ -9,7 +9,7 @@ from ci_toolkit.effects.clock import SystemClock
 from ci_toolkit.effects.forge_answers import ForgeHttpError
 from ci_toolkit.effects.forge_http import ForgeHttp, ForgeManners
 from ci_toolkit.errors import ForgeError
-from ci_toolkit.forges.asking import BODY_MAX, LOOK_AGAIN_AFTER_S, STATUS_TEXT_MAX, asking, cut, split_repository
+from ci_toolkit.forges.asking import BODY_MAX, STATUS_TEXT_MAX, asking, cut, made_nevertheless, split_repository
 from ci_toolkit.forges.gitea_api import (
     DRAFT_PREFIX,
     READ_REPOSITORY,
@@ -65,7 +65,7 @@ class GiteaReviews:
         self._http = ForgeHttp(
             url=f"{url.rstrip('/')}/api/v1",
             token=token,
-            scheme="token",
+            secret=token.header("token"),
             ca=ca,
             clock=clock or SystemClock(),
             manners=ForgeManners(timeout_s=timeout_s, unencrypted=unencrypted),
@@ -81,6 +81,10 @@ class GiteaReviews:
     def requests(self) -> int:
         """Requests so far."""
         return self._http.requests
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
 
     def open_reviews(self) -> tuple[ForgeReview, ...]:
         """All open ones whose branch lies in the project itself, by one paged listing."""
@@ -202,16 +206,12 @@ class GiteaReviews:
 
     def _made_nevertheless(self, branch: str, target: str, error: ForgeHttpError) -> ForgeReview | None:
         """What a failed request has made, or somebody before it."""
-        for pause_s in LOOK_AGAIN_AFTER_S if error.status == 409 or error.may_have_acted else ():
-            self._http.pause(pause_s)
-            try:
-                found = next((one for one in self.open_reviews() if (one.branch, one.target) == (branch, target)), None)
-            except ForgeError as further:
-                log.info("%s", further)
-            else:
-                if found is not None:
-                    return found
-        return None
+        if error.status != 409 and not error.may_have_acted:
+            return None
+        return made_nevertheless(
+            self._http,
+            lambda: next((one for one in self.open_reviews() if (one.branch, one.target) == (branch, target)), None),
+        )
 
     def _refuse_untested(self, target: str, head: Oid) -> None:
         """ForgeHttpError when nothing would be waited for: without a required check the service merges at once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.forges.access import forge_project, forge_token
@@ -32,7 +32,7 @@ class GithubForge(ServiceForge):
         project = forge_project(tools, service="github", default=_PUBLIC)
         token = forge_token(tools.environ, project.variables, hint="a token with contents and pull requests: write")
         api_url = project.api_url or github_api_url(project.url)
-        yield GithubReviews(
+        client = GithubReviews(
             api_url=api_url,
             repository=project.repository,
             token=token,
@@ -40,3 +40,5 @@ class GithubForge(ServiceForge):
             unencrypted=project.unencrypted,
             clock=tools.clock,
         )
+        with closing(client):
+            yield client

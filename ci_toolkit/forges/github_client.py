@@ -19,10 +19,10 @@ from ci_toolkit.effects.forge_http import ForgeHttp, ForgeManners
 from ci_toolkit.errors import ForgeError
 from ci_toolkit.forges.asking import (
     BODY_MAX,
-    LOOK_AGAIN_AFTER_S,
     STATUS_TEXT_MAX,
     asking,
     cut,
+    made_nevertheless,
     split_repository,
     with_plain_lines,
 )
@@ -79,7 +79,12 @@ class GithubReviews:
         self._owner, name = split_repository(repository)
         manners = ForgeManners(timeout_s=timeout_s, write_pause_s=_WRITE_PAUSE_S, unencrypted=unencrypted)
         self._http = ForgeHttp(
-            url=api_url, token=token, scheme="bearer", ca=ca, clock=clock or SystemClock(), manners=manners
+            url=api_url,
+            token=token,
+            secret=token.header("bearer"),
+            ca=ca,
+            clock=clock or SystemClock(),
+            manners=manners,
         )
         self._requester = github_requester(self._http, api_url)
         self._repository = Repository(self._requester, url=f"/repos/{repository}")
@@ -90,6 +95,10 @@ class GithubReviews:
     def requests(self) -> int:
         """Requests so far."""
         return self._http.requests
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
 
     def open_reviews(self) -> tuple[ForgeReview, ...]:
         """All open ones whose branch lies in the project itself, by one paged listing."""
@@ -226,18 +235,14 @@ class GithubReviews:
 
     def _made_nevertheless(self, branch: str, target: str, error: ForgeHttpError) -> ForgeReview | None:
         """What a failed request has made, or somebody before it."""
-        is_there = error.status == 422 and "already exists" in error.said
-        for pause_s in LOOK_AGAIN_AFTER_S if is_there or error.may_have_acted else ():
-            self._http.pause(pause_s)
-            try:
-                with self._asking(f"looking for the review of {branch}", PULLS_READ):
-                    found = next((one for one in self._reviews_of(branch, "open") if one.target == target), None)
-            except ForgeError as further:
-                log.info("%s", further)
-            else:
-                if found is not None:
-                    return found
-        return None
+        if not error.may_have_acted and not (error.status == 422 and "already exists" in error.said):
+            return None
+
+        def look() -> ForgeReview | None:
+            with self._asking(f"looking for the review of {branch}", PULLS_READ):
+                return next((one for one in self._reviews_of(branch, "open") if one.target == target), None)
+
+        return made_nevertheless(self._http, look)
 
     def _apply(self, review: ForgeReview, options: ReviewOptions) -> None:
         """Labels and people; the review is there without them, so a refusal is said and no more."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from ci_toolkit.effects.forge_session import ForgeSession
+from ci_toolkit.effects.forge_http import ForgeHttp, ForgeManners
 from ci_toolkit.effects.token import GITLAB_VARIABLES
 from ci_toolkit.forges.access import forge_token
 from ci_toolkit.forges.gitlab_address import gitlab_address
@@ -27,24 +27,30 @@ class GitlabForge(ServiceForge):
     @contextmanager
     def connect(self, tools: ForgeTools) -> Iterator[ReviewClient]:
         """The project's client; nothing is asked yet."""
-        # It takes its time to load, which only those pay who use it.
-        import gitlab  # noqa: PLC0415
-
+        # They take their time to load, which only those pay who use them.
         from ci_toolkit.forges.gitlab_client import GitlabClient  # noqa: PLC0415
+        from ci_toolkit.forges.gitlab_library import gitlab_api  # noqa: PLC0415
 
         address = gitlab_address(tools.settings, tools.environ)
         hint = "a project, group or personal access token with scope api; a job's own token may not open reviews"
         token = forge_token(tools.environ, GITLAB_VARIABLES, hint=hint)
-        verify = certificates(tools)
-        with ForgeSession(address=address.url, secret=token.private_header(), clock=tools.clock) as session:
-            # A proxy or a wrong external_url in front of it changes addresses in answers; the token goes to none.
-            api = gitlab.Gitlab(address.url, session=session, ssl_verify=verify, keep_base_url=True)
-            project = api.projects.get(address.project, lazy=True)
-            yield GitlabClient(api=api, project=project, token=token, url=address.url)
+        http = ForgeHttp(
+            url=address.url,
+            token=token,
+            secret=token.private_header(),
+            ca=certificates(tools),
+            clock=tools.clock,
+            manners=ForgeManners(
+                timeout_s=60.0, most_waiting_s=180.0, run_limit_s=1_200.0, unencrypted=address.unencrypted
+            ),
+        )
+        with closing(http):
+            api = gitlab_api(http)
+            yield GitlabClient(http=http, api=api, project=api.projects.get(address.project, lazy=True))
 
 
-def certificates(tools: ForgeTools) -> str | bool:
-    """The file to check the service's certificate with; True for what requests takes otherwise."""
+def certificates(tools: ForgeTools) -> str | None:
+    """The file to check the service's certificate with; None for what requests takes otherwise."""
     chosen = certificate_file(tools)
     if chosen is not None:
         return chosen
@@ -52,4 +58,4 @@ def certificates(tools: ForgeTools) -> str | bool:
     of_runner = tools.environ.get("CI_SERVER_TLS_CA_FILE", "")
     of_job = tools.environ.get("CI_SERVER_URL", "").rstrip("/")
     same = tools.settings.forge_url is None or tools.settings.forge_url.rstrip("/") == of_job
-    return of_runner if of_runner and same and Path(of_runner).is_file() else True
+    return of_runner if of_runner and same and Path(of_runner).is_file() else None

@@ -20,10 +20,14 @@ _PROJECT = re.compile(r"[1-9][0-9]{0,17}|[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitlabAddress:
-    """`url` is where the service is, without a slash at its end; `project` its number or full path there."""
+    """`url` is where the service is, without a slash at its end; `project` its number or full path there.
+
+    `unencrypted`: the CI service itself sends its tokens that way.
+    """
 
     url: str
     project: str
+    unencrypted: bool = False
 
 
 def gitlab_address(settings: Settings, environ: Mapping[str, str]) -> GitlabAddress:
@@ -43,7 +47,7 @@ def gitlab_address(settings: Settings, environ: Mapping[str, str]) -> GitlabAddr
         raise ConfigError(
             "is neither a project's number nor its path", key="CI_FORGE_PROJECT", got=project, hint="group/project"
         )
-    return GitlabAddress(url=url, project=project)
+    return GitlabAddress(url=url, project=project, unencrypted=url == of_job and url.startswith("http://"))
 
 
 def tells_project(environ: Mapping[str, str]) -> bool:

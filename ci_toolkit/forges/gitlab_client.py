@@ -6,10 +6,12 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gitlab.exceptions import GitlabError, GitlabHttpError
+from gitlab.exceptions import GitlabError
 
+from ci_toolkit.effects.forge_answers import ForgeHttpError
 from ci_toolkit.errors import ForgeError
-from ci_toolkit.forges.gitlab_errors import ServiceRefusedError, UncertainError, translated
+from ci_toolkit.forges.asking import STATUS_TEXT_MAX, asking, cut, made_nevertheless
+from ci_toolkit.forges.gitlab_hints import gitlab_hint, will_not
 from ci_toolkit.forges.gitlab_text import harmless, is_draft, is_from_project, issue_of, review_of, titled
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     import gitlab
     from gitlab.v4.objects import Project, ProjectMergeRequest
 
-    from ci_toolkit.effects.token import Token
+    from ci_toolkit.effects.forge_http import ForgeHttp
     from ci_toolkit.forges.client import CommitStatus, ForgeIssue, ForgeReview, ReviewOptions, ReviewText
     from ci_toolkit.model.names import Oid
 
@@ -33,17 +35,16 @@ _HOPEFUL = frozenset({"created", "waiting_for_resource", "preparing", "pending",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitlabClient:
-    """Calls are bounded, retried and given the token by the session that `api` was made with."""
+    """Calls are bounded, retried and given the token by `http`, which `api` and `project` talk through."""
 
+    http: ForgeHttp
     api: gitlab.Gitlab
     project: Project
-    token: Token
-    url: str
     users: dict[str, int | None] = field(default_factory=dict, repr=False)
 
     def open_reviews(self) -> Sequence[ForgeReview]:
         """All open merge requests whose branch lies in the project, the oldest first: new ones then shift nothing."""
-        with self._translated("listing open merge requests"):
+        with self._asking("listing open merge requests"):
             found = self.project.mergerequests.list(
                 state="opened", order_by="created_at", sort="asc", per_page=_PAGE, iterator=True, **_PLAIN
             )
@@ -57,7 +58,7 @@ class GitlabClient:
         return self._newest(branch, state="all")
 
     def _newest(self, branch: str, **filters: str) -> ForgeReview | None:
-        with self._translated(f"looking for merge requests of {branch}"):
+        with self._asking(f"looking for merge requests of {branch}"):
             found = self.project.mergerequests.list(
                 source_branch=branch,
                 order_by="created_at",
@@ -86,12 +87,12 @@ class GitlabClient:
         }
         request = {key: value for key, value in request.items() if value != []}
         try:
-            with self._translated(f"opening a merge request for {branch}"):
+            with self._asking(f"opening a merge request for {branch}"):
                 return review_of(self.project.mergerequests.create(request, **_PLAIN).attributes)
-        except (UncertainError, ServiceRefusedError) as error:
-            if isinstance(error, ServiceRefusedError) and not error.conflict:
+        except ForgeHttpError as error:
+            if error.status != 409 and not error.may_have_acted:
                 raise
-            there = self._newest(branch, state="opened", target_branch=target)
+            there = made_nevertheless(self.http, lambda: self._newest(branch, state="opened", target_branch=target))
             if there is None:
                 raise
             return there
@@ -103,7 +104,7 @@ class GitlabClient:
 
     def comment(self, review: ForgeReview, body: str) -> None:
         """Add a note."""
-        with self._translated(f"commenting on !{review.number}", role="Reporter"):
+        with self._asking(f"commenting on !{review.number}", role="Reporter"):
             merge_request = self.project.mergerequests.get(review.number, lazy=True)
             merge_request.notes.create({"body": harmless(body)}, **_PLAIN)
 
@@ -115,16 +116,21 @@ class GitlabClient:
         """Reopen it; GitLab refuses when the branch is gone or has another open one."""
         try:
             answer = self._update(f"reopening !{review.number}", review, {"state_event": "reopen"})
-        except ServiceRefusedError:
+        except ForgeHttpError as error:
+            if not will_not(error):
+                raise
+            log.info("%s", error)
             return False
         return answer.get("state") == "opened"
 
     def merge_when_green(self, review: ForgeReview, head: Oid) -> None:
         """Set to auto-merge. GitLab would merge one without a pipeline at once: that one is left for later."""
         try:
-            with self._translated(f"setting !{review.number} to auto-merge"):
+            with self._asking(f"setting !{review.number} to auto-merge"):
                 self._arm(self.project.mergerequests.get(review.number, **_PLAIN), head)
-        except ServiceRefusedError as error:
+        except ForgeHttpError as error:
+            if not will_not(error):
+                raise
             log.warning("%s", error.what)
 
     def _arm(self, found: ProjectMergeRequest, head: Oid) -> None:
@@ -139,20 +145,24 @@ class GitlabClient:
 
     def set_status(self, commit: Oid, status: CommitStatus) -> None:
         """Mark a commit."""
-        request = {"state": _STATES[status.state], "name": status.context, "description": status.text[:140]}
+        request = {
+            "state": _STATES[status.state],
+            "name": status.context,
+            "description": cut(status.text, STATUS_TEXT_MAX),
+        }
         if status.url:
             request["target_url"] = status.url
-        with self._translated(f"marking commit {commit[:10]}"):
+        with self._asking(f"marking commit {commit[:10]}"):
             try:
                 self.project.commits.get(commit, lazy=True).statuses.create(request, **_PLAIN)
-            except GitlabError as error:
+            except ForgeHttpError as error:
                 # It is marked like that already: GitLab takes that for a mistake.
-                if "cannot transition status" not in str(error.error_message).lower():
+                if "cannot transition status" not in error.said.lower():
                     raise
 
     def find_issue(self, marker: str) -> ForgeIssue | None:
         """The oldest issue by the token's own user that has the marker."""
-        with self._translated("looking for the dashboard", role="Reporter"):
+        with self._asking("looking for the dashboard", role="Reporter"):
             found = self.project.issues.list(
                 scope="created_by_me",
                 state="all",
@@ -171,10 +181,11 @@ class GitlabClient:
         if labels:
             request["labels"] = list(labels)
         try:
-            with self._translated("opening an issue", role="Reporter"):
+            with self._asking("opening an issue", role="Reporter"):
                 return issue_of(self.project.issues.create(request, **_PLAIN).attributes)
-        except UncertainError:
-            there = self.find_issue(text.body.rstrip().rpartition("\n")[2])
+        except ForgeHttpError as error:
+            marker = text.body.rstrip().rpartition("\n")[2]
+            there = made_nevertheless(self.http, lambda: self.find_issue(marker)) if error.may_have_acted else None
             if there is None:
                 raise
             return there
@@ -184,14 +195,14 @@ class GitlabClient:
         request = {"title": titled(text.title, draft=False), "description": harmless(text.body)}
         if not issue.is_open:
             request["state_event"] = "reopen"
-        with self._translated(f"updating issue #{issue.number}"):
+        with self._asking(f"updating issue #{issue.number}"):
             self.project.issues.update(issue.number, request, **_PLAIN)
 
     def _update(self, what: str, review: ForgeReview, request: dict[str, Any]) -> dict[str, Any]:
-        with self._translated(what):
+        with self._asking(what):
             answer = self.project.mergerequests.update(review.number, request, **_PLAIN)
         if not isinstance(answer, dict):
-            raise ForgeError(f"{what}: {self.url} gave an answer in another shape than GitLab's API")
+            raise ForgeError(f"{what}: {self.http.host} answers with something else than its API does")
         return answer
 
     def _user_ids(self, names: Sequence[str]) -> list[int]:
@@ -205,19 +216,19 @@ class GitlabClient:
         return [number for name in names if (number := self.users[name]) is not None]
 
     def _user_id(self, name: str) -> int | None:
-        with self._translated(f"looking for user {name}"):
+        with self._asking(f"looking for user {name}"):
             try:
                 users = self.api.users.list(username=name, get_all=False, **_PLAIN)
-            except GitlabHttpError as error:
-                if error.response_code not in (400, 404):
+            except ForgeHttpError as error:
+                if error.status not in (400, 404):
                     raise
                 return None
             number = next((one.attributes["id"] for one in users), None)
         return number if isinstance(number, int) else None
 
-    def _translated(self, what: str, *, role: str = "Developer") -> AbstractContextManager[None]:
-        return translated(what, token=self.token, url=self.url, role=role)
+    def _asking(self, doing: str, *, role: str = "Developer") -> AbstractContextManager[None]:
+        return asking(doing, self.http.host, lambda error: gitlab_hint(error, role), also_nonsense=(GitlabError,))
 
 
-# Waiting and trying again are the session's business: it knows the run's limits.
+# Waiting and trying again are the business of ForgeHttp: it knows the run's limits.
 _PLAIN: dict[str, Any] = {"obey_rate_limit": False, "retry_transient_errors": False}

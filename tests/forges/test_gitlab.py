@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ci_toolkit.effects.forge_session import ForgeManners, ForgeSession
+from ci_toolkit.effects.forge_http import ForgeHttp, ForgeManners
 from ci_toolkit.effects.token import Token
 from ci_toolkit.errors import ConfigError, ForgeError
 from ci_toolkit.forges.client import CommitStatus, ReviewOptions, ReviewText
 from ci_toolkit.forges.gitlab_address import gitlab_address
+from ci_toolkit.forges.gitlab_library import GitlabExchange
 from ci_toolkit.forges.gitlab_text import harmless
 from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.settings import parse_settings
@@ -114,20 +115,22 @@ def test_an_issue_whose_answer_is_lost_is_not_opened_twice(client: ReviewClient,
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
-        (401, b'{"message":"401 Unauthorized"}', "does not know the token"),
+        (401, b'{"message":"401 Unauthorized"}', "set ACCESS_TOKEN to"),
         (403, b'{"error":"insufficient_scope","error_description":"needs api"}', "scope api"),
         (403, b'{"message":"403 Forbidden"}', "role Developer"),
         (404, b'{"message":"404 Project Not Found"}', "CI_FORGE_PROJECT"),
         (302, b"", "CI_FORGE_URL"),
-        (500, b"<html>oops</html>", "failed (500)"),
-        (400, b'{"message":{"labels":["are wrong"]}}', "are wrong"),
-        (200, b"<html><body>Sign in</body></html>", "no JSON"),
-        (200, b'{"message":"hello"}', "another shape"),
-        (200, b"[1, 2]", "no JSON"),
+        (500, b"<html>oops</html>", "answers 500"),
+        (400, b'{"message":{"labels":["are wrong", "are too many"]}}', "labels are wrong and are too many"),
+        (400, b'{"message":["Another one exists"]}', "answers 400: Another one exists"),
+        (400, b'{"error":"id is invalid"}', "answers 400: id is invalid"),
+        (200, b"<html><body>Sign in</body></html>", "something else than its API"),
+        (200, b'{"message":"hello"}', "something else than its API"),
+        (200, b"[1, 2]", "something else than its API"),
         (200, b'[{"iid": 1, "source_project_id": 1, "target_project_id": 1}]', "no merge request"),
-        (200, b'[{"iid":', "no JSON"),
-        (200, b"", "no JSON"),
-        (200, b"[" * 100_000, "no JSON"),
+        (200, b'[{"iid":', "something else than its API"),
+        (200, b"", "something else than its API"),
+        (200, b"[" * 100_000, "something else than its API"),
     ],
 )
 def test_every_kind_of_refusal_says_what_failed_and_what_to_do(
@@ -180,7 +183,7 @@ def test_an_hours_wait_is_not_waited_for_and_the_waits_of_a_run_are_bounded(
     clock = QuickClock()
     with FORGE.connect(tools_for(service, tmp_path, clock=clock)) as client:
         service.fail("GET", 429, times=1, headers={"Retry-After": "3600"})
-        with pytest.raises(ForgeError, match="asks to be left alone"):
+        with pytest.raises(ForgeError, match="takes no more requests until"):
             client.open_reviews()
         assert clock.slept == []
         service.fail("GET", 429, headers={"Retry-After": "50"})
@@ -190,37 +193,46 @@ def test_an_hours_wait_is_not_waited_for_and_the_waits_of_a_run_are_bounded(
     assert sum(clock.slept) <= 180
 
 
-def test_a_slow_service_ends_in_time_and_does_not_get_a_second_creation(service: GitlabService) -> None:
-    manners = ForgeManners(read_timeout_s=0.3, attempts=2, backoff_s=0.0)
-    service.fail("POST", hang_s=5.0)
-    with ForgeSession(
-        address=service.url, secret=Token(TOKEN).private_header(), clock=QuickClock(), manners=manners
-    ) as session:
-        with pytest.raises(OSError, match="timed out"):
-            session.post(f"{service.url}/api/v4/projects/42/issues", json={"title": "t"})
-        assert len(service.requests) <= 1
-
-
-def test_an_endless_answer_is_cut_off(service: GitlabService) -> None:
-    service.fail("GET", 200, body=b"x" * 3_000_000)
-    manners = ForgeManners(limit_bytes=1 << 20)
-    with (
-        ForgeSession(address=service.url, secret={}, clock=QuickClock(), manners=manners) as session,
-        pytest.raises(OSError, match="more than 1 MiB"),
-    ):
-        session.get(f"{service.url}/api/v4/projects")
+def test_the_time_for_all_requests_of_a_run_is_limited(service: GitlabService) -> None:
+    clock = QuickClock()
+    http = connection(service.url, clock=clock, manners=ForgeManners(run_limit_s=100.0))
+    assert http.ask("GET", "/api/v4/users").status == 200
+    clock.sleep(101.0)
+    with pytest.raises(ForgeError, match="has taken more than 100 s in all"):
+        http.ask("GET", "/api/v4/users")
 
 
 def test_the_token_goes_to_no_other_address(service: GitlabService) -> None:
-    secret = Token(TOKEN).private_header()
     address = f"{service.url}/a"
-    with GitlabService() as other, ForgeSession(address=address, secret=secret, clock=QuickClock()) as session:
+    with GitlabService() as other, GitlabExchange(connection(address)) as session:
         for url in (other.url, f"{address}b/x", f"http://evil@{service.host}/a/x"):
-            with pytest.raises(OSError, match="another address"):
-                session.get(url)
+            with pytest.raises(ValueError, match="another address"):
+                session.request("get", url)
         service.fail("GET", 307, headers={"Location": f"{other.url}/api/v4/projects/42/issues"})
-        assert session.get(f"{address}/api/v4/projects/42/issues").status_code == 307
+        with pytest.raises(ForgeError, match="redirects to"):
+            session.request("get", f"{address}/api/v4/projects/42/issues")
         assert other.requests == []
+
+
+@pytest.mark.parametrize(("path", "times"), [("merge_requests/1", 3), ("merge_requests/1/merge", 1)])
+def test_what_may_be_on_its_way_is_not_asked_for_twice(service: GitlabService, path: str, times: int) -> None:
+    service.fail("PUT", 502)
+    with GitlabExchange(connection(service.url)) as session, pytest.raises(ForgeError, match="502"):
+        session.request("put", f"{service.url}/api/v4/projects/42/{path}", json={})
+    assert len(service.requests) == times
+
+
+def connection(url: str, *, clock: QuickClock | None = None, manners: ForgeManners | None = None) -> ForgeHttp:
+    """To a service at this address."""
+    token = Token(TOKEN)
+    return ForgeHttp(
+        url=url,
+        token=token,
+        secret=token.private_header(),
+        ca=None,
+        clock=clock or QuickClock(),
+        manners=manners or ForgeManners(),
+    )
 
 
 def _calls(client: ReviewClient) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -282,7 +294,7 @@ def test_a_service_that_is_not_there_is_named(tmp_path: Path) -> None:
         tools = tools_for(gone, tmp_path)
     with FORGE.connect(tools) as client, pytest.raises(ForgeError) as caught:
         client.open_reviews()
-    assert f"the connection to {gone.url} failed" in str(caught.value)
+    assert "127.0.0.1 cannot be asked: no connection" in str(caught.value)
     assert TOKEN not in _everything(caught.value)
 
 

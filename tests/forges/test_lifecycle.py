@@ -261,7 +261,9 @@ def test_one_failure_stops_no_other_review(life: Life) -> None:
     report = life.run(life.wanted("aaa", 1), life.wanted("bbb", 5), life.wanted("ccc", 3))
     assert [one.source for one in life.service.open_ones()] == ["update-bbb", "update-aaa", "update-ccc"]
     assert len(report.problems) == 1
-    assert report.problems[0].startswith("bbb: updating !1: the token may not do that (403)")
+    assert report.problems[0].startswith(
+        "bbb: updating !1: 127.0.0.1 answers 403: it failed (the token needs scope api"
+    )
     life.service.wrong.clear()
     assert life.run(life.wanted("aaa", 1), life.wanted("bbb", 5), life.wanted("ccc", 3)).problems == ()
     assert life.service.merge_request(1).description.startswith("content 5\n")
