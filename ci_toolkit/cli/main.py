@@ -28,6 +28,8 @@ SUBCOMMANDS = (
     "init",
     "on_commit",
     "on_schedule",
+    "pipeline",
+    "run_schedule",
     "schedule",
     "add",
     "bump",
