@@ -25,6 +25,7 @@ LARGEST_UNPACKED_BYTES = 1 << 30
 LONGEST_LINE_BYTES = 1 << 20
 _CHUNK = 1 << 18
 _NEEDS = ("Depends", "MakeDepends", "CheckDepends")
+_NAMES = re.compile(rb'"([A-Za-z0-9@_+][A-Za-z0-9@._+-]*)')
 _PKGBASE = re.compile(rb'"PackageBase":\s*"([^"\\]+)"')
 
 
@@ -73,11 +74,15 @@ def parse_aur_metadata(compressed: bytes, wanted: Container[str]) -> AurMetadata
     return AurMetadata(entries=entries, count=count)
 
 
-def find_listings(compressed: bytes, words: Collection[str]) -> Iterator[AurListing]:
-    """The packages whose record has any of `words` somewhere in it; FormatError as above. Whoever asks looks closer."""
-    wanted = tuple(word.encode() for word in words)
+def find_listings(compressed: bytes, names: Collection[str]) -> Iterator[AurListing]:
+    """The packages whose record has any of `names` at the start of a text; FormatError as above.
+
+    That is where names of packages, of package bases and of what is provided are; whoever asks looks closer.
+    """
+    wanted = frozenset(name.encode() for name in names)
     for record in _records(compressed):
-        if any(word in record for word in wanted):
+        # One search a record is the same work however many names are looked for.
+        if not wanted.isdisjoint(_NAMES.findall(record)):
             yield _listing(record)
 
 

@@ -22,6 +22,7 @@ from ci_toolkit.pipelines.missing_dependencies import (
 from ci_toolkit.pipelines.new_folders import FolderFetcher, NewFolder
 from ci_toolkit.pipelines.outcome import Outcome
 from ci_toolkit.review.assessing import Judge
+from ci_toolkit.review.official import offered_names
 from ci_toolkit.review.subject import tally
 from ci_toolkit.scheduling.schedule import make_schedule
 from ci_toolkit.sources.aur_directory import fetch_directory
@@ -130,16 +131,27 @@ class ManualAdd:
         return replace(search.tree(described), roots=tuple(coming))
 
     def _hints(self, coming: Mapping[Pkgbase, NewFolder], here: frozenset[str]) -> Iterator[str]:
-        """Dependencies that only the AUR has. Nothing there is called as something official is, so names do."""
+        """Dependencies that only the AUR has, and with databases also those that nobody is known to have."""
         needs = {pkgbase: needs_of(folder.srcinfo) for pkgbase, folder in coming.items() if folder.srcinfo}
-        own = here | {name for folder in coming.values() if folder.srcinfo for name in folder.srcinfo.names}
-        asked = sorted(frozenset().union(*needs.values()) - own)
-        found = names_in_aur(asked, self.aur) if asked else frozenset()
+        here |= offered_names(folder.srcinfo for folder in coming.values() if folder.srcinfo)
+        missing = frozenset().union(*needs.values()) - here
+        official: frozenset[str] | None = None
+        if missing and self.observer.tools.settings.lib_databases:
+            try:
+                official = official_names(self.observer.tools)
+            except UpstreamError as error:
+                yield error.what
+        missing -= official or frozenset()
+        # Nothing in the AUR is called as something official is, so this is of use without databases, too.
+        found = names_in_aur(sorted(missing), self.aur) if missing else frozenset()
         if found is None:
-            yield "whether dependencies are in the AUR only is not known: its interface cannot be asked"
+            yield "which dependencies only the AUR has is not known: its interface cannot be asked"
+            return
         for pkgbase, names in needs.items():
-            if missing := sorted((names - own) & (found or frozenset())):
-                yield f"{pkgbase} needs {', '.join(missing)} of the AUR; --with-deps adds what is missing"
+            if there := sorted(names & missing & found):
+                yield f"{pkgbase} needs {', '.join(there)} of the AUR; --with-deps adds what is missing"
+            if official is not None and (unknown := sorted((names & missing) - found)):
+                yield f"{pkgbase} needs {', '.join(unknown)}, which no package here nor in a database is or provides"
 
     def _decide(self, snapshot: Snapshot, additions: _Additions, folders: Mapping[Wish, NewFolder]) -> Edit:
         self._refuse_names(additions.folders, snapshot)

@@ -121,6 +121,14 @@ def _verdict(package: Package, libraries: Libraries, config: bytes | None, why: 
         code=Code.BUMPED,
         why=why,
         now="the on-commit that follows the push builds it",
-        old=libraries.versions.get(package.pkgbase) or package.version,
+        old=_known(package, libraries, base),
         new=f"{base}.{count}",
     )
+
+
+def _known(package: Package, libraries: Libraries, base: str) -> str | None:
+    """What is published, or as far as that is not known what was asked for last."""
+    published, bump = libraries.versions.get(package.pkgbase), package.config.bump
+    if published is None and bump is not None and base == f"{bump.version}-{bump.release}":
+        return f"{base}.{bump.count}"
+    return published or package.version

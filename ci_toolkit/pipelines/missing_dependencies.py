@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _KINDS = ("depends", "makedepends", "checkdepends")
 MOST_PACKAGES = 500
 """More packages than this belong to no package that somebody needs."""
+# What a stranger writes as a name that none can be is nobody's, and is not repeated in a log.
+_NAME = re.compile(r"[A-Za-z0-9@_+][A-Za-z0-9@._+-]{0,254}")
 
 
 def needs_of(srcinfo: SrcInfo) -> frozenset[str]:
@@ -34,7 +37,7 @@ def needs_of(srcinfo: SrcInfo) -> frozenset[str]:
         for kind in _KINDS
         for _, value in section.values_all_arch(kind)
     )
-    return frozenset(filter(None, map(dependency_name, values)))
+    return frozenset(_names(values))
 
 
 def official_names(tools: SourceTools) -> frozenset[str]:
@@ -116,4 +119,8 @@ def _needed(packages: Iterable[AurListing]) -> set[str]:
     """What a package base needs and does not have itself."""
     listed = tuple(packages)
     own = {dependency_name(text) for one in listed for text in (one.name, *one.provides)}
-    return {name for one in listed for text in one.needs if (name := dependency_name(text))} - own
+    return _names(text for one in listed for text in one.needs) - own
+
+
+def _names(texts: Iterable[str]) -> set[str]:
+    return {name for text in texts if _NAME.fullmatch(name := dependency_name(text))}

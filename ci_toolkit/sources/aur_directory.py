@@ -65,9 +65,9 @@ class AurDirectory:
         except FormatError:
             return ""
 
-    def _listings(self, words: Collection[str]) -> list[AurListing]:
+    def _listings(self, names: Collection[str]) -> list[AurListing]:
         try:
-            found = list(find_listings(self.dump, words)) if words else []
+            found = list(find_listings(self.dump, names)) if names else []
         except FormatError as error:
             raise UpstreamError(f"{self.url} is unusable: {error.what}") from error
         return [listing for listing in found if is_pkgbase(listing.pkgbase)]

@@ -76,6 +76,7 @@ def test_without_the_option_they_are_named(aur: World) -> None:
     result = aur.run("add", "top")
     assert result.status == 0
     assert "top needs left of the AUR; --with-deps adds what is missing" in result.stdout
+    assert "top needs libmid.so, which no package here nor in a database is or provides" in result.stdout
     assert "left/PKGBUILD" not in aur.origin.tree("main")
     assert "note:" not in aur.run("add", "apart").stdout
 
@@ -83,6 +84,16 @@ def test_without_the_option_they_are_named(aur: World) -> None:
 def test_what_is_asked_for_besides_is_not_missing(aur: World) -> None:
     result = aur.run("add", "top", "left", "deep", "mid")
     assert "needs" not in result.stdout
+
+
+def test_without_databases_what_the_aur_calls_so_is_named(world: World) -> None:
+    world.upstreams.has_aur_api = True
+    publish(world, "left")
+    publish(world, "top", depends=("glibc", "left"))
+    start(world, {})
+    assert "note: top needs left of the AUR" in world.run("add", "top", "--dry-run").stdout
+    world.upstreams.has_aur_api = False
+    assert "which dependencies only the AUR has is not known" in world.run("add", "top").stdout
 
 
 def test_with_nothing_missing_the_tree_is_the_package_alone(aur: World) -> None:
@@ -182,10 +193,11 @@ def test_a_dump_of_another_shape_adds_nothing(aur: World, row: dict[str, Any]) -
 
 
 def test_hostile_names_in_the_dump_lead_nowhere(aur: World) -> None:
-    publish(aur, "gate", depends=("../up", "-x", "a b", "$(id)", "::add-mask::x"))
+    publish(aur, "gate", depends=("../up", "-x", "a b", "$(id)", "::add-mask::x", "##[error]x"))
     listed = {"Provides": ["../up", "-x", "a b"]}
     aur.upstreams.publish("trap", SamplePackage(name="trap").files(), listed={**listed, "PackageBase": "../../trap"})
     result = aur.run("add", "gate", "--with-deps", GITHUB_ACTIONS="true")
     assert result.status == 0
     assert not any(line.startswith("::add-mask") for line in result.stdout.split("\n"))
+    assert "##[" not in result.stdout
     assert not any("trap" in path for path in aur.origin.tree("main"))

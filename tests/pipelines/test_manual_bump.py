@@ -37,7 +37,8 @@ def test_one_commit_asks_for_the_next_release_of_each_and_on_commit_builds_them(
     head = world.origin.head("main")
     result = world.run("bump", "--json", "one,two")
     assert (result.status, result.codes()) == (0, {"one": "bumped", "two": "bumped"})
-    assert result.verdicts()["one"]["to"] == "1.0-1.5"
+    steps = {name: (verdict["from"], verdict["to"]) for name, verdict in result.verdicts().items()}
+    assert steps == {"one": ("1.0-1.4", "1.0-1.5"), "two": ("1.0-1", "1.0-1.1")}
     assert config(world, "one") == f"{CUSTOM}# mine\nCI_PACKAGE_BUMP=1.0-1/5\n"
     assert config(world, "two") == f"{CUSTOM}CI_PACKAGE_BUMP=1.0-1/1\n"
     assert world.origin.subjects()[0] == "chore(bump): one, two"

@@ -72,6 +72,14 @@ def test_a_class_that_is_none_is_refused(four: World, word: str) -> None:
     assert four.run("schedule", word).status == ConfigError.exit_status
 
 
+def test_a_class_means_nothing_to_drop(four: World) -> None:
+    before = four.origin.refs()
+    result = four.run("drop", "app/3")
+    assert result.status == ConfigError.exit_status
+    assert "a builder class is for schedule alone: 'app/3'" in result.stderr
+    assert four.origin.refs() == before
+
+
 def test_a_dropped_package_goes_and_on_commit_has_it_removed(four: World) -> None:
     four.origin.git("update-ref", "refs/tags/scheduled", "main")
     result = four.run("drop", "--json", "python-*")
