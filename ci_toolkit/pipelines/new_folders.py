@@ -98,7 +98,7 @@ def _request(wish: Wish) -> SourceRequest:
     """What a kind is asked about a package that is only to be."""
     config = PackageConfig(source=wish.source)
     package = Package(pkgbase=wish.pkgbase, tree=Oid(""), files={}, config=config, srcinfo=None)
-    return SourceRequest(package=package, text=wish.source, revision=None, timestamp_s=None)
+    return SourceRequest(package=package, text=wish.source, revision=None, timestamp_s=None, is_new=True)
 
 
 def _folder(wish: Wish, outcome: SourceOutcome | NewVersion | None) -> NewFolder | ToolkitError:

@@ -25,22 +25,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRequest:
-    """One package to look up: `text` is its CI_PKGBUILD_SOURCE; revision and time are what was last dealt with."""
+    """One package to look up: `text` is its CI_PKGBUILD_SOURCE; revision and time are what was last dealt with.
+
+    `is_new`: the package is only to be, and nothing of it is in the repository yet; a kind answers with its files.
+    """
 
     package: Package
     text: str
     revision: str | None
     timestamp_s: int | None
+    is_new: bool = False
 
     @property
     def pkgbase(self) -> Pkgbase:
         """The package's name."""
         return self.package.pkgbase
-
-    @property
-    def is_new(self) -> bool:
-        """Whether the package is only to be: nothing of it is in the repository yet."""
-        return not self.package.files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 
 from ci_toolkit.errors import FormatError
 from ci_toolkit.formats import aur_metadata
-from ci_toolkit.formats.aur_metadata import parse_aur_metadata
+from ci_toolkit.formats.aur_metadata import base_names, find_listings, parse_aur_metadata
 from ci_toolkit.model.names import Pkgbase
 from tests.support.upstreams import AurPackage, make_dump
 
@@ -97,3 +97,25 @@ def test_a_bomb_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_endless_line_is_stopped() -> None:
     with pytest.raises(FormatError, match="more than 1 MiB"):
         parse_aur_metadata(packed(b"[" + b" " * (2 << 20)), set())
+
+
+def test_packages_are_found_by_name_base_and_what_they_provide() -> None:
+    rows = [
+        {"Name": "one", "PackageBase": "base", "Provides": ["libx.so=1-64"], "Depends": ["a>1"], "MakeDepends": ["b"]},
+        {"Name": "two", "PackageBase": "base", "CheckDepends": ["c", "a>1"]},
+        {"Name": "other", "PackageBase": "other", "Description": "mentions one, and libx.so"},
+    ]
+    dump = packed(b"[\n" + b",\n".join(json.dumps(row).encode() for row in rows) + b"\n]\n")
+    assert [found.name for found in find_listings(dump, {"libx.so"})] == ["one"]
+    assert [found.name for found in find_listings(dump, {"base", "nobody"})] == ["one", "two"]
+    assert [found.needs for found in find_listings(dump, {"one", "two"})] == [("a>1", "b"), ("c", "a>1")]
+    assert list(base_names(dump)) == ["base", "base", "other"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"Name": 1}, {"Provides": "x"}, {"Depends": [None]}, {"CheckDepends": {"a": "b"}}], ids=str
+)
+def test_listings_of_hostile_types_are_refused(change: dict[str, object]) -> None:
+    row = {"PackageBase": "a", "Name": "a", **change}
+    with pytest.raises(FormatError):
+        list(find_listings(packed(b"[\n" + json.dumps(row).encode() + b"\n]\n"), {"a"}))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ci_toolkit.errors import ConfigError, PackagesFailedError, UpstreamError
+from tests.support.forge_apis import GitlabProject
 from tests.support.packages import SamplePackage
 
 if TYPE_CHECKING:
@@ -158,24 +159,42 @@ def test_a_folder_of_a_git_repository(start: World) -> None:
     assert "it has no folder nowhere" in start.run("add", f"x/{start.upstreams.url}/many.git#path=nowhere").stderr
 
 
-def project(world: World, files: dict[str, str]) -> str:
-    """A project on a Gitea whose repository has these files at tag v1.0, and later something else."""
+def project(world: World, files: dict[str, str], *, kind: str = "gitea") -> str:
+    """A project whose repository has these files at tag v1.0, and later something else; the wish for it."""
     repository = world.upstreams.repository("owner/tool")
     repository.commit({**files, "src/main.c": "int main(void) { return 0; }\n", ".gitattributes": "* text\n"}, "1.0")
     repository.tag("v1.0", "main")
+    repository.tag("nightly", "main")
     repository.commit({"src/main.c": "int main(void) { return 1; }\n", "PKGBUILD": "later\n"}, "more")
-    return f"tool/gitea:{world.upstreams.url.removeprefix('http://')}/owner/tool"
+    tags = [("v1.0", repository.refs()["refs/tags/v1.0"])]
+    world.upstreams.apis.gitlab[7] = GitlabProject(path="owner/tool", tags=tags)
+    host = world.upstreams.url.removeprefix("http://")
+    return {
+        "gitea": f"tool/gitea:{host}/owner/tool",
+        "gitlab": f"tool/gitlab:{host}/7",
+        "github": "tool/github:owner/tool",
+    }[kind]
 
 
-def test_a_project_that_has_its_own_pkgbuild_is_added_as_its_newest_tag_has_it(start: World) -> None:
+@pytest.mark.parametrize("kind", ["gitea", "gitlab", "github"])
+def test_a_project_that_has_its_own_pkgbuild_is_added_as_its_newest_tag_has_it(start: World, kind: str) -> None:
     files = SamplePackage(name="tool").files()
     files[".SRCINFO"] = files[".SRCINFO"].replace("\tsha256sums", "\tsource = fix.patch\n\tsha256sums")
-    wish = project(start, {**files, "fix.patch": "--- a\n"})
+    wish = project(start, {**files, "fix.patch": "--- a\n"}, kind=kind)
+    start.push({".ci/config": start.settings(CI_GITHUB_URL=start.upstreams.url)})
     assert start.run("add", wish).status == 0
     assert added(start, "tool").keys() == {"PKGBUILD", ".SRCINFO", "fix.patch", ".CI/config"}
     assert "later" not in added(start, "tool")["PKGBUILD"]
     start.run("on-commit")
     assert start.run("on-schedule", "--json").codes()["tool"] == "baseline"
+
+
+def test_a_gitlab_that_sends_us_elsewhere_is_not_followed(start: World) -> None:
+    wish = project(start, SamplePackage(name="tool").files(), kind="gitlab")
+    start.upstreams.apis.gitlab[7].clone_url = "http://127.0.0.2:1/owner/tool.git"
+    result = start.run("add", wish)
+    assert result.status == UpstreamError.exit_status
+    assert "does not say where the repository of project 7 is" in result.stderr
 
 
 def test_a_project_without_a_pkgbuild_is_not_added_and_that_is_explained(start: World) -> None:

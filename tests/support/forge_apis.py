@@ -44,6 +44,14 @@ class GitlabProject:
     path: str
     tags: list[tuple[str, str]] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
+    clone_url: str | None = None
+
+    def row(self, host: str) -> dict[str, Any]:
+        """What the API tells of the project itself."""
+        return {
+            "path_with_namespace": self.path,
+            "http_url_to_repo": self.clone_url or f"http://{host}/{self.path}.git",
+        }
 
 
 @dataclass
@@ -127,6 +135,13 @@ class ForgeApis:
                 most=100,
                 size_key="per_page",
                 counts_pages=True,
+            )
+        if found := re.fullmatch(r"/api/v4/projects/([0-9]+)", path):
+            one = self.gitlab.get(int(found[1]))
+            return (
+                _json(404, {"message": "404 Project Not Found"})
+                if one is None
+                else _json(200, one.row(headers["Host"]))
             )
         return _json(404, {"message": "404 Not Found"})
 
