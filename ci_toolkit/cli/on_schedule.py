@@ -12,6 +12,7 @@ from ci_toolkit.cli.surface import Terminal, declare_repository, declare_run, wo
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.model.config_keys import parse_boolean, parse_names
 from ci_toolkit.pipelines.on_schedule import OnSchedule
+from ci_toolkit.pipelines.template_update import TemplateUpdate
 from ci_toolkit.pipelines.upstream_access import UpstreamAccess
 from ci_toolkit.plugins import load_backend, load_review_rules
 from ci_toolkit.reports.progress import progress
@@ -69,6 +70,7 @@ def run_once(options: Namespace, terminal: Terminal, *, trigger: str | None) -> 
             )
             return access.observer(seen, workshop, done=done)
 
+        tools = access.source_tools(snapshot, workshop)
         pipeline = OnSchedule(
             workshop=workshop,
             backend=load_backend(snapshot.settings.backend),
@@ -78,6 +80,7 @@ def run_once(options: Namespace, terminal: Terminal, *, trigger: str | None) -> 
             selected=frozenset(selected) or None,
             trigger=trigger,
             ignores_tag=_is_set("SKIP_ON_COMMIT_CHECK", environ),
+            template=TemplateUpdate(workshop=workshop, heads=tools.heads, upstreams=tools.upstreams),
             dry_run=options.dry_run,
         )
         outcome = pipeline.run(snapshot)

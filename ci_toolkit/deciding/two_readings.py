@@ -45,7 +45,7 @@ def package_differences(
         if fault:
             found.append(Difference(package=pkgbase, what="name", old="scheduled", new=fault))
         if package.srcinfo_fault:
-            new = f"refused: {package.srcinfo_fault.what_and_where}"
+            new = f"an error in every run: {package.srcinfo_fault.what_and_where}"
             found.append(Difference(package=pkgbase, what=".SRCINFO", old="read as far as it goes", new=new))
         if package.is_vcs and not pkgbase.endswith("-git") and not package.config.force_vcs:
             found.append(Difference(package=pkgbase, what="VCS head", old="not followed", new="followed"))

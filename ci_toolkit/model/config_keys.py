@@ -94,8 +94,9 @@ REPOSITORY_KEYS = _table(
     ("CI_CODE_SKIP", Shape.COUNT, "123", "exit status of a build hook that means: skip on purpose"),
     ("CI_MAX_PARALLEL", Shape.COUNT, "8", "upper bound on parallel upstream work"),
     ("TEMPLATE_ENABLE_UPDATES", Shape.BOOLEAN, "true", "keep the CI files current"),
-    ("TEMPLATE_REPO", Shape.URL, None, "where the CI files come from"),
+    ("TEMPLATE_REPO", Shape.URL, None, "where the CI files come from, by default the project that they name"),
     # Additions of ci-toolkit.
+    ("TEMPLATE_UPDATES", Shape.TEXT, "review", "what becomes of a new version of the CI files: review or commit"),
     ("CI_BACKEND", Shape.TEXT, "chaotic_manager", "which build backend takes schedules"),
     (
         "CI_FORGE",
@@ -248,6 +249,13 @@ def parse_vcs_sources(text: str) -> bool:
     if text not in ("first", "all"):
         raise ConfigError("is neither first nor all", got=text)
     return text == "all"
+
+
+def parse_template_updates(text: str) -> bool:
+    """Whether new versions of the CI files are committed (`commit`), and not sent to review (`review`)."""
+    if text not in ("review", "commit"):
+        raise ConfigError("is neither review nor commit", got=text)
+    return text == "commit"
 
 
 def parse_patterns(text: str) -> tuple[re.Pattern[str], ...]:

@@ -17,6 +17,7 @@ from ci_toolkit.model.config_keys import (
     parse_push_url,
     parse_repository_name,
     parse_sandbox,
+    parse_template_updates,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ class Settings:
     rebuild_blacklist: tuple[str, ...]
     default_class: str | None
     max_parallel: int
+    template_updates: bool
+    template_repo: str | None
+    template_commits: bool
     backend: str
     forge: str
     forge_url: str | None
@@ -99,6 +103,9 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         rebuild_blacklist=parse_names(read.text("CI_REBUILD_BLACKLIST")),
         default_class=read.optional("CI_DEFAULT_CLASS", parse_builder),
         max_parallel=max(1, read("CI_MAX_PARALLEL", parse_count)),
+        template_updates=read("TEMPLATE_ENABLE_UPDATES", parse_boolean),
+        template_repo=read.optional("TEMPLATE_REPO", _one_line),
+        template_commits=read("TEMPLATE_UPDATES", parse_template_updates),
         backend=read("CI_BACKEND", _one_line),
         forge=read("CI_FORGE", _one_line),
         forge_url=read.optional("CI_FORGE_URL", _one_line),

@@ -19,6 +19,7 @@ from ci_toolkit.pipelines.drafting import Amendment, Draft, Style, draft_plan, w
 from ci_toolkit.pipelines.handing_over import cross_off, hand_over, unacknowledged, with_resumed
 from ci_toolkit.pipelines.outcome import Outcome
 from ci_toolkit.pipelines.showing import Show
+from ci_toolkit.pipelines.template_update import TemplateResult, TemplateUpdate
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop, refuse_tracked_artifacts
 from ci_toolkit.review.assessing import Judge
 from ci_toolkit.scheduling.schedule import Schedule, make_schedule
@@ -52,6 +53,7 @@ class OnSchedule:
     selected: frozenset[str] | None = None
     trigger: str | None = None
     ignores_tag: bool = False
+    template: TemplateUpdate | None = None
     dry_run: bool = False
 
     def run(self, snapshot: Snapshot) -> Outcome:
@@ -60,6 +62,11 @@ class OnSchedule:
         if self.trigger:
             return self._run_trigger(snapshot, self.trigger)
         self._check_tag(snapshot)
+        template = TemplateResult()
+        if self.template and self.selected is None:
+            template = self.template.run(snapshot, dry_run=self.dry_run)
+            if template.pushed:
+                snapshot = self.workshop.reader.read()
         chosen = self._chosen(snapshot)
         # What is wrong with the rules is said before anybody is asked.
         Judge.of(snapshot.review, self.review_rules)
@@ -73,6 +80,7 @@ class OnSchedule:
         old_requests = frozenset(snapshot.state.pending)
         plan, draft, schedule, snapshot = self._settle(snapshot, observations, circumstances, old_requests)
         outcome = self._outcome(snapshot, plan, draft, schedule)
+        outcome = replace(outcome, notes=(*template.notes, *outcome.notes))
         if self.dry_run:
             return outcome
         show = self._show(snapshot)
