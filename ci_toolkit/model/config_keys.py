@@ -130,7 +130,7 @@ REPOSITORY_KEYS = _table(
         "https://aur.archlinux.org/rpc/v5/info",
         "asked for single packages without the dump",
     ),
-    ("CI_AUR_PUSH_URL", Shape.URL, "ssh://aur@aur.archlinux.org", "where packages are pushed to, as URL/<pkgbase>.git"),
+    ("CI_AUR_PUSH_URL", Shape.URL, "ssh://aur.archlinux.org", "where packages are pushed to, as URL/<pkgbase>.git"),
     (
         "CI_AUR_KNOWN_HOSTS",
         Shape.TEXT,
@@ -175,10 +175,11 @@ def parse_boolean(text: str) -> bool:
 
 
 def parse_push_url(text: str) -> str:
-    """An SSH address without a path's end: `ssh://user@host[:port][/path]`."""
+    """An SSH address with its user, who is `aur` where it names none: `ssh://[user@]host[:port][/path]`."""
     if _PUSH_URL.fullmatch(text) is None:
-        raise ConfigError("is no SSH address", got=text, hint="write ssh://user@host[:port][/path]")
-    return text.rstrip("/")
+        raise ConfigError("is no SSH address", got=text, hint="write ssh://[user@]host[:port][/path]")
+    rest = text.removeprefix("ssh://").rstrip("/")
+    return f"ssh://{rest}" if "@" in rest else f"ssh://aur@{rest}"
 
 
 def parse_count(text: str) -> int:

@@ -44,7 +44,7 @@ def _of_repository(adoption: Adoption) -> Iterator[str]:
     if settings.forge == "local" and settings.human_review:
         yield "reviews: a merge or pull request each -> a branch update-NAME each, unless CI_FORGE names the service"
     if settings.template_repo:
-        yield f"TEMPLATE_REPO: {settings.template_repo} -> the same, unless that line is removed: ci-toolkit's own project"
+        yield f"TEMPLATE_REPO: {settings.template_repo} -> the same; without that line ci-toolkit's own project"
     if settings.manage_aur:
         yield "AUR: pushed as formatted by shfmt, host key taken on trust -> pushed as committed, host keys pinned"
     for one in adoption.differences:
