@@ -84,7 +84,7 @@ def plan_initial_files(top: Path, service: Service, repository_name: str) -> tup
 
 
 def write_initial_files(top: Path, planned: Iterable[InitialFile], *, forced: bool) -> tuple[str, ...]:
-    """Write what is to be written; gives the paths. RefusedError, before that, if files differ and not `forced`."""
+    """Write the plan; gives the paths. RefusedError, before anything is written, if files differ and not forced."""
     planned = tuple(planned)
     different = [file.path for file in planned if file.fate is Fate.DIFFERS]
     if different and not forced:

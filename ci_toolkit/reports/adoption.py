@@ -42,7 +42,7 @@ def _of_repository(adoption: Adoption) -> Iterator[str]:
     for key in settings.overridden:
         yield f"{key}: this environment sets it to something else than .ci/config, and that counts"
     if settings.forge == "local" and settings.human_review:
-        yield "reviews: a merge or pull request each -> a branch update-NAME each, unless CI_FORGE names the service"
+        yield "reviews: a merge or pull request each -> a branch update-NAME each, because CI_FORGE says local"
     if settings.template_repo:
         yield f"TEMPLATE_REPO: {settings.template_repo} -> the same; without that line ci-toolkit's own project"
     if settings.manage_aur:
