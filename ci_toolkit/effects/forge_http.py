@@ -83,7 +83,7 @@ class ForgeHttp:
         self.host = parts.hostname
         self.prefix = parts.path.rstrip("/")
         self.requests = 0
-        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self.origin = f"{parts.scheme}://{parts.netloc.lower()}"
         self.url = f"{self.origin}{self.prefix}"
         self._token = token
         self._secret = dict(secret)

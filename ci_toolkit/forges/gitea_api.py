@@ -106,7 +106,7 @@ def branch_of(pull: Mapping[str, Any]) -> str:
 def read_review(pull: Mapping[str, Any]) -> ForgeReview:
     """A pull request; its title is without the prefix that makes a draft.
 
-    What is told as the commit of a closed one is where its branch is now, not what it showed: services/convert.
+    What is told as the commit of a closed one is where its branch is now (services/convert), so that has no `head`.
     """
     is_open = pull["state"] == "open"
     head = str(pull["head"]["sha"])
@@ -122,24 +122,24 @@ def read_review(pull: Mapping[str, Any]) -> ForgeReview:
     )
 
 
-def shows_its_branch(api: GiteaApi, number: int) -> bool:
-    """Whether the commits that a closed pull request shows are those of its branch, and there is a branch.
-
-    The service takes no note of what is pushed meanwhile, and reopening through the API does not make up for that:
-    people would see older commits than those that they merge.
-    """
-    pull = api.get(f"/pulls/{number}")
+def shown_head(api: GiteaApi, number: int) -> Oid | None:
+    """The commit that a pull request shows: a closed one is not moved when its branch is. None when that is gone."""
     ref = f"refs/pull/{number}/head"
-    if pull["head"]["ref"] == ref:
-        return False
     try:
         answer = api.get(f"/git/{ref}")
     except ForgeHttpError as error:
         if error.status != 404:
             raise
-        return False
+        return None
     found = answer if isinstance(answer, list) else [answer]
-    return any((one["ref"], one["object"]["sha"]) == (ref, pull["head"]["sha"]) for one in found)
+    head = next((str(one["object"]["sha"]) for one in found if one["ref"] == ref), "")
+    return Oid(head) if is_oid(head) else None
+
+
+def branch_head(pull: Mapping[str, Any]) -> str | None:
+    """Where a pull request's branch is now, None when there is none any more."""
+    is_gone = str(pull["head"]["ref"]).startswith("refs/")
+    return None if is_gone else str(pull["head"]["sha"])
 
 
 def read_issue(issue: Mapping[str, Any]) -> ForgeIssue:

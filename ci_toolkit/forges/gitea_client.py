@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.effects.clock import SystemClock
@@ -18,12 +19,13 @@ from ci_toolkit.forges.gitea_api import (
     WRITE_REPOSITORY,
     GiteaApi,
     Pages,
+    branch_head,
     branch_of,
     gitea_hint,
     is_own,
     read_issue,
     read_review,
-    shows_its_branch,
+    shown_head,
 )
 from ci_toolkit.forges.gitea_labels import GiteaLabels
 from ci_toolkit.forges.markdown import cut_before_last_line, one_line
@@ -99,7 +101,10 @@ class GiteaReviews:
                 for pull in filter(is_own, self._history.following()):
                     self._newest.setdefault(branch_of(pull), int(pull["number"]))
             number = self._newest.get(branch)
-            return None if number is None else self._read(self._api.get(f"/pulls/{number}"))
+            if number is None:
+                return None
+            review = self._read(self._api.get(f"/pulls/{number}"))
+            return review if review.status == "open" else replace(review, head=shown_head(self._api, number))
 
     def create_review(self, branch: str, target: str, text: ReviewText, options: ReviewOptions) -> ForgeReview:
         """Open one. When the service says that there is one already, or fails after it may have made it, that one."""
@@ -134,7 +139,10 @@ class GiteaReviews:
     def reopen_review(self, review: ForgeReview) -> bool:
         """Open a closed one again; False when the service does not allow that, or would go on showing older commits."""
         with self._asking(f"looking at #{review.number}", READ_REPOSITORY):
-            if not shows_its_branch(self._api, review.number):
+            # Reopening through the API does not make up for what was pushed meanwhile, as the page of the service
+            # does: people would see older commits than those that they merge.
+            now = branch_head(self._api.get(f"/pulls/{review.number}"))
+            if now is None or now != shown_head(self._api, review.number):
                 return False
         try:
             self._edit(f"reopening #{review.number}", review, {"state": "open"})

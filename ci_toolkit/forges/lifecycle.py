@@ -214,4 +214,5 @@ class _Showing:
             marker = parse_marker(latest.body) if latest is not None else None
             if latest is not None and latest.status == "closed" and not (marker and marker.retired):
                 self._mark_retired(latest, reason)
+                self.notes.append(f"{latest.branch}: closed {latest.url}, because {reason}")
         del self.memory[pkgbase]

@@ -204,13 +204,17 @@ def test_one_whose_branch_has_moved_is_not_reopened_because_it_would_show_older_
     assert gitea.pulls[0].state == "closed"
 
 
-def test_the_commit_of_a_closed_one_is_not_known(gitea: GiteaService, client: GiteaReviews) -> None:
+def test_the_commit_of_a_closed_one_is_the_one_that_it_shows(gitea: GiteaService, client: GiteaReviews) -> None:
     gitea.add_branch("update-paru", "b" * 40)
     client.close_review(client.create_review("update-paru", "main", TEXT, PLAIN))
     gitea.add_branch("update-paru", "c" * 40)
     found = client.latest_review("update-paru")
     assert found is not None
-    assert (found.status, found.head) == ("closed", None)
+    assert (found.status, found.head) == ("closed", "b" * 40)
+    gitea.fail("GET .*/git/refs/.*", 404, {"message": "The target couldn't be found."})
+    unknown = client.latest_review("update-paru")
+    assert unknown is not None
+    assert unknown.head is None
 
 
 def test_merging_waits_for_the_checks(gitea: GiteaService, client: GiteaReviews) -> None:

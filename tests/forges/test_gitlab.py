@@ -97,6 +97,12 @@ def test_an_address_may_have_a_path(tmp_path: Path) -> None:
         assert list(client.open_reviews()) == []
 
 
+def test_a_host_may_be_written_in_capitals(service: GitlabService, tmp_path: Path) -> None:
+    tools = tools_for(service, tmp_path, CI_FORGE_URL=service.url.replace("127.0.0.1", "LOCALHOST"))
+    with FORGE.connect(tools) as client:
+        assert list(client.open_reviews()) == []
+
+
 def test_a_closed_dashboard_is_opened_again(client: ReviewClient, service: GitlabService) -> None:
     client.create_issue(TEXT, ("dashboard",))
     service.issues[0].state = "closed"

@@ -79,8 +79,14 @@ class Stand(ABC):
         """Their descriptions."""
 
     @abstractmethod
-    def add_review(self, branch: str, body: str) -> None:
-        """One that is there already."""
+    def add_review(
+        self, branch: str, body: str, *, target: str = "main", state: str = "open", is_foreign: bool = False
+    ) -> None:
+        """One that is there already; `is_foreign`: its branch lies in a fork."""
+
+    @abstractmethod
+    def write_body(self, number: int, body: str) -> None:
+        """What a person does to a description."""
 
     @abstractmethod
     def asked(self) -> list[str]:
@@ -98,6 +104,14 @@ class Stand(ABC):
         self, status: int | None = None, *, method: str = "", body: bytes = b'{"message":"x"}', hang_s: float = 0.0
     ) -> None:
         """Let requests fail, or be slow, until it recovers."""
+
+    @abstractmethod
+    def refuse_edits(self, number: int, status: int) -> None:
+        """Let changes of one review fail."""
+
+    @abstractmethod
+    def forget_reviews(self) -> None:
+        """There have never been any."""
 
     @abstractmethod
     def recover(self) -> None:
@@ -154,8 +168,25 @@ class GitlabStand(Stand):
     def issues(self) -> list[str]:
         return [one.description for one in self.service.issues]
 
-    def add_review(self, branch: str, body: str) -> None:
-        self.service.add_merge_request(branch, description=body)
+    def add_review(
+        self, branch: str, body: str, *, target: str = "main", state: str = "open", is_foreign: bool = False
+    ) -> None:
+        self.service.add_merge_request(
+            branch,
+            description=body,
+            target=target,
+            state="opened" if state == "open" else state,
+            source_project=77 if is_foreign else gitlab_service.NUMBER,
+        )
+
+    def write_body(self, number: int, body: str) -> None:
+        self.service.merge_request(number).description = body
+
+    def refuse_edits(self, number: int, status: int) -> None:
+        self.service.fail(f"PUT /projects/group%2Fpackages/merge_requests/{number}", status)
+
+    def forget_reviews(self) -> None:
+        self.service.merge_requests.clear()
 
     def asked(self) -> list[str]:
         return list(self.service.requests)
@@ -180,8 +211,23 @@ class _PullStand(Stand):
     def issues(self) -> list[str]:
         return [one.body for one in self.service.issues]
 
-    def add_review(self, branch: str, body: str) -> None:
-        self.service.pull(branch, body=body)
+    def add_review(
+        self, branch: str, body: str, *, target: str = "main", state: str = "open", is_foreign: bool = False
+    ) -> None:
+        foreign = {"repository_id": 77} if is_foreign else {}
+        head = self.service.branches.head(branch) or ""
+        made = self.service.pull(branch, body=body, target=target, seen=head, **foreign)
+        if state == "closed":
+            self.service.close_by_person(made.number)
+
+    def write_body(self, number: int, body: str) -> None:
+        next(one for one in self.service.pulls if one.number == number).body = body
+
+    def refuse_edits(self, number: int, status: int) -> None:
+        self.service.fail(f"PATCH .*/pulls/{number}", status, {"message": "it failed"})
+
+    def forget_reviews(self) -> None:
+        self.service.pulls.clear()
 
     def break_down(
         self, status: int | None = None, *, method: str = "", body: bytes = b'{"message":"x"}', hang_s: float = 0.0

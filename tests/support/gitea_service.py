@@ -176,7 +176,8 @@ class GiteaService(HttpService):
         wanted = request.body
         if self.branches.head(wanted["head"]) is None:
             return Reply(404, {"message": "The target couldn't be found.", "errors": ["could not find head branch"]})
-        if any((one.branch, one.target, one.state) == (wanted["head"], wanted["base"], "open") for one in self.pulls):
+        key = (wanted["head"], wanted["base"], "open")
+        if any((one.branch, one.target, one.state) == key and one.repository_id == _MINE for one in self.pulls):
             return Reply(409, {"message": "pull request already exists for these targets [id: 1, issue_id: 1]"})
         pull = self.pull(wanted["head"], target=wanted["base"], title=wanted["title"], body=wanted["body"])
         return Reply(201, self._shown(pull))

@@ -204,7 +204,8 @@ class GithubService(HttpService):
             return fault
         if self.branches.head(wanted["head"]) is None:
             return Reply(422, {"message": "Validation Failed", "errors": [{"field": "head", "code": "invalid"}]})
-        if any((one.branch, one.target, one.state) == (wanted["head"], wanted["base"], "open") for one in self.pulls):
+        key = (wanted["head"], wanted["base"], "open")
+        if any((one.branch, one.target, one.state) == key and one.repository_id == 1 for one in self.pulls):
             return _invalid(f"A pull request already exists for {REPOSITORY.partition('/')[0]}:{wanted['head']}.")
         if wanted.get("draft") and not self.allows_drafts:
             return Reply(422, {"message": "Draft pull requests are not supported in this repository."})
