@@ -97,8 +97,9 @@ class OnSchedule:
         cross_off(acknowledged, self.workshop, snapshot, shown=memory)
         problems = (*shown.problems, *show.end(draft.main, draft.state, schedule, shown.memory))
         outcome = replace(outcome, handed_over=said, review_notes=shown.notes, problems=problems)
-        owes = any(package.aur_due for package in draft.state.packages.values())
-        return with_aur_pushes(outcome, self.workshop) if owes else outcome
+        if snapshot.settings.manage_aur and any(package.aur_due for package in draft.state.packages.values()):
+            outcome = with_aur_pushes(outcome, self.workshop)
+        return outcome
 
     def _check_tag(self, snapshot: Snapshot) -> None:
         if self.ignores_tag or self.selected is not None or snapshot.heads.scheduled == snapshot.heads.main:

