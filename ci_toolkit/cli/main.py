@@ -20,7 +20,7 @@ from ci_toolkit.errors import GitError, MachineError, ToolkitError
 from ci_toolkit.model.names import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ci_toolkit.cli.surface import Subcommand
 
@@ -37,6 +37,7 @@ SUBCOMMANDS = (
     "review",
     "review_changes",
     "reviews",
+    "check",
     "explain",
     "config",
     "plugins",
@@ -66,15 +67,13 @@ def run() -> int:
 
 def main(arguments: Sequence[str], terminal: Terminal) -> int:
     """Run one subcommand; gives the exit status."""
-    modules: dict[str, Subcommand] = {}
+    modules = _modules(arguments)
     parser = _Parser(prog="ci-toolkit", description="Keeps a git repository of Arch-style packages up to date.")
     parser.add_argument("--version", action="version", version=f"ci-toolkit {__version__}")
     parser.add_argument("--verbose", "-v", action="store_true", help="tell what is being done, on stderr")
     choices = parser.add_subparsers(title="subcommands", dest="subcommand", required=True, metavar="SUBCOMMAND")
-    for name in SUBCOMMANDS:
-        module: Subcommand = import_module(f"ci_toolkit.cli.{name}")
-        modules[module.NAME] = module
-        module.declare(choices.add_parser(module.NAME, help=module.HELP, description=module.HELP))
+    for name, module in modules.items():
+        module.declare(choices.add_parser(name, help=module.HELP, description=module.HELP))
     options = parser.parse_args(arguments)
     _set_up_logging(terminal, verbose=options.verbose)
     try:
@@ -93,12 +92,28 @@ def main(arguments: Sequence[str], terminal: Terminal) -> int:
         return 128 + signal.SIGINT
 
 
+def _modules(arguments: Sequence[str]) -> dict[str, Subcommand]:
+    """The modules that these arguments need, by subcommand: one where it is named, as importing all takes a while."""
+    first = next((word for word in arguments if not word.startswith("-")), "")
+    wanted: Iterable[str] = SUBCOMMANDS
+    if first in map(_spelt, SUBCOMMANDS):
+        wanted = [name for name in SUBCOMMANDS if _spelt(name) == first]
+    elif list(arguments) == ["--version"]:
+        wanted = ()
+    modules: list[Subcommand] = [import_module(f"ci_toolkit.cli.{name}") for name in wanted]
+    return {module.NAME: module for module in modules}
+
+
+def _spelt(module_name: str) -> str:
+    return module_name.replace("_", "-")
+
+
 class _Parser(argparse.ArgumentParser):
     """Answers a misspelt subcommand with the nearest known one."""
 
     def error(self, message: str) -> None:  # type: ignore[override]  # the base declares that it never returns: it exits
         found = re.search(r"invalid choice: '([^']*)'", message)
-        hint = nearest(found[1], [name.replace("_", "-") for name in SUBCOMMANDS]) if found else ""
+        hint = nearest(found[1], [_spelt(name) for name in SUBCOMMANDS]) if found else ""
         super().error(f"{message}{f'; {hint}' if hint else ''}")
 
 

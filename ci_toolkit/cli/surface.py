@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from ci_toolkit.pipelines.workshop import Workshop, open_workshop
 from ci_toolkit.reports.surroundings import Surroundings, detect
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.redaction import Redactor
+    from ci_toolkit.pipelines.workshop import Workshop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,9 @@ def declare_run(parser: ArgumentParser) -> None:
 
 def workshop_for(options: Namespace, terminal: Terminal) -> Workshop:
     """The repository that the options mean."""
+    # All that a pipeline needs takes longer to import than some subcommands take to run.
+    from ci_toolkit.pipelines.workshop import open_workshop  # noqa: PLC0415
+
     return open_workshop(
         (options.repository or terminal.cwd).resolve(),
         environ=terminal.environ,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import ProcessError
+from ci_toolkit.model.remark import Remark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.process import Processes
 
 _TIMEOUT_S = 120.0
+_COMPLAINT = re.compile(r"(?P<path>[^:]*):(?:(?P<line>\d+):\d+:)? (?P<text>.*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +31,17 @@ class Shfmt:
 
     def format(self, texts: Iterable[bytes], *, editorconfig: bytes | None) -> dict[bytes, bytes | None]:
         """Each text in its formatted form, as the repository's `.editorconfig` wants it; None: it does not parse."""
+        results = self._formatted(texts, editorconfig)
+        return {text: None if isinstance(found, Remark) else found for text, found in results}
+
+    def faults(self, texts: Iterable[bytes]) -> dict[bytes, Remark]:
+        """Those texts that do not parse, with the first line that does not."""
+        return {text: found for text, found in self._formatted(texts, None) if isinstance(found, Remark)}
+
+    def _formatted(self, texts: Iterable[bytes], editorconfig: bytes | None) -> list[tuple[bytes, bytes | Remark]]:
         wanted = tuple(dict.fromkeys(texts))
         if not wanted:
-            return {}
+            return []
         with tempfile.TemporaryDirectory(prefix="ci-toolkit-shfmt-") as name:
             top = Path(name)
             # shfmt looks for .editorconfig upwards; one with `root = true` on top keeps those of the machine out.
@@ -40,18 +51,18 @@ class Shfmt:
                 path.parent.mkdir()
                 path.write_bytes(text)
             broken = self._run(paths)
-            return {
-                text: None if str(path) in broken else path.read_bytes()
+            return [
+                (text, broken[str(path)] if str(path) in broken else path.read_bytes())
                 for path, text in zip(paths, wanted, strict=True)
-            }
+            ]
 
-    def _run(self, paths: list[Path]) -> set[str]:
+    def _run(self, paths: list[Path]) -> dict[str, Remark]:
         argv = (self._program(), "--write", *map(str, paths))
         env = {"PATH": self.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8"}
         done = self.processes.run(argv, env=env, timeout_s=_TIMEOUT_S, statuses=(0, 1))
-        complaints = [line.split(":")[0] for line in done.stderr.decode(errors="replace").split("\n")]
-        broken = {path for path in complaints if path}
-        if done.status and not broken <= set(map(str, paths)):
+        complaints = [_COMPLAINT.fullmatch(line) for line in done.stderr.decode(errors="replace").split("\n") if line]
+        broken = {it["path"]: Remark(line=int(it["line"] or 1), text=it["text"]) for it in complaints if it}
+        if done.status and (None in complaints or not broken.keys() <= set(map(str, paths))):
             raise ProcessError(f"shfmt fails: {done.complaint}")
         return broken
 

@@ -18,6 +18,8 @@ from ci_toolkit.errors import FormatError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+CONFIG_FILES = ("nvchecker.toml", ".nvchecker.toml")
+"""What a package's configuration may be called; the first one that is there counts."""
 _OWN_TABLE = "__config__"
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST_REASON = 200

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONFIG_PATH = ".CI/config"
-_ALMOST = 0.85
+ALMOST = 0.85
 _BUMP = re.compile(r"(?:(?P<version>[^\s/]+?)(?:-(?P<release>[^\s/-]+))?)(?:/(?P<count>[0-9]+))?")
 
 
@@ -78,7 +78,7 @@ def misspelt_keys(file: KeyValueFile) -> tuple[FormatWarning, ...]:
     """Keys that are almost one of ours. Others are those of neighbouring tools, and none of our business."""
     found = []
     for key in file.keys():  # noqa: SIM118 - it is no mapping
-        close = get_close_matches(key, PACKAGE_KEYS, n=1, cutoff=_ALMOST) if key not in PACKAGE_KEYS else []
+        close = get_close_matches(key, PACKAGE_KEYS, n=1, cutoff=ALMOST) if key not in PACKAGE_KEYS else []
         if close:
             text = f"{key} is no key of ci-toolkit; did you mean {close[0]}?"
             found.append(FormatWarning(file=file.file, line=file.line_of(key) or 0, text=text))

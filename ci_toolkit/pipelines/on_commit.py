@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.git_remote import RefUpdate
 from ci_toolkit.errors import ConfigError, HandOverError, LostRaceError, RefusedError
 from ci_toolkit.forges.spec import RunNews
+from ci_toolkit.formats.commit_message import deployed_names
 from ci_toolkit.formats.git_objects import ObjectDraft
 from ci_toolkit.model.names import Oid, Pkgbase, is_pkgbase, nearest
+from ci_toolkit.model.package_lists import EVERYTHING
 from ci_toolkit.model.verdict import Code, Verdict
 from ci_toolkit.pipelines.aur_push import promise, promised, with_aur_pushes
 from ci_toolkit.pipelines.commit_status import schedule_status, tell_forge
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from ci_toolkit.model.package import RemoteHeads, Snapshot
     from ci_toolkit.scheduling.schedule import Schedule
 
-_DEPLOY = re.compile(r"\[deploy ([^\]\n]*)\]")
-_EVERYTHING = "all"
 # In a small repository a handful of packages is a large share.
 _ALWAYS_REMOVABLE = 5
 
@@ -130,8 +129,8 @@ class OnCommit:
         """Packages that `[deploy NAME]` asks for, with the commit that does; RefusedError for what is no package."""
         found: dict[Pkgbase, Oid] = {}
         for commit, message in self._messages(snapshot):
-            for name in _DEPLOY.findall(message):
-                wanted = list(snapshot.packages) if name.strip() == _EVERYTHING else [Pkgbase(name.strip())]
+            for name in deployed_names(message):
+                wanted = list(snapshot.packages) if name == EVERYTHING else [Pkgbase(name)]
                 for pkgbase in wanted:
                     if pkgbase not in snapshot.packages:
                         raise RefusedError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ci_toolkit.model.verdict import Weight
 from ci_toolkit.reports.plain import row_lines, sentence
 from ci_toolkit.reports.rows import Row, counts, remarks, rows_of, schedule_text, summary
+from ci_toolkit.reports.workflow_commands import command_text, workflow_command
 
 if TYPE_CHECKING:
     from ci_toolkit.pipelines.outcome import Outcome
@@ -33,7 +34,7 @@ def github_report(outcome: Outcome) -> str:
     parts.append(_group("verdicts by reason", [f"{count:>6}  {code}" for code, count in counts(outcome).items()]))
     for weight, command in _COMMANDS.items():
         chosen = [row for row in rows if row.weight is weight][:_MOST_ANNOTATIONS]
-        parts += [f"::{command} title={_property(row.package)}::{_message(_everything(row))}\n" for row in chosen]
+        parts += [workflow_command(command, _everything(row), title=row.package) for row in chosen]
     parts += [f"  {line}\n" for line in remarks(outcome)]
     parts.append(f"{summary(outcome)}\n")
     return "".join(parts)
@@ -61,19 +62,11 @@ def github_summary(outcome: Outcome) -> str:
 
 
 def _group(title: str, lines: list[str]) -> str:
-    return f"::group::{_message(title)}\n" + "".join(f"  {line}\n" for line in lines) + "::endgroup::\n"
+    return f"::group::{command_text(title)}\n" + "".join(f"  {line}\n" for line in lines) + "::endgroup::\n"
 
 
 def _everything(row: Row) -> str:
     return "; ".join((sentence(row), *row.problems))
-
-
-def _message(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _message(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _cell(text: str) -> str:

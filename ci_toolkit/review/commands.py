@@ -108,18 +108,24 @@ class Piece(NamedTuple):
 
 def read_script(data: bytes) -> ReadScript:
     """The statements of a script; FormatError when it is too large or not understood in every part."""
-    if len(data) > LARGEST_SCRIPT_BYTES:
-        raise FormatError(f"is larger than {LARGEST_SCRIPT_BYTES >> 20} MiB")
+    _refuse_large(data)
     words = read_words(data)
+    root = read_tree(data)
+    settings = read_settings(data)
+    plain = {setting.start: setting for setting in settings.settings if not setting.doubt}
+    statements = tuple(_statement(child, data, plain) for child in root.children if child.type not in _LAYOUT)
+    return ReadScript(data=data, root=root, statements=statements, settings=settings, words=words)
+
+
+def read_tree(data: bytes) -> Node:
+    """A script as tree-sitter sees it, which is not always as bash does; FormatError as for `read_script`."""
+    _refuse_large(data)
     root = Parser(_BASH).parse(data).root_node
     if root.type != "program" or root.has_error:
         raise FormatError("has syntax that cannot be read", line=_broken_line(root))
     if root.child_count > MOST_STATEMENTS or _is_deep(root):
         raise FormatError("is nested too deeply or has too many statements")
-    settings = read_settings(data)
-    plain = {setting.start: setting for setting in settings.settings if not setting.doubt}
-    statements = tuple(_statement(child, data, plain) for child in root.children if child.type not in _LAYOUT)
-    return ReadScript(data=data, root=root, statements=statements, settings=settings, words=words)
+    return root
 
 
 def pieces_of(node: Node, data: bytes) -> list[Piece]:
@@ -129,7 +135,7 @@ def pieces_of(node: Node, data: bytes) -> list[Piece]:
         line, end_line = inner.start_point[0] + 1, inner.end_point[0] + 1
         match inner.type:
             case "command" | "declaration_command" | "unset_command" | "test_command":
-                found.append(Piece("command", line, end_line, _words_of(inner, data)))
+                found.append(Piece("command", line, end_line, command_text(inner, data)))
             case "file_redirect" | "herestring_redirect":
                 found.append(Piece("redirection", line, end_line, _plain(data[inner.start_byte : inner.end_byte])))
             case "command_substitution" | "process_substitution" | "expansion" | "arithmetic_expansion":
@@ -143,6 +149,11 @@ def pieces_of(node: Node, data: bytes) -> list[Piece]:
 def line_at(data: bytes, position: int) -> int:
     """The line, from 1, of a byte."""
     return line_of(data, position)
+
+
+def _refuse_large(data: bytes) -> None:
+    if len(data) > LARGEST_SCRIPT_BYTES:
+        raise FormatError(f"is larger than {LARGEST_SCRIPT_BYTES >> 20} MiB")
 
 
 def _statement(node: Node, data: bytes, plain: dict[int, Setting]) -> Statement:
@@ -208,7 +219,7 @@ def _broken_line(root: Node) -> int | None:
     return None if broken is None else broken.start_point[0] + 1
 
 
-def _words_of(command: Node, data: bytes) -> str:
+def command_text(command: Node, data: bytes) -> str:
     """A command's words with quotes taken off, one blank between: how bash will see what is literal in it."""
     ends = ((child.start_byte, child.end_byte) for child in command.children if child.type not in _LAYOUT)
     words = (data[start : min(end, start + _LONGEST_WORD)] for start, end in ends)

@@ -204,3 +204,8 @@ def _texts(data: bytes, script: ReadScript | None) -> list[tuple[int, str]]:
 def text_dangers(text: str) -> set[str]:
     """The ids of the rules that some text, in any line, gives away."""
     return {sign.rule.id for line in text.split("\n") for sign in _SIGNS if sign.pattern.search(line[:_LONGEST])}
+
+
+def command_dangers(command: str) -> set[str]:
+    """The ids of the rules that one command, without its quotes, gives away."""
+    return text_dangers(_COMMAND + command)

@@ -29,15 +29,16 @@ def dependency_name(text: str) -> str:
 
 def deptree_records(packages: Iterable[Package]) -> tuple[DeptreeRecord, ...]:
     """One record for every package; one whose `.SRCINFO` cannot be read provides its own name and needs nothing."""
-    return tuple(_record(package) for package in packages)
+    return tuple(deptree_record(package.pkgbase, package.srcinfo) for package in packages)
 
 
-def _record(package: Package) -> DeptreeRecord:
-    if package.srcinfo is None:
-        return DeptreeRecord(pkgbase=package.pkgbase, names=(package.pkgbase,), dependencies=())
-    provided = {package.pkgbase, *package.srcinfo.names} | _names(package.srcinfo, ("provides",))
-    needed = _names(package.srcinfo, _NEEDS) - provided
-    return DeptreeRecord(pkgbase=package.pkgbase, names=tuple(sorted(provided)), dependencies=tuple(sorted(needed)))
+def deptree_record(pkgbase: Pkgbase, srcinfo: SrcInfo | None) -> DeptreeRecord:
+    """What a package provides and needs by its `.SRCINFO`; without one it provides its own name and needs nothing."""
+    if srcinfo is None:
+        return DeptreeRecord(pkgbase=pkgbase, names=(pkgbase,), dependencies=())
+    provided = {pkgbase, *srcinfo.names} | _names(srcinfo, ("provides",))
+    needed = _names(srcinfo, _NEEDS) - provided
+    return DeptreeRecord(pkgbase=pkgbase, names=tuple(sorted(provided)), dependencies=tuple(sorted(needed)))
 
 
 def _names(srcinfo: SrcInfo, keys: Iterable[str]) -> set[str]:
@@ -112,3 +113,30 @@ def _reachable(start: Pkgbase, needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> s
 def in_circles(wanted: Iterable[Pkgbase], needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> Iterator[Pkgbase]:
     """Those packages that need themselves through others."""
     return (pkgbase for pkgbase in wanted if pkgbase in _reachable(pkgbase, needs))
+
+
+def circles(needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> tuple[tuple[Pkgbase, ...], ...]:
+    """Packages that need each other, grouped: each group is one way around, and begins with its first name."""
+    left = set(in_circles(needs, needs))
+    found = []
+    while left:
+        start = min(left)
+        around = {other for other in _reachable(start, needs) if start in _reachable(other, needs)}
+        found.append(_way_back(start, needs))
+        left -= around
+    return tuple(found)
+
+
+def _way_back(start: Pkgbase, needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> tuple[Pkgbase, ...]:
+    """The shortest way from a package to itself."""
+    waiting: deque[tuple[Pkgbase, ...]] = deque([(start,)])
+    seen: set[Pkgbase] = set()
+    while waiting:
+        way = waiting.popleft()
+        for other in sorted(needs.get(way[-1], ())):
+            if other == start:
+                return way
+            if other not in seen:
+                seen.add(other)
+                waiting.append((*way, other))
+    raise ValueError(f"{start} does not need itself")

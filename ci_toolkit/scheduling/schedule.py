@@ -10,7 +10,7 @@ from ci_toolkit.formats.state import PendingBuild
 from ci_toolkit.scheduling.dependencies import build_order, deptree_records, edges, in_circles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ci_toolkit.formats.deptree import DeptreeRecord
     from ci_toolkit.model.names import Oid, Pkgbase
@@ -80,11 +80,17 @@ def _lost_order(builds: Iterable[PendingBuild], needs: Mapping[Pkgbase, frozense
         build.pkgbase: int(build.builder_class or 1) for build in builds if (build.builder_class or "1").isdigit()
     }
     return tuple(
-        f"{pkgbase} (class {own}) needs {other} (class {classes[other]}) and may be built before it"
-        for pkgbase, own in classes.items()
-        for other in sorted(needs.get(pkgbase, ()))
-        if own < classes.get(other, own)
+        f"{pkgbase} (class {classes[pkgbase]}) needs {other} (class {classes[other]}) and may be built before it"
+        for pkgbase, other in built_too_early(classes, needs)
     )
+
+
+def built_too_early(
+    classes: Mapping[Pkgbase, int], needs: Mapping[Pkgbase, frozenset[Pkgbase]]
+) -> Iterator[tuple[Pkgbase, Pkgbase]]:
+    """Packages with what they need and what has a higher class than they have."""
+    for pkgbase, own in classes.items():
+        yield from ((pkgbase, other) for other in sorted(needs.get(pkgbase, ())) if own < classes.get(other, own))
 
 
 def _circles(order: Iterable[Pkgbase], needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ci_toolkit.effects.sandbox import Limits, Program
 from ci_toolkit.errors import FormatError, ProcessError, UpstreamError
-from ci_toolkit.formats.nvchecker import CheckerAnswer, format_entries, parse_answers, parse_entry
+from ci_toolkit.formats.nvchecker import CONFIG_FILES, CheckerAnswer, format_entries, parse_answers, parse_entry
 from ci_toolkit.formats.version import compare_versions, is_version_text
 from ci_toolkit.model.names import Oid, is_oid
 from ci_toolkit.model.observation import Absent, CouldNotAsk, NewVersion, SourceOutcome, SourceReport, Unmoved
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ci_toolkit.model.names import Pkgbase
     from ci_toolkit.sources.spec import SourceRequest, SourceTools
 
-FILES = ("nvchecker.toml", ".nvchecker.toml")
 _CONFIG = "nvchecker.toml"
 _COMMAND = "cmd"
 _LIMITS = Limits(time_s=180.0, output_bytes=16 << 20, file_bytes=16 << 20)
@@ -73,14 +72,14 @@ class NvcheckerSource:
 
 
 def _file(request: SourceRequest) -> Any:  # noqa: ANN401 - a FolderFile or None
-    return next((request.package.files[name] for name in FILES if name in request.package.files), None)
+    return next((request.package.files[name] for name in CONFIG_FILES if name in request.package.files), None)
 
 
 def _entry(request: SourceRequest, contents: Mapping[Oid, bytes]) -> Entry:
     file = _file(request)
     if file is None or file.oid not in contents:
-        raise FormatError(f"there is neither {' nor '.join(FILES)}", file=request.pkgbase)
-    entry = parse_entry(contents[file.oid], name=request.pkgbase, file=f"{request.pkgbase}/{FILES[0]}")
+        raise FormatError(f"there is neither {' nor '.join(CONFIG_FILES)}", file=request.pkgbase)
+    entry = parse_entry(contents[file.oid], name=request.pkgbase, file=f"{request.pkgbase}/{CONFIG_FILES[0]}")
     if entry["source"] == _COMMAND and request.package.config.source not in (None, "custom"):
         raise FormatError("has a command, which is run for packages with source custom only", file=request.pkgbase)
     return entry
