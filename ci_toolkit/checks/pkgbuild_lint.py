@@ -39,6 +39,7 @@ _SHOWN = 80
 def _whole(subject: Subject) -> Iterator[Problem]:
     texts, problems = read_pkgbuilds(subject, _NAME)
     yield from problems
+    remarks = subject.tools.shellcheck(texts.values())
     trees: dict[str, Node] = {}
     doubtful: dict[str, FormatError] = {}
     for name, text in texts.items():
@@ -49,9 +50,8 @@ def _whole(subject: Subject) -> Iterator[Problem]:
     yield from _syntax(texts, doubtful, subject)
     for name, tree in trees.items():
         yield from _forbidden(name, tree, texts[name])
-    remarks = subject.tools.shellcheck(texts[name] for name in trees)
-    for name in trees:
-        for remark in remarks.get(texts[name], ()):
+    for name, text in texts.items():
+        for remark in remarks.get(text, ()):
             yield _problem(name, remark.line, f"{remark.code}: {remark.text}", "warning")
 
 

@@ -86,7 +86,7 @@ def _nothing(_subject: Subject) -> Iterator[Problem]:
 class Check:
     """One check. `package` looks at one package after the other, `whole` at all that is asked for at once.
 
-    Either may stop with a ToolkitError that names the file: it becomes a problem behind those found so far.
+    Either may stop with a FormatError or ConfigError that names the file: it becomes one more problem.
     """
 
     name: str

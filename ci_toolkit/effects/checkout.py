@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from ci_toolkit.effects.files import write_file
 from ci_toolkit.errors import FormatError, MachineError
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 LARGEST_FILE_BYTES = 4 << 20
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _SIGNS = ("PKGBUILD", ".SRCINFO", ".CI")
 """What makes a package of a folder: others, such as a build's leftovers, are none."""
@@ -63,34 +61,26 @@ class Checkout:
         self._read.pop(path, None)
 
     def _contents(self, path: str) -> bytes | None:
-        *folders, name = path.split("/")
-        with ExitStack() as stack:
-            try:
-                place = self._opened(stack, str(self.top), _FOLDER & ~os.O_NOFOLLOW)
-                for folder in folders:
-                    place = self._opened(stack, folder, _FOLDER, place)
-                descriptor = self._opened(stack, name, _FILE, place)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-            except OSError as error:
-                raise FormatError(f"cannot be read: {error.strerror}", file=path, hint=_hint(error)) from error
-            return _regular(descriptor, path)
-
-    def _opened(self, stack: ExitStack, name: str, flags: int, folder: int | None = None) -> int:
-        descriptor = os.open(name, flags, dir_fd=folder)
-        stack.callback(os.close, descriptor)
-        return descriptor
+        try:
+            folder = path.rpartition("/")[0]
+            while folder and folder not in self._folders:
+                if os.path.islink(f"{self.top}/{folder}"):  # noqa: PTH114 - thousands of them, and paths are slow
+                    raise FormatError("is reached through a link", file=path, hint="links are not followed")
+                folder = folder.rpartition("/")[0]
+            descriptor = os.open(f"{self.top}/{path}", _FILE)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            hint = "links are not followed" if error.errno == errno.ELOOP else None
+            raise FormatError(f"cannot be read: {error.strerror}", file=path, hint=hint) from error
+        with os.fdopen(descriptor, "rb") as file:
+            return _regular(file, path)
 
 
-def _regular(descriptor: int, path: str) -> bytes:
-    information = os.fstat(descriptor)
+def _regular(file: BinaryIO, path: str) -> bytes:
+    information = os.fstat(file.fileno())
     if not stat.S_ISREG(information.st_mode):
         raise FormatError("is no regular file", file=path)
     if information.st_size > LARGEST_FILE_BYTES:
         raise FormatError(f"is larger than {LARGEST_FILE_BYTES >> 20} MiB", file=path)
-    with os.fdopen(os.dup(descriptor), "rb") as file:
-        return file.read(LARGEST_FILE_BYTES)
-
-
-def _hint(error: OSError) -> str | None:
-    return "links are not followed" if error.errno == errno.ELOOP else None
+    return file.read(LARGEST_FILE_BYTES)

@@ -48,6 +48,7 @@ class CheckTools:
         """What makepkg prints for each package, several at a time."""
         names = list(packages)
         makepkg = self._makepkg()
+        makepkg.check()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return dict(zip(names, pool.map(lambda name: self._evaluated(name, makepkg), names), strict=True))
 

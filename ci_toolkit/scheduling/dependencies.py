@@ -42,10 +42,16 @@ def deptree_record(pkgbase: Pkgbase, srcinfo: SrcInfo | None) -> DeptreeRecord:
 
 
 def _names(srcinfo: SrcInfo, keys: Iterable[str]) -> set[str]:
-    found: set[str] = set()
-    for section in (srcinfo.base, *srcinfo.packages):
-        for key in keys:
-            found.update(dependency_name(value) for _, value in section.values_all_arch(key))
+    # A repository has thousands of these files, and all of them are read for one question.
+    starts = tuple(keys)
+    variants = tuple(f"{key}_" for key in starts)
+    values = {
+        value
+        for section in (srcinfo.base, *srcinfo.packages)
+        for key, value in section.entries
+        if key.startswith(starts) and (key in starts or key.startswith(variants))
+    }
+    found = {dependency_name(value) for value in values}
     return {name for name in found if name and not _UNWRITABLE.search(name)}
 
 
