@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from ci_toolkit.deciding.two_readings import Difference, package_differences, settings_differences
 from ci_toolkit.effects.template_files import is_template_path, is_template_version
 from ci_toolkit.errors import GitError, RefusedError
-from ci_toolkit.formats.caller_files import Service, caller_files
 from ci_toolkit.formats.git_objects import FILE_MODE, Identity, ObjectDraft
 from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.settings import SETTINGS_PATH, Settings, parse_settings
+from ci_toolkit.pipelines.caller_files import Service, caller_files
 from ci_toolkit.pipelines.reading import ARTIFACTS, read_packages
 from ci_toolkit.pipelines.tree_edits import Files, files_of, tree_with
 from ci_toolkit.plugins import load_backend, load_sources, source_for

@@ -6,37 +6,20 @@ import difflib
 import re
 from dataclasses import dataclass
 from enum import Enum
-from importlib.resources import files
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.files import write_file
 from ci_toolkit.errors import RefusedError
 from ci_toolkit.model.config_keys import REPOSITORY_KEYS
 from ci_toolkit.model.settings import SETTINGS_PATH
+from ci_toolkit.pipelines.caller_files import Service, caller_files, template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-Service = Literal["gitlab", "github"]
-
 FIRST_PACKAGE = "hello-packages"
-_SERVICE_FILES: dict[Service, dict[str, str]] = {
-    "gitlab": {
-        ".gitlab-ci.yml": "gitlab/caller.yml",
-        ".gitlab/ci-toolkit.yml": "gitlab/pipeline.yml",
-        ".gitlab/CODEOWNERS": "common/CODEOWNERS",
-    },
-    "github": {
-        ".github/workflows/packages.yml": "github/callers/packages.yml",
-        ".github/workflows/package-changes.yml": "github/callers/package-changes.yml",
-        ".github/workflows/ci-toolkit.yml": "github/workflows/ci-toolkit.yml",
-        ".github/workflows/ci-toolkit-review.yml": "github/workflows/ci-toolkit-review.yml",
-        ".github/actions/ci-toolkit/action.yml": "github/actions/ci-toolkit/action.yml",
-        ".github/CODEOWNERS": "common/CODEOWNERS",
-    },
-}
-_OWNERS = ("CODEOWNERS",)
+_CODEOWNERS: Mapping[Service, str] = {"gitlab": ".gitlab/CODEOWNERS", "github": ".github/CODEOWNERS"}
 
 
 class Fate(Enum):
@@ -68,17 +51,15 @@ class InitialFile:
 
 def plan_initial_files(top: Path, service: Service, repository_name: str) -> tuple[InitialFile, ...]:
     """Every file with what becomes of it; nothing is written. RefusedError where a folder of `top` leads elsewhere."""
-    planned = [
-        _planned(top, path, _template(name), kept=path.endswith(_OWNERS))
-        for path, name in _SERVICE_FILES[service].items()
-    ]
+    planned = [_planned(top, path, content) for path, content in caller_files(service).items()]
+    planned.append(_planned(top, _CODEOWNERS[service], template("common/CODEOWNERS"), kept=True))
     planned.append(_planned(top, SETTINGS_PATH, initial_settings(service, repository_name).encode(), kept=True))
-    planned.append(_planned(top, ".pre-commit-config.yaml", _template("common/pre-commit-config.yaml")))
+    planned.append(_planned(top, ".pre-commit-config.yaml", template("common/pre-commit-config.yaml")))
     planned.append(_ignored(top))
     if not any(top.glob("*/PKGBUILD")):
         names = ("PKGBUILD", ".SRCINFO", ".CI/config")
         planned += [
-            _planned(top, f"{FIRST_PACKAGE}/{name}", _template(f"common/{FIRST_PACKAGE}/{name}")) for name in names
+            _planned(top, f"{FIRST_PACKAGE}/{name}", template(f"common/{FIRST_PACKAGE}/{name}")) for name in names
         ]
     return tuple(planned)
 
@@ -131,7 +112,7 @@ def _planned(top: Path, path: str, content: bytes, *, kept: bool = False) -> Ini
 
 def _ignored(top: Path) -> InitialFile:
     """`.gitignore` with our lines; what is there stays."""
-    wanted, before = _template("common/gitignore"), _read(top, ".gitignore")
+    wanted, before = template("common/gitignore"), _read(top, ".gitignore")
     if before is None:
         return InitialFile(path=".gitignore", content=wanted, before=None, fate=Fate.NEW)
     there = set(before.splitlines())
@@ -149,7 +130,3 @@ def _read(top: Path, path: str) -> bytes | None:
     if place.is_symlink() or not place.resolve().is_relative_to(top.resolve()):
         raise RefusedError(f"{path} is, or is behind, a symbolic link; nothing is written")
     return place.read_bytes() if place.exists() else None
-
-
-def _template(name: str) -> bytes:
-    return files("ci_toolkit").joinpath("templates", *name.split("/")).read_bytes()

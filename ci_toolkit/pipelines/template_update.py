@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING
 from ci_toolkit.effects.git_remote import RefUpdate
 from ci_toolkit.effects.merge_file import Version, merge_file
 from ci_toolkit.errors import ConfigError, GitError, ToolkitError
-from ci_toolkit.formats.caller_files import CALLERS_FOLDER, SERVICES, Pin, Service, caller_files, read_pin
 from ci_toolkit.formats.changelog import changes_between
 from ci_toolkit.formats.git_objects import FILE_MODE, Identity, ObjectDraft, decode_commit
 from ci_toolkit.formats.source_url import GitRemote, parse_git_url
 from ci_toolkit.formats.version import compare_versions
+from ci_toolkit.pipelines.caller_files import (
+    SERVICES,
+    Pin,
+    Service,
+    caller_files,
+    read_pin,
+    template_path,
+    with_pin,
+)
 from ci_toolkit.pipelines.drafting import draft_state
 from ci_toolkit.pipelines.reading import SCHEDULED_TAG
 from ci_toolkit.pipelines.tree_edits import tree_with
@@ -83,7 +91,7 @@ class TemplateUpdate:
                 path: content for path in caller_files(service) if (content := self._ours(snapshot, path)) is not None
             }
             pin = next(filter(None, (read_pin(service, content) for content in ours.values())), None)
-            if pin is None:
+            if pin is None or not (pin.project or snapshot.settings.template_repo):
                 continue
             try:
                 offer = self._offer(snapshot, service, pin, ours)
@@ -107,8 +115,10 @@ class TemplateUpdate:
             changelog = _file(there, versions[newest], _CHANGELOG) or b""
             merged, conflicts = {}, []
             for path, content in ours.items():
-                base = _caller(there, versions.get(pin.version), service, path, pin.version)
-                theirs = _caller(there, versions[newest], service, path, newest)
+                base, theirs = (
+                    _caller(there, versions.get(version), service, path, content, version)
+                    for version in (pin.version, newest)
+                )
                 text, count = merge_file(
                     self.workshop.repository.git,
                     Version("yours", content),
@@ -198,7 +208,15 @@ def _file(repository: Repository, commit: Oid, path: str) -> bytes | None:
     return found[1] if found and found[0] == "blob" else None
 
 
-def _caller(repository: Repository, commit: Oid | None, service: Service, path: str, version: str) -> bytes:
-    """A caller's file as a version of the template has it; where that keeps none, as this program would write it."""
-    found = _file(repository, commit, f"{CALLERS_FOLDER}/{service}/{path}") if commit else None
+def _caller(
+    repository: Repository, commit: Oid | None, service: Service, path: str, ours: bytes, version: str
+) -> bytes:
+    """A file as a version of the template has it; where that keeps none, as this program would write it.
+
+    A file that calls another project's templates is the repository's own, and only the version in it is the template's.
+    """
+    pin = read_pin(service, ours)
+    if pin is not None and pin.project:
+        return with_pin(service, ours, version)
+    found = _file(repository, commit, template_path(service, path)) if commit else None
     return caller_files(service, version=version)[path] if found is None else found

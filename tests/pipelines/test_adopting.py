@@ -9,8 +9,8 @@ import pytest
 
 from ci_toolkit.effects import template_files
 from ci_toolkit.errors import ConfigError, GitError, RefusedError
-from ci_toolkit.formats.caller_files import caller_files
 from ci_toolkit.formats.git_objects import object_name
+from ci_toolkit.pipelines.caller_files import caller_files
 from tests.support.packages import SamplePackage
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def test_one_commit_takes_it_over_and_one_gives_it_back(world: World) -> None:
     result = world.run("adopt", "gitlab")
     assert result.status == 0, result.stderr
     assert git(world, "rev-parse", "HEAD^") == before
-    assert files(world) == {*kept, *FOO.folder(), ".ci/config", ".editorconfig", ".gitlab-ci.yml"}
+    assert files(world) == {*kept, *FOO.folder(), ".ci/config", ".editorconfig", *caller_files("gitlab")}
     assert (world.work / ".gitlab-ci.yml").read_bytes() == caller_files("gitlab")[".gitlab-ci.yml"]
     assert git(world, "status", "--porcelain") == ""
     assert "  .ci/util.shlib\n" in result.stdout

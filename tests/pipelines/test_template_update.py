@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ci_toolkit.formats.caller_files import caller_files, read_pin
 from ci_toolkit.formats.changelog import changes_between
+from ci_toolkit.pipelines.caller_files import caller_files, read_pin
 from tests.support.packages import SamplePackage
 
 if TYPE_CHECKING:
     from tests.support.git import GitRepo
     from tests.support.world import World
 
-PATH = ".gitlab-ci.yml"
+PATH = ".gitlab/ci-toolkit.yml"
 BRANCH = "refs/heads/ci-toolkit-update"
 CHANGES = (
     "# Changes\n\n## Unreleased\n\n- not yet\n\n## 0.3.0\n\n- third\n\n## 0.2.0\n\n- second\n\n## 0.1.0\n\n- first\n"
@@ -65,7 +65,7 @@ def test_a_review_that_was_removed_is_not_opened_again_before_the_next_version(w
     assert BRANCH not in world.origin.refs()
     template.tag("v0.4.0", "main")
     world.run("on-schedule")
-    assert b"v0.4.0" in world.origin.show(f"ci-toolkit-update:{PATH}")
+    assert b"==0.4.0" in world.origin.show(f"ci-toolkit-update:{PATH}")
 
 
 def test_where_it_is_wanted_it_is_committed(world: World, template: GitRepo) -> None:
@@ -77,18 +77,18 @@ def test_where_it_is_wanted_it_is_committed(world: World, template: GitRepo) -> 
 
 
 def test_edited_lines_are_shown_as_conflicts_in_a_review(world: World, template: GitRepo) -> None:
-    edited = pinned("0.1.0").replace("ref: v0.1.0", "ref: v0.1.0  # ours")
+    edited = pinned("0.1.0").replace('"ci-toolkit==0.1.0"', '"ci-toolkit==0.1.0"  # ours')
     start(world, edited, TEMPLATE_UPDATES="commit")
     assert world.run("on-schedule").status == 0
     assert world.origin.show(f"main:{PATH}").decode() == edited
     shown = world.origin.show(f"ci-toolkit-update:{PATH}").decode()
-    assert "<<<<<<< yours\n    ref: v0.1.0  # ours\n" in shown
+    assert '<<<<<<< yours\n      default: "ci-toolkit==0.1.0"  # ours\n' in shown
     assert ">>>>>>> template v0.3.0\n" in shown
     assert "Keep what is right" in world.origin.git("log", "-1", "--format=%B", "ci-toolkit-update")
 
 
 def test_what_else_the_new_template_changed_comes_with_it(world: World, template: GitRepo) -> None:
-    caller = f"ci-templates/callers/gitlab/{PATH}"
+    caller = "ci-templates/gitlab/pipeline.yml"
     template.commit({caller: pinned("0.1.0")})
     template.tag("v0.1.0", "main")
     template.commit({caller: pinned("0.5.0") + "    inputs:\n      new: true\n"})
@@ -97,6 +97,14 @@ def test_what_else_the_new_template_changed_comes_with_it(world: World, template
     world.run("on-schedule")
     shown = world.origin.show(f"ci-toolkit-update:{PATH}").decode()
     assert shown == "# mine\n" + pinned("0.5.0") + "    inputs:\n      new: true\n"
+
+
+def test_a_file_that_calls_another_project_has_its_version_raised(world: World, template: GitRepo) -> None:
+    calls = "include:\n  - project: group/ci-toolkit\n    ref: v0.1.0\n    file: /ci-templates/gitlab/pipeline.yml\n"
+    address = f"{world.upstreams.url}/projects/ci-toolkit.git"
+    world.start({**FOO, ".gitlab-ci.yml": calls}, settings={"TEMPLATE_REPO": address})
+    world.run("on-schedule")
+    assert world.origin.show("ci-toolkit-update:.gitlab-ci.yml").decode() == calls.replace("v0.1.0", "v0.3.0")
 
 
 def test_somebodys_commits_on_the_branch_are_left(world: World, template: GitRepo) -> None:
@@ -139,6 +147,7 @@ def test_a_dry_run_and_a_template_that_cannot_be_asked_are_notes(world: World, t
         ("gitlab", "include:\n  - project: group/tool\n    ref: main\n", ""),
         ("github", "    uses: me/fork/.github/workflows/p.yml@v1.0.1 # pinned\n", "me/fork 1.0.1"),
         ("github", "    uses: actions/checkout@v4\n", ""),
+        ("github", "        default: ci-toolkit==1.4.2\n", "None 1.4.2"),
     ],
 )
 def test_pins_are_read_in_their_usual_forms(service: str, text: str, pin: str) -> None:
