@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ci_toolkit.formats.forge_memory import ForgeRecord
 
 
+GONE = "its branch is gone or is no review any more"
+
+
 class Step(Enum):
     """What happens to a wanted review."""
 
@@ -100,7 +103,7 @@ def useless(
         elif review.branch in reasons:
             yield review, reasons[review.branch]
         elif is_ours(review) and review.branch.startswith(REVIEW_PREFIX):
-            yield review, "its branch is gone or is no review any more"
+            yield review, GONE
 
 
 def _head_shown(review: ForgeReview) -> str | None:

@@ -6,7 +6,7 @@ Source: docs.github.com/rest, version 2022-11-28. The calls are those of PyGithu
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from github.Commit import Commit
 from github.GithubException import BadAttributeException, GithubException
@@ -24,9 +24,7 @@ from ci_toolkit.forges.asking import (
     cut,
     made_nevertheless,
     split_repository,
-    with_plain_lines,
 )
-from ci_toolkit.forges.client import ForgeIssue, ForgeReview
 from ci_toolkit.forges.github_graphql import GithubGraphql
 from ci_toolkit.forges.github_hints import (
     ISSUES_READ,
@@ -38,19 +36,19 @@ from ci_toolkit.forges.github_hints import (
     github_hint,
 )
 from ci_toolkit.forges.github_library import github_requester, list_pulls
+from ci_toolkit.forges.github_values import has_nothing_to_wait_for, is_own, read_issue, read_review
 from ci_toolkit.forges.markdown import cut_before_last_line, one_line
-from ci_toolkit.model.names import Oid, is_oid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from github.Issue import Issue
     from github.PullRequest import PullRequest
 
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.token import Token
-    from ci_toolkit.forges.client import CommitStatus, ReviewOptions, ReviewText
+    from ci_toolkit.forges.client import CommitStatus, ForgeIssue, ForgeReview, ReviewOptions, ReviewText
+    from ci_toolkit.model.names import Oid
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +103,7 @@ class GithubReviews:
         with self._asking("listing open reviews", PULLS_READ):
             pulls = list_pulls(self._repository, state="open", sort="created", direction="asc")
             # Pages move when something is closed meanwhile, so one may come twice.
-            return tuple({pull.number: _review(pull) for pull in pulls if _is_own(pull)}.values())
+            return tuple({pull.number: read_review(pull) for pull in pulls if is_own(pull)}.values())
 
     def latest_review(self, branch: str) -> ForgeReview | None:
         """The newest one of a branch, whatever its status."""
@@ -168,7 +166,7 @@ class GithubReviews:
             try:
                 self._graphql.enable_auto_merge(state, head)
             except ForgeHttpError as error:
-                if not _has_nothing_to_wait_for(error):
+                if not has_nothing_to_wait_for(error):
                     raise
                 if not self._graphql.has_passed(review.number, head):
                     hint = f"require the pipeline's check in a rule for {review.target}: GitHub waits for no other"
@@ -197,7 +195,7 @@ class GithubReviews:
         """Open one."""
         with self._asking("opening an issue", ISSUES_WRITE):
             title = one_line(text.title, TITLE_MAX)
-            return _issue(self._repository.create_issue(title, body=_fitting(text.body), labels=list(labels)))
+            return read_issue(self._repository.create_issue(title, body=_fitting(text.body), labels=list(labels)))
 
     def update_issue(self, issue: ForgeIssue, text: ReviewText) -> None:
         """Replace title and description, and open it again if somebody closed it."""
@@ -221,17 +219,17 @@ class GithubReviews:
         head = f"{self._owner}:{branch}"
         pulls = list_pulls(self._repository, state=state, head=head, sort="created", direction="desc")
         # GitHub leaves out a filter that it cannot read, and forks may lie in the same organisation.
-        return (_review(pull) for pull in pulls if _is_own(pull) and pull.head.ref == branch)
+        return (read_review(pull) for pull in pulls if is_own(pull) and pull.head.ref == branch)
 
     def _open(self, branch: str, target: str, text: ReviewText, *, is_draft: bool) -> ForgeReview:
         wanted: dict[str, Any] = {"title": one_line(text.title, TITLE_MAX), "body": _fitting(text.body)}
         try:
-            return _review(self._repository.create_pull(target, branch, **wanted, draft=is_draft))
+            return read_review(self._repository.create_pull(target, branch, **wanted, draft=is_draft))
         except ForgeHttpError as error:
             if not (is_draft and error.status == 422 and "draft" in error.said.lower()):
                 raise
             log.info("%s allows no drafts, so the review of %s is none", self._repository.url, branch)
-            return _review(self._repository.create_pull(target, branch, **wanted))
+            return read_review(self._repository.create_pull(target, branch, **wanted))
 
     def _made_nevertheless(self, branch: str, target: str, error: ForgeHttpError) -> ForgeReview | None:
         """What a failed request has made, or somebody before it."""
@@ -275,39 +273,3 @@ class GithubReviews:
 
 def _fitting(body: str) -> str:
     return cut_before_last_line(body, BODY_MAX)
-
-
-def _is_own(pull: PullRequest) -> bool:
-    """Whether its branch lies in the project itself; a fork that is gone has no repository."""
-    repository = cast("Repository | None", pull.head.repo)
-    return repository is not None and repository.id == pull.base.repo.id
-
-
-def _review(pull: PullRequest) -> ForgeReview:
-    head = pull.head.sha
-    return ForgeReview(
-        number=pull.number,
-        url=pull.html_url,
-        branch=pull.head.ref,
-        target=pull.base.ref,
-        status="merged" if pull.merged_at else "open" if pull.state == "open" else "closed",
-        title=pull.title,
-        body=with_plain_lines(pull.body),
-        head=Oid(head) if is_oid(head) else None,
-    )
-
-
-def _issue(issue: Issue) -> ForgeIssue:
-    return ForgeIssue(
-        number=issue.number,
-        url=issue.html_url,
-        title=issue.title,
-        body=with_plain_lines(issue.body),
-        is_open=issue.state == "open",
-    )
-
-
-def _has_nothing_to_wait_for(error: ForgeHttpError) -> bool:
-    """Whether GitHub refuses to wait because nothing that is required is missing."""
-    said = error.said.lower()
-    return "clean status" in said or "unstable status" in said

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ci_toolkit.errors import ForgeError
 from ci_toolkit.forges.client import ReviewText
 from ci_toolkit.forges.decisions import (
+    GONE,
     Step,
     chosen,
     content_shown,
@@ -71,7 +72,7 @@ def show_reviews(
         showing.attempt(review.branch, partial(showing.retire, review, reason))
     for pkgbase in sorted(memory.keys() - {one.pkgbase for one in wanted}):
         branch = review_branch(pkgbase)
-        why = reasons.get(branch) if branch not in by_branch else None
+        why = reasons.get(branch, GONE) if branch not in by_branch else None
         showing.attempt(pkgbase, partial(showing.forget, pkgbase, why))
     return showing.report()
 
@@ -205,9 +206,10 @@ class _Showing:
         self.client.comment(review, f"Closed by ci-toolkit, because {reason}.")
 
     def forget(self, pkgbase: Pkgbase, reason: str | None) -> None:
-        """Remember no more of a review; `reason`: why this run removed its branch, if no open review is left of it.
+        """Remember no more of a review; `reason`: why it has no branch any more, if no open review is left of it.
 
-        Some services close a review themselves when its branch goes; that is to be told from a person's word later.
+        Some services close a review themselves when its branch goes, in this run or in one that died after its push;
+        that is to be told from a person's word later.
         """
         if reason is not None and self.memory[pkgbase].status == "open":
             latest = self.client.latest_review(review_branch(pkgbase))

@@ -194,6 +194,17 @@ def test_what_ci_toolkit_closed_itself_is_opened_again_with_the_very_same_conten
     assert life.only.state == "open"
 
 
+def test_what_lost_its_branch_in_a_run_that_died_was_closed_by_no_person(life: Life) -> None:
+    life.run(life.wanted())
+    life.drop("foo", "that run died after this")
+    report = life.run()
+    assert "closed" in report.notes[0]
+    assert life.only.comments == ["Closed by ci-toolkit, because its branch is gone or is no review any more."]
+    assert (life.only.state, life.memory) == ("closed", {})
+    life.run(life.wanted())
+    assert life.only.state == "open"
+
+
 def test_a_merged_review_is_not_touched_when_its_branch_is_dropped(life: Life) -> None:
     life.run(life.wanted())
     life.service.merge_by_person(1)
