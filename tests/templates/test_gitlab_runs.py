@@ -105,6 +105,18 @@ def test_what_failed_does_not_keep_the_rest_from_being_built(runner: Runner) -> 
     assert runner.calls()[0][-1] == "foo"
 
 
+def test_what_is_scheduled_is_handed_over_even_if_the_job_fails_after_that(runner: Runner) -> None:
+    """Nobody would do it later: the tag has moved."""
+    path = ".gitlab/ci-toolkit.yml"
+    text = runner.world.origin.show(f"main:{path}").decode()
+    assert text.count("ci-toolkit on-commit\n") == 1
+    runner.world.push({path: text.replace("ci-toolkit on-commit\n", "ci-toolkit on-commit && exit 17\n")})
+    runner.world.push(replace(FOO, release="2").folder())
+    done = runner.run(check=False, CI_PIPELINE_SOURCE="push", DEPLOY_KEY="-----KEY-----")
+    assert " FAIL  on-commit" in done.stdout
+    assert runner.calls()[0][-1] == "foo"
+
+
 def test_a_merge_request_is_reviewed(runner: Runner) -> None:
     base = runner.world.origin.head("main")
     assert base

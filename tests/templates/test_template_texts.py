@@ -130,6 +130,19 @@ def test_jobs_that_push_go_one_after_the_other_and_are_not_cut_off() -> None:
     assert all(jobs()[name]["artifacts"]["when"] == "always" for name in pushing)
 
 
+def test_the_hand_over_sees_nothing_but_what_was_handed_over() -> None:
+    """A checkout could bring a file of that name, and a reused folder has the one of an earlier pipeline."""
+    assert jobs()["hand-over"]["variables"] == {"GIT_STRATEGY": "empty"}
+
+
+def test_the_hand_over_waits_for_no_success() -> None:
+    """gitlab-ci-local takes a failure for allowed if any status is, so it cannot show this."""
+    (rule,) = jobs()["hand-over"]["rules"]
+    assert rule == {"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH", "when": "always"}
+    working = {name for name, job in jobs().items() if job.get("resource_group") == "ci-toolkit"}
+    assert {need["job"] for need in jobs()["hand-over"]["needs"]} == working - {"unknown-operation"}
+
+
 def test_only_failures_of_the_runner_are_retried_and_everything_ends() -> None:
     for name, job in jobs().items():
         assert job["retry"]["when"] == ["runner_system_failure", "scheduler_failure", "api_failure"], name
