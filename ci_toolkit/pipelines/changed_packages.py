@@ -13,7 +13,7 @@ from ci_toolkit.pipelines.asked_review import review_of_sides
 from ci_toolkit.pipelines.sides import NOTHING, Side, read_commit_side
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from ci_toolkit.effects.git_repository import Repository
     from ci_toolkit.model.package import Snapshot
@@ -44,8 +44,8 @@ def review_change(workshop: Workshop, snapshot: Snapshot, judge: Judge, *, base:
     subjects: dict[str, ReviewSubject] = {}
     problems: dict[str, str] = {}
     paths = _changed_paths(repository, old, new)
-    judged = [name for name in changed if name in after and _is_judged(name, paths)]
-    for name in judged:
+    judged = {path.partition("/")[0] for path in paths if not _is_beside(path)}
+    for name in (name for name in changed if name in after and name in judged):
         package = snapshot.packages.get(Pkgbase(name))
         try:
             subjects[name] = review_of_sides(
@@ -57,7 +57,7 @@ def review_change(workshop: Workshop, snapshot: Snapshot, judge: Judge, *, base:
         except ToolkitError as error:
             problems[name] = error.what_and_where
     gone = tuple(name for name in changed if name not in after and not name.startswith("."))
-    beside = tuple(path for path in paths if _is_beside(path) and path.partition("/")[0] not in gone)
+    beside = tuple(path for path in paths if _is_beside(path) and not ("/" in path and path.partition("/")[0] in gone))
     return ReviewedChange(subjects=subjects, gone=gone, problems=problems, beside=beside)
 
 
@@ -93,13 +93,7 @@ def _changed_paths(repository: Repository, old: str, new: str) -> tuple[str, ...
     return tuple(sorted({path for path, _, mode in before ^ after if mode.lstrip("0") != TREE_MODE}))
 
 
-def _is_judged(name: str, paths: Iterable[str]) -> bool:
-    """Whether a folder is a package's, and something in it changed that an upstream could have sent."""
-    return not name.startswith(".") and any(
-        not is_ours(path.removeprefix(f"{name}/")) for path in paths if path.startswith(f"{name}/")
-    )
-
-
 def _is_beside(path: str) -> bool:
+    """Whether a file is the repository's own, and not one that an upstream could have sent."""
     top, _, rest = path.partition("/")
     return not rest or top.startswith(".") or is_ours(rest)
