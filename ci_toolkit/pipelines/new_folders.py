@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from ci_toolkit.model.observation import NewVersion, SourceOutcome, UpstreamFile
     from ci_toolkit.sources.spec import Source, SourceTools
+
+log = logging.getLogger(__name__)
 
 _NOTHING_THERE = "brings no files that could be added"
 _BY_HAND = "put its folder into the repository, with CI_PKGBUILD_SOURCE={source} in .CI/config"
@@ -84,6 +87,8 @@ class FolderFetcher:
 def _of_aur(wish: Wish, found: AurPackage | ToolkitError) -> NewFolder | ToolkitError:
     if isinstance(found, ToolkitError):
         return found
+    if found.is_behind:
+        log.warning("the AUR announces a later change of %s than its mirror has; that comes later", found.pkgbase)
     return NewFolder(
         wish=wish,
         pkgbase=found.pkgbase,

@@ -104,6 +104,7 @@ def test_a_package_of_another_package_base_brings_that_one(start: World) -> None
         (("README.md",), "something that is no package is called so here"),
         (("Hello/aur",), "Hello:"),
         (("hello/custom",), "hello: custom brings no files that could be added (put its folder into the repository"),
+        (("hello/nvchecker",), "hello:"),
         (("hello/anything",), "names no kind of source: 'anything'"),
         (("hello/github:nonsense",), "names no project"),
         (("hello/file:///etc#path=../..",), "has a fragment that is not understood"),

@@ -147,6 +147,17 @@ def test_packages_of_one_base_count_together(aur: World) -> None:
     assert set(aur.run("add", "user", "--with-deps", "--json").codes()) == {"user", "duo", "apart"}
 
 
+def test_a_package_base_is_not_taken_for_a_package_that_is_called_so(aur: World) -> None:
+    tools = SamplePackage(name="tools").files()
+    tools[".SRCINFO"] = tools[".SRCINFO"].replace("pkgname = tools", "pkgname = tools-cli")
+    aur.upstreams.publish("tools", tools, names=("tools-cli",))
+    bundle = SamplePackage(name="bundle").files()
+    bundle[".SRCINFO"] += "\npkgname = tools\n"
+    aur.upstreams.publish("bundle", bundle, names=("bundle", "tools"))
+    publish(aur, "user", depends=("tools-cli",))
+    assert set(aur.run("add", "user", "--with-deps", "--json").codes()) == {"user", "tools"}
+
+
 def test_a_dependency_that_must_not_be_taken_keeps_out_who_needs_it_and_nobody_else(aur: World) -> None:
     publish(aur, "tainted", also=EVIL)
     publish(aur, "middle", depends=("tainted", "apart"))
