@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import ConfigError, ToolkitError, UpstreamError
-from ci_toolkit.formats.git_objects import FILE_MODE
-from ci_toolkit.model.additions import AUR, INFO_PATH, DependencyTree, Request, Wish, config_file
-from ci_toolkit.model.package_config import CONFIG_PATH
+from ci_toolkit.model.additions import AUR, DependencyTree, Request, Wish
 from ci_toolkit.model.verdict import Code, Verdict
+from ci_toolkit.pipelines.additions import Additions
 from ci_toolkit.pipelines.commit_messages import ADD_ACTION, list_message
 from ci_toolkit.pipelines.editing import Edit, push_edit
 from ci_toolkit.pipelines.judging_new import NewJudging
@@ -23,7 +22,6 @@ from ci_toolkit.pipelines.new_folders import FolderFetcher, NewFolder
 from ci_toolkit.pipelines.outcome import Outcome
 from ci_toolkit.review.assessing import Judge
 from ci_toolkit.review.official import offered_names
-from ci_toolkit.review.subject import tally
 from ci_toolkit.scheduling.schedule import make_schedule
 from ci_toolkit.sources.aur_directory import fetch_directory
 from ci_toolkit.sources.aur_lookup import names_in_aur
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from ci_toolkit.pipelines.observing import Observer
     from ci_toolkit.pipelines.workshop import Workshop
     from ci_toolkit.review.spec import ReviewRules
-    from ci_toolkit.review.subject import ReviewSubject
     from ci_toolkit.sources.aur_lookup import AurTools
 
 
@@ -70,7 +67,7 @@ class ManualAdd:
             coming |= _by_name(self._fetched(more, are_bases=True), snapshot)
         judging = NewJudging(observer=self.observer, judge=Judge.of(snapshot.review, self.review_rules))
         judged = judging.judge_all(coming, editorconfig=snapshot.editorconfig)
-        additions = _Additions(
+        additions = Additions(
             folders=coming, tree=tree or DependencyTree(roots=tuple(coming)), request=self.request, judged=judged
         )
         edit, seen, head = push_edit(
@@ -153,7 +150,7 @@ class ManualAdd:
             if official is not None and (unknown := sorted((names & missing) - found)):
                 yield f"{pkgbase} needs {', '.join(unknown)}, which no package here nor in a database is or provides"
 
-    def _decide(self, snapshot: Snapshot, additions: _Additions, folders: Mapping[Wish, NewFolder]) -> Edit:
+    def _decide(self, snapshot: Snapshot, additions: Additions, folders: Mapping[Wish, NewFolder]) -> Edit:
         self._refuse_names(additions.folders, snapshot)
         files, verdicts = additions.decide(snapshot)
         named = {folders[wish].pkgbase if wish in folders else wish.pkgbase: wish for wish in self.wishes}
@@ -163,69 +160,6 @@ class ManualAdd:
             if pkgbase in snapshot.packages
         ]
         return Edit(message=list_message(ADD_ACTION, "added", files), files=files, verdicts=(*verdicts, *present))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Additions:
-    """Everything that may be added, judged."""
-
-    folders: Mapping[Pkgbase, NewFolder]
-    tree: DependencyTree
-    request: Request
-    judged: Mapping[Pkgbase, tuple[NewFolder, ReviewSubject]]
-
-    def decide(self, snapshot: Snapshot) -> tuple[dict[Pkgbase, dict[str, tuple[str, bytes]]], list[Verdict]]:
-        """What is written of each package that is still missing, and what is said of all of them."""
-        refused = {pkgbase for pkgbase, (_, subject) in self.judged.items() if subject.assessment.verdict == "refuse"}
-        added: dict[Pkgbase, dict[str, tuple[str, bytes]]] = {}
-        verdicts: dict[Pkgbase, Verdict] = {}
-        for root in self.tree.roots:
-            together = [pkgbase for pkgbase in self.tree.below(root) if pkgbase not in snapshot.packages]
-            blocking = sorted(refused.intersection(together))
-            for pkgbase in blocking:
-                verdicts[pkgbase] = self._refused(pkgbase)
-            if blocking and root not in refused and root in together:
-                why = f"it needs {', '.join(blocking)}, which must not be taken"
-                verdicts[root] = Verdict(package=root, code=Code.REFUSED, why=why, now="is not added")
-            for pkgbase in together if not blocking else ():
-                added[pkgbase] = self._files(pkgbase)
-                verdicts[pkgbase] = self._added(pkgbase)
-        return added, [verdicts[pkgbase] for pkgbase in sorted(verdicts)]
-
-    def _files(self, pkgbase: Pkgbase) -> dict[str, tuple[str, bytes]]:
-        folder, _ = self.judged[pkgbase]
-        files = {path: (file.mode, file.content) for path, file in folder.files.items()}
-        info = self._request(pkgbase).file()
-        return {
-            **files,
-            CONFIG_PATH: (FILE_MODE, config_file(folder.wish.source)),
-            **({INFO_PATH: (FILE_MODE, info)} if info else {}),
-        }
-
-    def _request(self, pkgbase: Pkgbase) -> Request:
-        if pkgbase in self.tree.roots:
-            return self.request
-        return replace(self.request, reason=f"needed by {', '.join(self.tree.needed_by(pkgbase))}")
-
-    def _added(self, pkgbase: Pkgbase) -> Verdict:
-        folder, subject = self.judged[pkgbase]
-        why = "asked for" if pkgbase in self.tree.roots else f"needed by {', '.join(self.tree.needed_by(pkgbase))}"
-        if folder.wish.pkgbase != pkgbase:
-            why = f"{folder.wish.pkgbase} is a package of it"
-        findings = tally(subject.findings)
-        return Verdict(
-            package=pkgbase,
-            code=Code.ADDED,
-            why=f"{why}, from {folder.wish.source}{f'; found: {findings}' if findings else ''}",
-            now="the on-commit that follows the push builds it",
-            new=subject.new_version,
-        )
-
-    def _refused(self, pkgbase: Pkgbase) -> Verdict:
-        _, subject = self.judged[pkgbase]
-        worst = subject.findings[0]
-        why = f"it must not be taken: {worst.text}"
-        return Verdict(package=pkgbase, code=Code.REFUSED, why=why, now="is not added", new=subject.new_version)
 
 
 def _by_name(folders: Mapping[Wish, NewFolder], snapshot: Snapshot) -> dict[Pkgbase, NewFolder]:
