@@ -60,7 +60,7 @@ def summary(outcome: CheckOutcome) -> str:
     warnings = len(outcome.problems) - outcome.errors
     counts = [_count(outcome.errors, "error"), _count(warnings, "warning")]
     told = ", ".join(filter(None, counts)) or "no problems"
-    return f"{told} in {_count(outcome.packages, 'package') or 'no package'}"
+    return f"{told} in {_count(outcome.packages, 'package')}" if outcome.packages else told
 
 
 def _count(number: int, what: str) -> str:

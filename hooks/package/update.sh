@@ -13,9 +13,14 @@ new=$(curl --fail --silent --show-error --location --max-time 60 "$page" |
 
 if [ "$(vercmp "$new" "$old")" -gt 0 ]; then
   sed -i -e "s/^pkgver=.*/pkgver=$new/" -e 's/^pkgrel=.*/pkgrel=1/' PKGBUILD
-  # Downloads the sources and prints their sums in the kinds that PKGBUILD has.
-  sums=$(makepkg --geninteg)
-  sed -i '/^sha256sums=(.*)$/d' PKGBUILD
-  printf '%s\n' "$sums" >>PKGBUILD
+  # Downloads the sources to another place, as all that is left here is part of the update, and prints their sums. They
+  # take the place of the old ones: an update that changes nothing but versions and sums needs no review.
+  sums=$(SRCDEST=$(mktemp -d) makepkg --geninteg)
+  sums=$sums awk '
+    /^sha256sums=\(/ { print ENVIRON["sums"]; old = 1 }
+    !old
+    /\)$/ { old = 0 }
+  ' PKGBUILD >PKGBUILD.new
+  mv PKGBUILD.new PKGBUILD
   makepkg --printsrcinfo >.SRCINFO
 fi

@@ -6,13 +6,15 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ci_toolkit import errors, plugins
 from ci_toolkit.cli.main import SUBCOMMANDS
 from ci_toolkit.errors import GitError, MachineError, PackagesFailedError, PluginError, ToolkitError
 from tests.support.packages import SamplePackage
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
 
     from tests.support.world import World
 
@@ -29,6 +31,32 @@ def test_a_misspelt_subcommand_is_answered_with_the_nearest(world: World, capsys
     world.work.mkdir()
     assert world.run("on-comit").status == 2
     assert "did you mean on-commit?" in capsys.readouterr().err
+
+
+HEAVY = (
+    "requests",
+    "rich",
+    "gitlab",
+    "github",
+    "tree_sitter",
+    "ci_toolkit.pipelines.on_schedule",
+    "ci_toolkit.plugins",
+)
+
+
+@pytest.mark.parametrize(
+    "words", [["--version"], ["check", "--help"], ["check", "--only", "commit-message", "m"]], ids=" ".join
+)
+def test_what_needs_little_imports_little(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "m").write_text("fix: it\n")
+    script = (
+        "import sys, atexit; from ci_toolkit.cli.main import run\n"
+        f"atexit.register(lambda: print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr))\n"
+        "sys.exit(run())"
+    )
+    argv = [sys.executable, "-c", script, *words]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
 
 
 def test_outside_of_a_repository_it_says_so(world: World) -> None:
