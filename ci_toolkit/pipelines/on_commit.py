@@ -53,6 +53,9 @@ class OnCommit:
     def run(self, snapshot: Snapshot) -> Outcome:
         """Everything, from the snapshot just read to the tag."""
         refuse_tracked_artifacts(snapshot)
+        for name in sorted(self.replaces_at_aur - snapshot.packages.keys()):
+            hint = nearest(name, snapshot.packages) or None
+            raise ConfigError("names no package", key="--replace-at-aur", got=name, hint=hint)
         before = self._packages_before(snapshot)
         requested = self._requested(snapshot)
         removed = sorted(before.keys() - snapshot.packages.keys())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ci_toolkit.errors import PackagesFailedError
+from ci_toolkit.errors import ConfigError, PackagesFailedError
 from tests.support.aur_server import AurServer, make_key
 from tests.support.git import PERSON
 from tests.support.packages import SamplePackage
@@ -174,6 +174,8 @@ def test_commits_of_others_are_not_overwritten_unless_asked(world: World, aur: A
     assert result.status == PackagesFailedError.exit_status
     assert f"the AUR has commit {foreign[:10]}" in result.verdicts()["foo"]["problems"][0]
     assert there.head("master") == foreign
+    misspelt = push(world, aur, "--replace-at-aur", "fooo")
+    assert (misspelt.status, "did you mean foo?" in misspelt.stderr) == (ConfigError.exit_status, True)
     asked = push(world, aur, "--replace-at-aur", "foo")
     assert asked.status == 0
     assert there.git("rev-parse", "master^") == foreign, "on top of it, not instead of it"
