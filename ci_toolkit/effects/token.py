@@ -55,5 +55,9 @@ def first_token(environ: Mapping[str, str], names: Iterable[str]) -> Token | Non
 
 
 def github_token(environ: Mapping[str, str]) -> Token | None:
-    """The token in GH_TOKEN or else GITHUB_TOKEN, None without one; ValueError, without the text, if it can be none."""
-    return first_token(environ, GITHUB_VARIABLES)
+    """The token in GH_TOKEN or else GITHUB_TOKEN, None without one; ValueError, without the text, if it can be none.
+
+    In a job of Gitea or Forgejo GITHUB_TOKEN is that service's, and nobody else's business.
+    """
+    is_elsewhere = any(environ.get(name) == "true" for name in ("GITEA_ACTIONS", "FORGEJO_ACTIONS"))
+    return first_token(environ, GITHUB_VARIABLES[:1] if is_elsewhere else GITHUB_VARIABLES)

@@ -84,7 +84,7 @@ class OnSchedule:
         if self.dry_run:
             return outcome
         show = self._show(snapshot)
-        shown = show.reviews(plan, draft)
+        shown = show.reviews(plan, draft, template.review.wanted() if template.review else None)
         # None where the branch says that already: no need to read it again.
         memory = None if shown.memory == draft.state.forge else shown.memory
         try:

@@ -43,14 +43,18 @@ class Show:
     snapshot: Snapshot
     judge: Judge
 
-    def reviews(self, plan: Plan, draft: Draft) -> ForgeReport:
-        """Show every pending review, those too whose branch was pushed by an earlier run, which may have died since."""
+    def reviews(self, plan: Plan, draft: Draft, template: WantedReview | None = None) -> ForgeReport:
+        """Show every pending review, those too whose branch was pushed by an earlier run, which may have died since.
+
+        `template` is the one of the CI files, which belongs to no package.
+        """
         changes = {change.pkgbase: change for change in plan.reviewed}
         wanted = [
             self._wanted(record, draft, changes.get(pkgbase))
             for pkgbase, record in draft.state.reviews.items()
             if pkgbase in draft.reviews or self._waits(pkgbase, record)
         ]
+        wanted.append(template)
         known = draft.state.forge
         try:
             return self.forge.publish([one for one in wanted if one], plan.dropped_reviews, self._tools(known))

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.git_remote import RefUpdate
 from ci_toolkit.effects.merge_file import Version, merge_file
-from ci_toolkit.errors import ConfigError, GitError, ToolkitError
+from ci_toolkit.errors import ConfigError, ForgeError, GitError, ToolkitError
+from ci_toolkit.forges.client import ReviewText
+from ci_toolkit.forges.markdown import code_block
+from ci_toolkit.forges.spec import WantedReview
 from ci_toolkit.formats.changelog import changes_between
 from ci_toolkit.formats.git_objects import FILE_MODE, Identity, ObjectDraft, decode_commit
 from ci_toolkit.formats.source_url import GitRemote, parse_git_url
 from ci_toolkit.formats.version import compare_versions
+from ci_toolkit.model.finding import Severity
+from ci_toolkit.model.names import Pkgbase
 from ci_toolkit.pipelines.caller_files import (
     SERVICES,
     Pin,
@@ -33,11 +38,13 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.git_repository import Repository
     from ci_toolkit.effects.remote_heads import RemoteHeads
     from ci_toolkit.effects.upstream_cache import UpstreamCache
+    from ci_toolkit.formats.git_objects import Commit
     from ci_toolkit.model.names import Oid
     from ci_toolkit.model.package import Snapshot
     from ci_toolkit.pipelines.workshop import Workshop
 
-BRANCH = "refs/heads/ci-toolkit-update"
+_NAME = "ci-toolkit-update"
+BRANCH = f"refs/heads/{_NAME}"
 OFFERED_KEY = "TEMPLATE_OFFERED"
 _CHANGELOG = "docs/changelog.md"
 _TAG = re.compile(r"v([0-9]{1,9}(?:\.[0-9]{1,9}){1,2})")
@@ -49,11 +56,44 @@ new template's. Keep what is right, remove the markers, and merge then.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateReview:
+    """The branch that offers an update, to be shown where reviews are: title and description are its commit's."""
+
+    workshop: Workshop
+    target: str
+    head: Oid
+    pushed: bool
+
+    def wanted(self) -> WantedReview:
+        """As a forge takes it."""
+        return WantedReview(
+            pkgbase=Pkgbase(_NAME),
+            branch=_NAME,
+            target=self.target,
+            head=self.head,
+            content=self.head,
+            severity=Severity.MEDIUM,
+            pushed=self.pushed,
+            describe=self.describe,
+            since=lambda _: "A later version is there; the description is about that one.",
+        )
+
+    def describe(self) -> ReviewText:
+        """Title and description; ForgeError when the branch cannot be read."""
+        commit = _fetched_commit(self.workshop, self.head)
+        if commit is None:
+            raise ForgeError("its branch moved while it was read")
+        title, _, body = commit.message.partition("\n")
+        return ReviewText(title=title, body=code_block(body.strip()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateResult:
-    """What is to be said of it, and whether anything was pushed."""
+    """What is to be said of it, whether anything was pushed, and the review that is open."""
 
     notes: tuple[str, ...] = ()
     pushed: bool = False
+    review: TemplateReview | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +196,11 @@ class TemplateUpdate:
             offered = snapshot.state.meta.get(OFFERED_KEY) == offer.version
             if there is None and offered:
                 return TemplateResult()
-            if there is not None and (offered or not self._is_bots(there, snapshot)):
-                return TemplateResult(notes=(f"{what}: branch {branch} offers it, or is somebody's",))
+            if there is not None and not self._is_bots(there, snapshot):
+                return TemplateResult(notes=(f"{what}: branch {branch} has commits of people and is left to them",))
+            if there is not None and offered:
+                note = f"{what}: branch {branch} offers it"
+                return TemplateResult(notes=(note,), review=self._review(snapshot, there, pushed=False))
         if dry_run or not offer.files:
             return TemplateResult(notes=(what,))
         objects = ObjectDraft(hash_name=snapshot.hash_name)
@@ -167,7 +210,13 @@ class TemplateUpdate:
         if not result.done:
             raise GitError("; ".join(result.refusals.values()) or result.message)
         shown = f"pushed to {snapshot.branch}" if at_once else f"to review in branch {branch}"
-        return TemplateResult(notes=(f"{what}: the update is {shown}",), pushed=True)
+        review = None if at_once else self._review(snapshot, updates[0].new, pushed=True)
+        return TemplateResult(notes=(f"{what}: the update is {shown}",), pushed=True, review=review)
+
+    def _review(self, snapshot: Snapshot, head: Oid | None, *, pushed: bool) -> TemplateReview | None:
+        if head is None:
+            return None
+        return TemplateReview(workshop=self.workshop, target=snapshot.branch, head=head, pushed=pushed)
 
     def _updates(
         self, objects: ObjectDraft, snapshot: Snapshot, offer: _Offer, there: Oid | None, *, at_once: bool
@@ -196,11 +245,18 @@ class TemplateUpdate:
 
     def _is_bots(self, head: Oid, snapshot: Snapshot) -> bool:
         """Whether nobody but this program committed to the head of the branch."""
-        self.workshop.remote.fetch([BRANCH], depth=1 if self.workshop.repository.is_shallow() else None)
-        found = self.workshop.repository.read_objects([head])[head]
-        commit = decode_commit(found[1]) if found and found[0] == "commit" else None
+        commit = _fetched_commit(self.workshop, head)
         bot = snapshot.settings.author_email
         return commit is not None and {commit.author_email, commit.committer_email} == {bot}
+
+
+def _fetched_commit(workshop: Workshop, head: Oid) -> Commit | None:
+    """The commit at the branch's head, None when it has moved."""
+    repository = workshop.repository
+    if head not in repository.sizes([head]):
+        workshop.remote.fetch([BRANCH], depth=1 if repository.is_shallow() else None)
+    found = repository.read_objects([head])[head]
+    return decode_commit(found[1]) if found and found[0] == "commit" else None
 
 
 def _file(repository: Repository, commit: Oid, path: str) -> bytes | None:

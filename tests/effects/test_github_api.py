@@ -390,3 +390,11 @@ def test_a_variable_without_a_token_in_it_is_said_and_passed_over(world: World) 
     result = world.run("on-schedule", "--json", "--dry-run", GITHUB_TOKEN="not a token")
     assert "is no token" in result.stderr
     assert world.upstreams.count()["graphql"] == 0
+
+
+@pytest.mark.parametrize("service", ["GITEA_ACTIONS", "FORGEJO_ACTIONS"])
+def test_another_services_token_is_not_sent_to_github(service: str) -> None:
+    assert github_token({"GITHUB_TOKEN": "a", service: "true"}) is None
+    token = github_token({"GITHUB_TOKEN": "a", "GH_TOKEN": "b", service: "true"})
+    assert token is not None
+    assert token.header() == {"Authorization": "bearer b"}

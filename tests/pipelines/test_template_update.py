@@ -8,6 +8,7 @@ import pytest
 
 from ci_toolkit.formats.changelog import changes_between
 from ci_toolkit.pipelines.caller_files import caller_files, read_pin
+from tests.support.forge_stands import KINDS, open_stand
 from tests.support.packages import SamplePackage
 
 if TYPE_CHECKING:
@@ -105,6 +106,19 @@ def test_a_file_that_calls_another_project_has_its_version_raised(world: World, 
     world.start({**FOO, ".gitlab-ci.yml": calls}, settings={"TEMPLATE_REPO": address})
     world.run("on-schedule")
     assert world.origin.show("ci-toolkit-update:.gitlab-ci.yml").decode() == calls.replace("v0.1.0", "v0.3.0")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_at_a_service_it_is_a_review_of_its_own(world: World, template: GitRepo, kind: str) -> None:
+    with open_stand(kind, lambda branch: world.origin.head(branch) or None) as stand:
+        address = f"{world.upstreams.url}/projects/ci-toolkit.git"
+        world.start({**FOO, PATH: pinned("0.1.0")}, settings=stand.settings(TEMPLATE_REPO=address))
+        for _ in range(2):
+            result = world.run("on-schedule", **stand.variables)
+            assert result.status == 0, result.stdout + result.stderr
+        [one] = stand.reviews()
+        assert one.title == "chore(ci): update ci-toolkit from v0.1.0 to v0.3.0"
+        assert "- third" in one.body
 
 
 def test_somebodys_commits_on_the_branch_are_left(world: World, template: GitRepo) -> None:
