@@ -91,7 +91,7 @@ def test_a_job_may_do_what_it_needs_and_no_more() -> None:
         "ci-toolkit-review.yml check": [],
         "ci-toolkit-review.yml review": [],
         "ci-toolkit.yml operate": ["contents"],
-        "ci-toolkit.yml on-commit": ["contents"],
+        "ci-toolkit.yml on-commit": ["contents", "statuses"],
         "ci-toolkit.yml on-schedule": ["contents", "issues", "pull-requests", "statuses"],
         "ci-toolkit.yml hand-over": [],
     }
