@@ -54,7 +54,8 @@ def _can_run(makepkg: Makepkg, count: int) -> bool:
     try:
         makepkg.check()
     except ToolkitError as error:
-        log.warning("%s; .SRCINFO of %d packages cannot be confirmed", error.what, count)
+        packages = "1 package" if count == 1 else f"{count} packages"
+        log.warning("%s; .SRCINFO of %s cannot be confirmed", error.what, packages)
         return False
     return True
 

@@ -126,7 +126,9 @@ def summary(outcome: Outcome) -> str:
     loud = Counter(verdict.code.word for verdict in outcome.verdicts if verdict.weight is not Weight.QUIET)
     quiet = Counter(verdict.code.word for verdict in outcome.verdicts if verdict.weight is Weight.QUIET)
     parts = [f"{count} {word}" for word, count in (*loud.items(), *sorted(quiet.items()))]
-    text = f"{outcome.pipeline}: {len(outcome.verdicts)} packages: {', '.join(parts) or 'none'}"
+    total = len(outcome.verdicts)
+    packages = "1 package" if total == 1 else f"{total} packages"
+    text = f"{outcome.pipeline}: {packages}: {', '.join(parts) or 'none'}"
     cost = _cost(outcome)
     dry = "; dry run, nothing was changed" if outcome.dry_run else ""
     return f"{text}{f' ({cost})' if cost else ''}{dry}"

@@ -87,4 +87,4 @@ def test_without_makepkg_or_sandbox_nothing_is_run_and_it_is_said_once(caplog: p
     outcome = moved()
     assert evaluated(outcome, tool=makepkg({"PATH": "/nonexistent"})) == outcome
     assert "makepkg is not installed here" in caplog.text
-    assert ".SRCINFO of 1 packages cannot be confirmed" in caplog.text
+    assert ".SRCINFO of 1 package cannot be confirmed" in caplog.text

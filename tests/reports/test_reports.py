@@ -75,7 +75,7 @@ def test_plain_lines_stand_in_columns_failures_first() -> None:
 def test_nothing_to_say_is_one_line() -> None:
     quiet = outcome(VERDICTS[0], schedule=EMPTY)
     for place in (Place.PLAIN, Place.TERMINAL):
-        assert written(quiet, place) == "on-schedule: 1 packages: 1 unchanged (2 s)\n"
+        assert written(quiet, place) == "on-schedule: 1 package: 1 unchanged (2 s)\n"
 
 
 def test_a_dry_run_says_so() -> None:
