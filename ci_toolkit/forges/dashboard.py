@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ci_toolkit.forges.client import ReviewText
-from ci_toolkit.forges.markdown import code_span
+from ci_toolkit.review.markdown import code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,7 +39,7 @@ def dashboard_text(dashboard: Dashboard) -> ReviewText:
     waiting = [one for one in dashboard.reviews if one.status == "open"]
     declined = len(dashboard.reviews) - len(waiting)
     lines = [
-        f"{_TIME_LINE}{when}, {code_span(dashboard.last_run)}",
+        f"{_TIME_LINE}{when}, {code(dashboard.last_run)}",
         "",
         "This issue is kept up to date by ci-toolkit; what is written into it is overwritten.",
         "",
@@ -50,11 +50,11 @@ def dashboard_text(dashboard: Dashboard) -> ReviewText:
         "",
         f"## Held back ({len(dashboard.held)})",
         "",
-        *_cut([f"- {code_span(package, 80)}: {code_span(why)}" for package, why in dashboard.held]),
+        *_cut([f"- {code(package, limit=80)}: {code(why)}" for package, why in dashboard.held]),
         "",
         f"## Failing ({len(dashboard.failing)})",
         "",
-        *_cut([f"- {code_span(package, 80)}: {code_span(why)}" for package, why in dashboard.failing]),
+        *_cut([f"- {code(package, limit=80)}: {code(why)}" for package, why in dashboard.failing]),
         "",
         MARKER,
     ]
@@ -77,7 +77,7 @@ def _review_lines(waiting: Iterable[ForgeRecord]) -> list[str]:
 
 
 def _link_text(record: ForgeRecord) -> str:
-    return f"{code_span(record.pkgbase, 80)} #{record.number}"
+    return f"{code(record.pkgbase, limit=80)} #{record.number}"
 
 
 def _address(url: str) -> str:

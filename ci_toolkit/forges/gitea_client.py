@@ -11,6 +11,7 @@ from ci_toolkit.effects.forge_answers import ForgeHttpError
 from ci_toolkit.effects.forge_http import ForgeHttp, ForgeManners
 from ci_toolkit.errors import ForgeError
 from ci_toolkit.forges.asking import BODY_MAX, STATUS_TEXT_MAX, asking, cut, made_nevertheless, split_repository
+from ci_toolkit.forges.cutting import cut_before_last_line, one_line
 from ci_toolkit.forges.gitea_api import (
     DRAFT_PREFIX,
     READ_REPOSITORY,
@@ -28,7 +29,6 @@ from ci_toolkit.forges.gitea_api import (
     shown_head,
 )
 from ci_toolkit.forges.gitea_labels import GiteaLabels
-from ci_toolkit.forges.markdown import cut_before_last_line, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

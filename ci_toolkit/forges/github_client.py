@@ -25,6 +25,7 @@ from ci_toolkit.forges.asking import (
     made_nevertheless,
     split_repository,
 )
+from ci_toolkit.forges.cutting import cut_before_last_line, one_line
 from ci_toolkit.forges.github_graphql import GithubGraphql
 from ci_toolkit.forges.github_hints import (
     ISSUES_READ,
@@ -37,7 +38,6 @@ from ci_toolkit.forges.github_hints import (
 )
 from ci_toolkit.forges.github_library import github_requester, list_pulls
 from ci_toolkit.forges.github_values import has_nothing_to_wait_for, is_own, read_issue, read_review
-from ci_toolkit.forges.markdown import cut_before_last_line, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

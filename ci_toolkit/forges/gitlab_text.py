@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.errors import ForgeError
 from ci_toolkit.forges.client import ForgeIssue, ForgeReview
-from ci_toolkit.forges.markdown import cut_before_last_line, one_line
+from ci_toolkit.forges.cutting import cut_before_last_line, one_line
 from ci_toolkit.model.names import Oid, is_oid
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ci_toolkit.forges.markdown import cut_text
+from ci_toolkit.forges.cutting import cut_text
 from ci_toolkit.model.names import Oid, Pkgbase, is_oid, is_pkgbase
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from ci_toolkit.effects.git_remote import RefUpdate
 from ci_toolkit.effects.merge_file import Version, merge_file
 from ci_toolkit.errors import ConfigError, ForgeError, GitError, ToolkitError
 from ci_toolkit.forges.client import ReviewText
-from ci_toolkit.forges.markdown import code_block
 from ci_toolkit.forges.spec import WantedReview
 from ci_toolkit.formats.changelog import changes_between
 from ci_toolkit.formats.git_objects import FILE_MODE, Identity, ObjectDraft, decode_commit
@@ -31,6 +30,7 @@ from ci_toolkit.pipelines.caller_files import (
 from ci_toolkit.pipelines.drafting import draft_state
 from ci_toolkit.pipelines.reading import SCHEDULED_TAG
 from ci_toolkit.pipelines.tree_edits import tree_with
+from ci_toolkit.review.markdown import fenced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +84,7 @@ class TemplateReview:
         if commit is None:
             raise ForgeError("its branch moved while it was read")
         title, _, body = commit.message.partition("\n")
-        return ReviewText(title=title, body=code_block(body.strip()))
+        return ReviewText(title=title, body=fenced(f"  {line}" for line in body.strip().split("\n")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

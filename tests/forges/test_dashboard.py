@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_toolkit.forges.dashboard import MARKER, Dashboard, dashboard_text, keep_dashboard
-from ci_toolkit.forges.markdown import code_block, code_span
 from ci_toolkit.formats.forge_memory import ForgeRecord
 from ci_toolkit.model.finding import Severity
 from ci_toolkit.model.names import Pkgbase
@@ -85,16 +84,3 @@ def test_strangers_text_makes_no_lines_of_its_own(package: str, why: str) -> Non
     body = dashboard_text(replace(BOARD, held=((package, why),))).body
     assert body.count("\n") == ordinary
     assert not re.search(r"^/", body, re.MULTILINE)
-
-
-@given(st.text(alphabet="`a \n/@<", min_size=1))
-def test_code_spans_and_blocks_cannot_be_left(text: str) -> None:
-    span = code_span(text)
-    assert "\n" not in span
-    if span != "-":
-        ticks = re.match(r"`+", span)
-        assert ticks
-        assert ticks[0] not in re.findall(r"`+", span[len(ticks[0]) : -len(ticks[0])])
-    block = code_block(text).split("\n")
-    assert block[0] == f"{block[-1]}text"
-    assert not any(line.startswith(block[-1]) for line in block[1:-1])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ci_toolkit.forges.markdown import cut_before_last_line, cut_text, one_line
+from ci_toolkit.forges.cutting import cut_before_last_line, cut_text, one_line
 from ci_toolkit.forges.marker import LONGEST_BODY, Marker, parse_marker, with_marker
 from ci_toolkit.model.names import Oid, Pkgbase
 
