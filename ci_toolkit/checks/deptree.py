@@ -123,24 +123,44 @@ def _class(files: Files, path: str, key: str) -> tuple[str | None, int | None]:
 
 
 def _gone(tree: _Tree, subject: Subject) -> Iterator[Problem]:
-    """Names that packages had at the commit before, that nobody has now, and that somebody needs."""
+    """Names that packages had at the commit before, that nobody has now, and that somebody needs.
+
+    A package's own name is missed. One that it merely provided, or had under another folder's name, may be that of a
+    package of the distribution that it stood in for, so for all who need such a name there is one warning.
+    """
+    gone = _names_gone(tree, subject.tools.srcinfos_before())
+    needed: dict[str, list[Pkgbase]] = {}
+    for record in tree.records if gone else ():
+        for name in gone.keys() & set(record.dependencies):
+            needed.setdefault(name, []).append(record.pkgbase)
+    for name, dependants in needed.items():
+        package, is_own = gone[name]
+        others = f", as {len(dependants) - 1} others do" if len(dependants) > 1 and not is_own else ""
+        for pkgbase in dependants if is_own else dependants[:1]:
+            file, line = _place(pkgbase, (name,), subject.files)
+            yield Problem(
+                check=_NAME,
+                severity="error" if is_own else "warning",
+                file=file,
+                line=line,
+                text=f"needs {name}{others}, which no package of this repository provides any more",
+                hint=f"{package} did, before this change",
+            )
+
+
+def _names_gone(tree: _Tree, before: Mapping[str, bytes]) -> dict[str, tuple[str, bool]]:
+    """Each name with the package that had it, and whether it was that package's own."""
     provided = {name for record in tree.records for name in record.names}
-    gone: dict[str, str] = {}
-    for package, data in subject.tools.srcinfos_before().items():
+    gone: dict[str, tuple[str, bool]] = {}
+    for package, data in before.items():
         try:
-            before = deptree_record(Pkgbase(package), SrcInfo.parse(data, file=SRCINFO))
+            srcinfo = SrcInfo.parse(data, file=SRCINFO)
         except FormatError:
             continue
-        gone |= {name: package for name in before.names if name not in provided}
-    if not gone:
-        return
-    for record in tree.records:
-        for name in record.dependencies:
-            if name in gone:
-                file, line = _place(record.pkgbase, (name,), subject.files)
-                text = f"needs {name}, which no package of this repository provides any more"
-                hint = f"{gone[name]} did, before this change"
-                yield Problem(check=_NAME, severity="error", file=file, line=line, text=text, hint=hint)
+        own = {package, *(srcinfo.names if srcinfo.pkgbase == package else ())}
+        names = deptree_record(Pkgbase(package), srcinfo).names
+        gone |= {name: (package, name in own) for name in names if name not in provided}
+    return gone
 
 
 def _place(pkgbase: str, names: tuple[str, ...], files: Files) -> tuple[str, int | None]:

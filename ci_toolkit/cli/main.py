@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import re
@@ -49,6 +50,8 @@ def run() -> int:
     """The console script."""
     # A reader that goes away, such as `head`, ends the program without a traceback.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # Values are made by the ten thousand and form no circles; to look for some takes a tenth of a run.
+    gc.set_threshold(50_000)
     try:
         cwd = Path.cwd()
     except FileNotFoundError:

@@ -7,7 +7,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.files import write_file
 from ci_toolkit.errors import FormatError, MachineError
@@ -73,14 +73,16 @@ class Checkout:
         except OSError as error:
             hint = "links are not followed" if error.errno == errno.ELOOP else None
             raise FormatError(f"cannot be read: {error.strerror}", file=path, hint=hint) from error
-        with os.fdopen(descriptor, "rb") as file:
-            return _regular(file, path)
+        try:
+            return _regular(descriptor, path)
+        finally:
+            os.close(descriptor)
 
 
-def _regular(file: BinaryIO, path: str) -> bytes:
-    information = os.fstat(file.fileno())
+def _regular(descriptor: int, path: str) -> bytes:
+    information = os.fstat(descriptor)
     if not stat.S_ISREG(information.st_mode):
         raise FormatError("is no regular file", file=path)
     if information.st_size > LARGEST_FILE_BYTES:
         raise FormatError(f"is larger than {LARGEST_FILE_BYTES >> 20} MiB", file=path)
-    return file.read(LARGEST_FILE_BYTES)
+    return os.read(descriptor, LARGEST_FILE_BYTES)

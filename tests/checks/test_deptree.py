@@ -70,28 +70,30 @@ def test_the_default_class_counts(repository: CheckedRepository) -> None:
 
 
 def test_a_package_that_is_dropped_while_another_needs_it(repository: CheckedRepository) -> None:
-    add(repository, "app", "glibc", "lib.so=1")
-    add(repository, "lib", provides=("lib.so=1",))
+    add(repository, "app", "glibc", "lib>=1")
+    add(repository, "lib")
     repo = repository.commit()
     assert repository.found("deptree") == []
     repo.git("rm", "-rq", "lib")
     (repository.top / "lib/src").mkdir(parents=True)  # what a build left there
-    found = [("app/.SRCINFO", 8, "needs lib.so, which no package of this repository provides any more")]
+    found = [("app/.SRCINFO", 8, "needs lib, which no package of this repository provides any more")]
     assert repository.found("deptree") == found
+    assert repository.check("--only", "deptree").status == 5
     repository.commit()
     assert repository.found("deptree") == []
     assert repository.found("deptree", "--base", "HEAD^") == found
 
 
-def test_a_name_that_a_package_no_longer_has(repository: CheckedRepository) -> None:
-    add(repository, "app", "lib")
-    add(repository, "old", provides=("lib",))
+def test_a_name_that_a_package_merely_provided_may_be_the_distribution_s(repository: CheckedRepository) -> None:
+    for name in ("app", "bar", "baz"):
+        add(repository, name, "ffmpeg")
+    add(repository, "ffmpeg-obs", provides=("ffmpeg",))
     repository.commit()
-    add(repository, "old")
-    assert [text for _, _, text in repository.found("deptree", "old")] == [
-        "needs lib, which no package of this repository provides any more"
-    ]
-    add(repository, "new", provides=("lib",))
+    add(repository, "ffmpeg-obs")
+    text = "needs ffmpeg, as 2 others do, which no package of this repository provides any more"
+    assert repository.found("deptree", "ffmpeg-obs") == [("app/.SRCINFO", 7, text)]
+    assert repository.check("--only", "deptree").status == 0
+    add(repository, "ffmpeg-git", provides=("ffmpeg",))
     assert repository.found("deptree") == []
 
 
