@@ -48,6 +48,14 @@ def test_what_another_merely_provides_makes_no_circle(repository: CheckedReposit
     assert repository.found("deptree") == []
 
 
+def test_a_name_that_several_folders_build_is_none_to_wait_for(repository: CheckedRepository) -> None:
+    add(repository, "app", "linux")
+    for variant in ("linux-a", "linux-b"):
+        files = SamplePackage(name="linux").folder("CI_PKGBUILD_SOURCE=custom\nBUILDER_CLASS=9\n")
+        repository.write({path.replace("linux/", f"{variant}/"): text for path, text in files.items()})
+    assert repository.found("deptree") == []
+
+
 def test_a_lower_class_that_would_not_wait_is_a_warning(repository: CheckedRepository) -> None:
     add(repository, "app", "lib", config="BUILDER_CLASS=2\n")
     add(repository, "lib", config="BUILDER_CLASS=3\n")

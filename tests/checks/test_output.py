@@ -68,7 +68,7 @@ def test_in_a_github_job_every_problem_is_an_annotation(repository: CheckedRepos
 
 @pytest.mark.parametrize("field", ["text", "hint", "file"])
 def test_hostile_text_is_no_command_of_the_runner(field: str) -> None:
-    lines = shown([problem(**{field: f"::error::{HOSTILE}"})], Place.GITHUB).split("\n")
+    lines = shown([problem(**{field: f" ::error::{HOSTILE}"})], Place.GITHUB).split("\n")
     # The runner takes `::` at the start of a line, behind blanks too, and the older `##[` anywhere in one.
     commands = [line for line in lines if line.lstrip().startswith("::") or "##[" in line.split("::")[0]]
     assert len(commands) == 1
