@@ -52,7 +52,10 @@ class Checking:
 
     def run(self) -> CheckOutcome:
         """All problems; ConfigError for a path that is not there. Nothing is written without `fix`."""
-        subject = self._messages() if self.checks[0].name == _MESSAGES else self._chosen()
+        names = [check.name for check in self.checks]
+        if _MESSAGES in names and len(names) > 1:
+            raise ConfigError("runs alone, as it is given messages and no packages", key=_MESSAGES)
+        subject = self._messages() if _MESSAGES in names else self._chosen()
         problems = run_checks(self.checks, subject)
         mended = self._mend(problems) if self.fix else {}
         left = tuple(it for it in problems if it.replacement is None or it.file not in mended)

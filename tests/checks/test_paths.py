@@ -59,6 +59,12 @@ def test_what_is_outside_is_refused(repository: CheckedRepository) -> None:
     assert "is outside of" in repository.check("..").stderr
 
 
+def test_the_check_of_messages_runs_alone(repository: CheckedRepository) -> None:
+    result = repository.check("--only", "commit-message", "--only", "deptree", ".ci/config")
+    assert result.status == ConfigError.exit_status
+    assert "commit-message runs alone" in result.stderr
+
+
 def test_an_unknown_check_is_answered_with_the_nearest(repository: CheckedRepository) -> None:
     result = repository.check("--only", "pkgbuild-lnt")
     assert (result.status, "did you mean pkgbuild-lint" in result.stderr) == (ConfigError.exit_status, True)
