@@ -96,7 +96,7 @@ def test_every_form_pins_this_version() -> None:
         path.read_text() for path in [*GITLAB_FILES, *GITHUB_FILES, PACKAGE_DATA / "common/pre-commit-config.yaml"]
     ]
     pins = [pin for text in texts for pin in re.findall(r"ci-toolkit==([\w.]+)", text)]
-    assert pins == [__version__] * 5  # the pipeline, the component, two workflows, the hooks
+    assert pins == [__version__] * 6  # the pipeline, the component, two workflows, two hooks
 
 
 def test_the_component_is_the_pipeline() -> None:
