@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ci_toolkit.cli import on_schedule
 from ci_toolkit.effects.web import WebManners
 from ci_toolkit.errors import PackagesFailedError
+from ci_toolkit.pipelines import upstream_access
 from tests.support.packages import SamplePackage
 from tests.support.upstreams import make_dump
 
@@ -27,7 +27,7 @@ GIT = SamplePackage(name="fromgit")
 @pytest.fixture
 def due(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A git package, an AUR package and a VCS head, all of which have moved; patience is short."""
-    monkeypatch.setattr(on_schedule, "WebManners", partial(WebManners, read_timeout_s=1.0))
+    monkeypatch.setattr(upstream_access, "WebManners", partial(WebManners, read_timeout_s=1.0))
     for folder in ("packaging", "projects"):
         (world.upstreams.root / folder).mkdir()
     packaging = world.upstreams.repository("packaging/fromgit")
