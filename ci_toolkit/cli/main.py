@@ -39,6 +39,7 @@ SUBCOMMANDS = (
     "review_changes",
     "reviews",
     "check",
+    "build",
     "explain",
     "config",
     "plugins",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,11 +49,29 @@ class Downloads:
         except OSError as error:
             raise UpstreamError(f"{self.folder} cannot be written: {error.strerror}") from error
 
+    def keep(self, url: str, path: Path, kinds: Collection[str], *, deadline: float | None = None) -> dict[str, str]:
+        """Put what lies at an http(s) URL now to `path`, and give its sums; errors are those of `sums`."""
+        name = hashlib.sha256(url.encode()).hexdigest()[:32]
+        try:
+            with locked(self.folder / f"{name}.lock"):
+                return _Download(self, url, name, frozenset(kinds), deadline).keep(path)
+        except OSError as error:
+            raise UpstreamError(f"{error.filename or self.folder} cannot be written: {error.strerror}") from error
+
     def sweep(self, now_s: float) -> None:
         """Remove what was left incomplete a week ago."""
         for path in self.folder.glob("*.part"):
             if now_s - path.stat().st_mtime > _STALE_S:
                 path.unlink(missing_ok=True)
+
+
+def sums_of(path: Path, kinds: Collection[str]) -> dict[str, str]:
+    """Kind to hexadecimal sum of a file."""
+    sums = Digests(kinds)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            sums.update(chunk)
+    return sums.hexadecimal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +96,26 @@ class _Download:
             answer = self._fetch(lambda: known.condition)
             if answer == 304:
                 return {kind: known.sums[kind] for kind in self.kinds}
-        elif self._fetch(self._rest, _NO_SUCH_RANGE) == _NO_SUCH_RANGE:
-            self._forget()
-            self._fetch(self._rest)
-        sums = Digests({*self.kinds, "sha256"})
-        with self.part.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                sums.update(chunk)
-        found = sums.hexadecimal()
+        else:
+            self._complete()
+        found = sums_of(self.part, {*self.kinds, "sha256"})
         condition = self._condition_of_part()
         if condition:
             self.records.save(self.name, {"url": self.url, "condition": condition, "sums": found})
         self._forget()
         return {kind: found[kind] for kind in self.kinds}
+
+    def keep(self, path: Path) -> dict[str, str]:
+        self._complete()
+        found = sums_of(self.part, self.kinds)
+        shutil.move(self.part, path)
+        self._forget()
+        return found
+
+    def _complete(self) -> None:
+        if self._fetch(self._rest, _NO_SUCH_RANGE) == _NO_SUCH_RANGE:
+            self._forget()
+            self._fetch(self._rest)
 
     def _fetch(self, headers: Callable[[], Mapping[str, str]], *also: int) -> int:
         answer = self.downloads.web.fetch(

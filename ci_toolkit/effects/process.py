@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import selectors
 import signal
 import subprocess  # the only import of it: every other module is handed a `Processes`
 import threading
 import time
+import tty
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import ProcessError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
     from pathlib import Path
 
     from ci_toolkit.effects.redaction import Redactor
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 _KILL_GRACE_S = 5.0
 _CHUNK = 1 << 16
 _LOOK_S = 0.05
+_WATCH_S = 0.25
 # What git adds to every failure of ssh, and what would crowd out the reason, which ssh gave before.
 _ADVICE = ("Please make sure you have the correct access rights", "and the repository exists.")
 
@@ -43,6 +46,15 @@ class Completed:
         """The last lines of what it wrote to stderr, in one line."""
         lines = (line.strip() for line in self.stderr.decode(errors="replace").split("\n"))
         return "; ".join([line for line in lines if line and line not in _ADVICE][-3:])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streamed:
+    """How a program ended: with a status (negative: a signal), or, without one, `late`, or for `reason`."""
+
+    status: int | None
+    late: bool = False
+    reason: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,8 +120,86 @@ class Processes:
             raise ProcessError(f"{self._brief(argv)} ended with status {child.returncode}: {text}", said=text)
         return done
 
+    def stream(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        timeout_s: float,
+        take: Callable[[bytes], None],
+        watch: Callable[[], str | None],
+        cwd: Path | None = None,
+    ) -> Streamed:
+        """Run a program on a terminal of its own, as colours are for terminals, and hand on what it writes as it comes.
+
+        It is killed after `timeout_s` seconds, and as soon as `watch`, asked a few times a second, gives a reason.
+        ProcessError when it cannot be started.
+        """
+        with self._lock:
+            self.started += 1
+        log.debug("running %s", self.redactor.clean(" ".join(argv)))
+        master, slave = os.openpty()
+        try:
+            # Line ends stay as they are written, and nothing that is written is taken for a key.
+            tty.setraw(slave)
+            child = subprocess.Popen(
+                tuple(argv),
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=slave,
+                stderr=slave,
+                start_new_session=True,
+            )
+        except OSError as error:
+            os.close(master)
+            raise ProcessError(f"{argv[0]} cannot be started: {error.strerror}") from error
+        finally:
+            os.close(slave)
+        with child:
+            try:
+                return _streamed(child, master, time.monotonic() + timeout_s, take, watch)
+            finally:
+                end_group(child)
+                os.close(master)
+
     def _brief(self, argv: Sequence[str]) -> str:
         return self.redactor.clean(" ".join(argv[:12]))
+
+
+def _streamed(
+    child: subprocess.Popen[bytes],
+    terminal: int,
+    deadline: float,
+    take: Callable[[bytes], None],
+    watch: Callable[[], str | None],
+) -> Streamed:
+    looked = 0.0
+    while True:
+        ended = child.poll() is not None
+        ready, _, _ = select.select([terminal], [], [], 0 if ended else _LOOK_S)
+        chunk = _read_terminal(terminal) if ready else b""
+        if chunk:
+            take(chunk)
+        elif ended:
+            return Streamed(status=child.returncode)
+        elif ready:
+            # Nobody has the terminal any more, but the program itself goes on.
+            time.sleep(_LOOK_S)
+        now = time.monotonic()
+        if now > deadline:
+            return Streamed(status=None, late=True)
+        if now - looked > _WATCH_S:
+            looked = now
+            if reason := watch():
+                return Streamed(status=None, reason=reason)
+
+
+def _read_terminal(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, _CHUNK)
+    except OSError:  # what a terminal says when its last user is gone
+        return b""
 
 
 class _TooMuchOutputError(Exception):

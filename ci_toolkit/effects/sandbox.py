@@ -58,7 +58,7 @@ _NETWORK_SETTINGS = ("resolv.conf", "hosts", "host.conf", "gai.conf")
 _INSIDE_SCRATCH = "/tmp"  # noqa: S108 - of its own
 _PROBE_S = 20.0
 _DYING_S = 0.01
-_VARIABLES = {
+BASE_VARIABLES = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/bin/core_perl",
     "LC_ALL": "C.UTF-8",
     "TERM": "dumb",
@@ -150,7 +150,7 @@ class Sandbox:
         if self.kind == "none":
             log.warning("CI_SANDBOX=none: strangers' code runs with nothing between it and this machine")
         limits = program.limits
-        with private_folder(self._user()) as folder:
+        with private_folder(self.new_user()) as folder:
             folder.fill(files)
             with control_groups(memory_bytes=limits.memory_bytes, processes=limits.processes) as groups:
                 completed = self._run_in(folder, program, groups)
@@ -160,7 +160,7 @@ class Sandbox:
     def _run_in(self, folder: PrivateFolder, program: Program, groups: ControlGroups) -> Completed:
         try:
             return self.processes.run(
-                [*_enter_words(groups), *self._confined(folder, program)],
+                [*enter_words(groups), *self._confined(folder, program)],
                 env={**self._environment(folder, network=program.network), **program.variables},
                 timeout_s=program.limits.time_s,
                 cwd=folder.path,
@@ -171,7 +171,7 @@ class Sandbox:
             raise ProcessError(_said(program.words, error), said=error.said) from error
         finally:
             if folder.owner is not None:
-                _end_processes(folder.owner)
+                end_processes(folder.owner)
 
     def _confined(self, folder: PrivateFolder, program: Program) -> list[str]:
         if self.kind == "bubblewrap":
@@ -186,9 +186,9 @@ class Sandbox:
         environ = self.environ
         kept = {name: environ[name] for name in _PROXIES if network and name in environ and "@" not in environ[name]}
         scratch = _INSIDE_SCRATCH if self.kind == "bubblewrap" else str(folder.scratch)
-        return {**kept, **_VARIABLES, "HOME": scratch, "TMPDIR": scratch}
+        return {**kept, **BASE_VARIABLES, "HOME": scratch, "TMPDIR": scratch}
 
-    def _user(self) -> int | None:
+    def new_user(self) -> int | None:
         """A user of this run alone; None where we may not choose."""
         if os.geteuid() != 0:
             return None
@@ -199,10 +199,10 @@ class Sandbox:
         if shutil.which("bwrap", path=self.environ.get("PATH", os.defpath)) is None:
             return "it is not installed"
         try:
-            with private_folder(self._user()) as folder:
+            with private_folder(self.new_user()) as folder:
                 probe = Program(words=("true",), network=False)
                 words = _in_bubblewrap(folder, probe)
-                self.processes.run(words, env=_VARIABLES, timeout_s=_PROBE_S, output_limit=1 << 16)
+                self.processes.run(words, env=BASE_VARIABLES, timeout_s=_PROBE_S, output_limit=1 << 16)
         except ProcessError as error:
             return error.said or error.problem
         return None
@@ -233,7 +233,7 @@ def _bubblewrap_words(folder: PrivateFolder, program: Program) -> list[str]:
     else:
         for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
             words += ["--cap-add", capability]
-    words += ["--ro-bind", "/usr", "/usr", "--perms", "0755", "--dir", "/etc", *_system_words(network=program.network)]
+    words += ["--ro-bind", "/usr", "/usr", "--perms", "0755", "--dir", "/etc", *system_words(network=program.network)]
     words += ["--ro-bind", str(folder.people), "/etc/passwd", "--proc", "/proc", "--dev", "/dev"]
     words += ["--perms", "1777", "--size", str(program.limits.folder_bytes), "--tmpfs", _INSIDE_SCRATCH]
     for path in program.readable:
@@ -243,7 +243,8 @@ def _bubblewrap_words(folder: PrivateFolder, program: Program) -> list[str]:
     return [*words, "--bind", str(folder.path), _INSIDE, "--chdir", "/", "--"]
 
 
-def _system_words(*, network: bool) -> list[str]:
+def system_words(*, network: bool) -> list[str]:
+    """What bubblewrap shows of the machine beside `/usr`."""
     words = []
     for name in _SYSTEM_LINKS:
         path = Path("/") / name
@@ -256,7 +257,7 @@ def _system_words(*, network: bool) -> list[str]:
     return words
 
 
-def _enter_words(groups: ControlGroups) -> list[str]:
+def enter_words(groups: ControlGroups) -> list[str]:
     """A prefix that puts the program into control groups before anything else happens."""
     if not groups.entrances:
         return []
@@ -289,7 +290,7 @@ def _said(program: Sequence[str], error: ProcessError) -> str:
     return error.problem
 
 
-def _end_processes(user: int) -> None:
+def end_processes(user: int) -> None:
     """Kill what a user still has running; nobody else is that user."""
     for _ in range(100):
         numbers = [entry.name for entry in os.scandir("/proc") if entry.name.isdigit() and _is_of(entry.path, user)]

@@ -68,6 +68,7 @@ PACKAGE_KEYS = _table(
     ("BUILDER_CACHE_SOURCES", Shape.BOOLEAN, "false", "keep downloaded sources between builds"),
     ("BUILDER_CLASS", Shape.BUILDER, None, "the least class, or the name, of the builder"),
     ("BUILDER_EXTRA_TIMEOUT", Shape.COUNT, "1", "factor on the builder's timeout"),
+    ("BUILDER_NETWORK", Shape.BOOLEAN, "false", "the package's own code may use the network while it is built"),
     ("BUILDER_ALLOW_PROHIBITED", Shape.BOOLEAN, "false", "keep replaces and groups in the built package"),
 )
 
@@ -141,6 +142,9 @@ REPOSITORY_KEYS = _table(
     ("CI_SANDBOX", Shape.TEXT, "auto", "where strangers' code runs: auto, bubblewrap, user, or none at all"),
     ("CI_ALLOW_LOCAL_UPSTREAMS", Shape.BOOLEAN, "false", "upstreams may be on private or loopback addresses, or files"),
     ("CI_REVIEW_COOLDOWN", Shape.COUNT, "0", "hours that a new AUR revision must have been public before it is taken"),
+    ("CI_BUILD_TIMEOUT", Shape.COUNT, "3600", "seconds that a build may take, times BUILDER_EXTRA_TIMEOUT"),
+    ("CI_BUILD_MEMORY", Shape.COUNT, "8192", "MiB of memory that a build may use"),
+    ("CI_BUILD_DISK", Shape.COUNT, "32768", "MiB that a build may write"),
     ("CI_REMOVE_LIMIT", Shape.COUNT, "20", "percent of the packages that may disappear in one run"),
 )
 

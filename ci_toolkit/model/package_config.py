@@ -62,6 +62,7 @@ class PackageConfig:
     builder_class: str | None = None
     extra_timeout: int = 1
     allow_prohibited: bool = False
+    network: bool = False
 
 
 def parse_bump(text: str) -> Bump:
@@ -103,6 +104,7 @@ def parse_package_config(file: KeyValueFile) -> PackageConfig:
         cache_sources=read("BUILDER_CACHE_SOURCES", parse_boolean, default=False),
         builder_class=read("BUILDER_CLASS", parse_builder, None),
         extra_timeout=read("BUILDER_EXTRA_TIMEOUT", parse_count, 1),
+        network=read("BUILDER_NETWORK", parse_boolean, default=False),
         allow_prohibited=read("BUILDER_ALLOW_PROHIBITED", parse_boolean, default=False),
     )
 

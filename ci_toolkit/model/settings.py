@@ -78,6 +78,10 @@ class Settings:
     allow_local_upstreams: bool
     remove_limit_percent: int
     review_cooldown_hours: int
+    skip_status: int
+    build_timeout_s: int
+    build_memory_mib: int
+    build_disk_mib: int
     overridden: tuple[str, ...] = ()
 
 
@@ -128,6 +132,10 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         allow_local_upstreams=read("CI_ALLOW_LOCAL_UPSTREAMS", parse_boolean),
         remove_limit_percent=read("CI_REMOVE_LIMIT", parse_count),
         review_cooldown_hours=read("CI_REVIEW_COOLDOWN", parse_count),
+        skip_status=read("CI_CODE_SKIP", parse_count),
+        build_timeout_s=read("CI_BUILD_TIMEOUT", parse_count),
+        build_memory_mib=read("CI_BUILD_MEMORY", parse_count),
+        build_disk_mib=read("CI_BUILD_DISK", parse_count),
         overridden=tuple(key for key in REPOSITORY_KEYS if read.is_overridden(key)),
     )
 

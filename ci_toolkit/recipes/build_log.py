@@ -1,0 +1,110 @@
+"""The log of a build as it is written: without secrets, with colours and nothing else that a terminal obeys."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Self, get_args
+
+from ci_toolkit.recipes.build import Phase, PhaseTime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.effects.redaction import Redactor
+
+_LONGEST_LINE = 1 << 16
+_COLOUR = r"\x1b\[[0-9;:]*m"
+_OTHER_SEQUENCES = re.compile(
+    rf"(?P<colour>{_COLOUR})|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]+[0-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?"
+    r"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f\x80-\x9f]",
+    re.DOTALL,
+)
+_STARTS = re.compile(r"==> (?:Starting (?P<function>[a-z]+)[a-zA-Z0-9@._+-]*\(\)|Entering fakeroot)")
+_OWN = "\x1b[1;34m::\x1b[0m "
+
+
+class BuildLog:
+    """For `with`; what is taken goes to the file and, line by line, to `show`.
+
+    The phase is told from what makepkg says. A package's code can say the same, so it is a label and nothing more.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        redactor: Redactor,
+        limit_bytes: int,
+        show: Callable[[str], None],
+    ) -> None:
+        self.path = path
+        self.phase: Phase = "interfere"
+        self.is_full = False
+        self._clock = clock
+        self._redactor = redactor
+        self._left = limit_bytes
+        self._show = show
+        self._partial = b""
+        self._times: dict[Phase, float] = {}
+        self._since = clock.monotonic()
+
+    def __enter__(self) -> Self:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.path.open("w", encoding="utf-8", errors="replace", newline="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    @property
+    def times(self) -> tuple[PhaseTime, ...]:
+        """What every phase took until now."""
+        self.begin(self.phase)
+        return tuple(PhaseTime(phase=phase, seconds=seconds) for phase, seconds in self._times.items())
+
+    def begin(self, phase: Phase) -> None:
+        """From now on it is this phase."""
+        now = self._clock.monotonic()
+        self._times[self.phase] = self._times.get(self.phase, 0.0) + now - self._since
+        self.phase, self._since = phase, now
+
+    def note(self, text: str) -> None:
+        """A line of our own."""
+        self.flush()
+        for line in text.split("\n"):
+            self._write(f"{_OWN}{line}\n")
+
+    def take(self, chunk: bytes) -> None:
+        """More of what the build prints."""
+        self._left -= len(chunk)
+        if self._left < 0:
+            self.is_full = True
+            return
+        *lines, self._partial = (self._partial + chunk).split(b"\n")
+        for line in lines:
+            self._line(line.decode(errors="replace") + "\n")
+        if len(self._partial) > _LONGEST_LINE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has no line end yet, and give it one."""
+        if self._partial:
+            self._line(self._partial.decode(errors="replace") + "\n")
+            self._partial = b""
+
+    def _line(self, text: str) -> None:
+        started = _STARTS.match(_OTHER_SEQUENCES.sub("", text))
+        if started:
+            name = started["function"] or "package"
+            self.begin(next((phase for phase in get_args(Phase) if phase == name), "package"))
+        self._write(text)
+
+    def _write(self, text: str) -> None:
+        visible = _OTHER_SEQUENCES.sub(lambda found: found["colour"] or "", text)
+        clean = self._redactor.clean(visible)
+        self._file.write(clean)
+        self._file.flush()
+        self._show(clean)

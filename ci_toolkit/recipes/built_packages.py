@@ -1,0 +1,131 @@
+"""The packages that a build left: looked at as if an enemy had made them, and copied out."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+import tarfile
+from typing import TYPE_CHECKING
+
+import zstandard
+
+from ci_toolkit.errors import FormatError, UpstreamError
+from ci_toolkit.formats.pkginfo import PkgInfo
+from ci_toolkit.recipes.build import BuiltPackage
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from ci_toolkit.formats.srcinfo import SrcInfo
+
+EXTENSION = ".pkg.tar.zst"
+_FILE_NAME = re.compile(r"[A-Za-z0-9@_+][A-Za-z0-9@._+:~^-]*")
+_LARGEST_INFO = 1 << 20
+_DEEPEST_BYTES = 64 << 20
+_CHUNK = 1 << 20
+
+
+def package_info(path: Path) -> PkgInfo:
+    """What a package file says about itself; FormatError when it is none."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        return _info(file, path.name)
+
+
+def take_packages(
+    folder: Path, out: Path, srcinfo: SrcInfo, *, before: Collection[str], architecture: str, allow_prohibited: bool
+) -> tuple[BuiltPackage, ...]:
+    """Copy the packages that are new in `folder` to `out`, all or none; UpstreamError when they are not what was to be.
+
+    Each is one that the PKGBUILD names (or its debugging symbols), for this machine or any, and none is missing.
+    """
+    names = sorted({path.name for path in folder.iterdir() if path.name.endswith(EXTENSION)} - set(before))
+    if not names:
+        raise UpstreamError("no package came out of it")
+    known = {*srcinfo.names, f"{srcinfo.pkgbase}-debug"}
+    found: dict[str, PkgInfo] = {}
+    for name in names:
+        info = _judged(folder / name, srcinfo.pkgbase, known, architecture)
+        if info.prohibited and not allow_prohibited:
+            raise UpstreamError(f"{name} has {', '.join(info.prohibited)} in spite of it being removed")
+        found[name] = info
+    missing = set(srcinfo.names) - {info.name for info in found.values()}
+    if missing:
+        raise UpstreamError(f"no package {', '.join(sorted(missing))} came out of it")
+    out.mkdir(parents=True, exist_ok=True)
+    return tuple(_taken(folder / name, out / name, info) for name, info in found.items())
+
+
+def _judged(path: Path, pkgbase: str, known: Collection[str], architecture: str) -> PkgInfo:
+    if not _FILE_NAME.fullmatch(path.name):
+        raise UpstreamError(f"a package has the impossible file name {path.name!r}")
+    information = path.lstat()
+    if not stat.S_ISREG(information.st_mode) or information.st_nlink != 1:
+        raise UpstreamError(f"{path.name} is no regular file")
+    try:
+        info = package_info(path)
+    except (FormatError, OSError) as error:
+        raise UpstreamError(f"{path.name} is no package: {error}") from error
+    if info.name not in known or info.base != pkgbase:
+        raise UpstreamError(f"{path.name} is a package {info.name!r} of {info.base!r}, which nobody asked for")
+    if info.arch not in ("any", architecture):
+        raise UpstreamError(f"{path.name} is for the architecture {info.arch}, and this machine is {architecture}")
+    if path.name != f"{info.name}-{info.version}-{info.arch}{EXTENSION}":
+        raise UpstreamError(f"{path.name} is {info.name} {info.version} for {info.arch} by what it says itself")
+    return info
+
+
+def _taken(source: Path, target: Path, info: PkgInfo) -> BuiltPackage:
+    """Copied beside its place and renamed, so that nobody ever sees half of it."""
+    partial = target.with_name(f".{target.name}.part")
+    descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    size = 0
+    with os.fdopen(descriptor, "rb") as reading, partial.open("wb") as writing:
+        for chunk in _chunks(reading):
+            writing.write(chunk)
+            size += len(chunk)
+    partial.replace(target)
+    return BuiltPackage(path=target, name=info.name, version=info.version, arch=info.arch, size_bytes=size)
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        yield chunk
+
+
+def _info(file: BinaryIO, name: str) -> PkgInfo:
+    """Makepkg puts `.PKGINFO` before all that a package installs, so little of a package is ever unpacked."""
+    try:
+        with (
+            zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(file) as plain,
+            tarfile.open(fileobj=_Limited(plain), mode="r|") as members,
+        ):
+            for member in members:
+                if member.name == ".PKGINFO" and member.isreg() and member.size <= _LARGEST_INFO:
+                    content = members.extractfile(member)
+                    return PkgInfo.parse(content.read() if content else b"", file=f"{name}: .PKGINFO")
+                if not member.name.startswith("."):
+                    break
+    except (zstandard.ZstdError, tarfile.TarError, EOFError) as error:
+        raise FormatError(f"cannot be unpacked: {error}", file=name) from error
+    raise FormatError("has no .PKGINFO where it ought to be", file=name)
+
+
+class _Limited(io.RawIOBase):
+    """As much of a stream as the head of a package may have."""
+
+    def __init__(self, stream: zstandard.ZstdDecompressionReader) -> None:
+        self._stream = stream
+        self._left = _DEEPEST_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        chunk = self._stream.read(min(size, self._left) if size >= 0 else self._left)
+        self._left -= len(chunk)
+        return chunk

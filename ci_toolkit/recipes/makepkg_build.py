@@ -1,0 +1,269 @@
+"""Builds one package folder with makepkg: the order of a build's phases, and what becomes of each that fails."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ci_toolkit.effects.build_root import build_root
+from ci_toolkit.errors import FormatError, ToolkitError, UpstreamError
+from ci_toolkit.formats.srcinfo import SrcInfo
+from ci_toolkit.recipes.build import BuildEndedError, BuildResult, Built, Failed, Skipped, TimedOut, outcome_word
+from ci_toolkit.recipes.build_log import BuildLog
+from ci_toolkit.recipes.build_sources import remote_sources
+from ci_toolkit.recipes.built_packages import EXTENSION, package_info, take_packages
+from ci_toolkit.recipes.dependencies import Dependencies
+from ci_toolkit.recipes.interference import (
+    ON_FAILURE,
+    ON_SUCCESS,
+    PATCH,
+    PATCH_WORDS,
+    PREPARE,
+    PREPARE_WORDS,
+    Interference,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ci_toolkit.effects.build_root import BuildRoot
+    from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.effects.redaction import Redactor
+    from ci_toolkit.effects.sandbox import Sandbox
+    from ci_toolkit.recipes.build import BuildOutcome, BuildRequest, Phase
+    from ci_toolkit.recipes.build_sources import SourceFetcher
+
+_EVALUATE_S = 60.0
+_HOOK_S = 300.0
+_DEPENDENCIES_MISSING = 8  # a status of makepkg
+_KEYS = "keys/pgp/"
+# Imported keys say who signed, and `validpgpkeys` whom to believe.
+_IMPORT_WORDS = ("bash", "-c", f"gpg --batch --quiet --import {_KEYS}*.asc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakepkgBuild:
+    """The builder; `show` gets the log's lines as they come, and `cancelled` says why a build has to end, if it has."""
+
+    sandbox: Sandbox
+    fetcher: SourceFetcher
+    clock: Clock
+    redactor: Redactor
+    show: Callable[[str], None] = lambda _: None
+    cancelled: Callable[[], str | None] = lambda: None
+
+    def run(self, request: BuildRequest) -> BuildResult:
+        """Build; what is wrong with the package is an outcome, what is wrong with this machine a ToolkitError."""
+        with (
+            build_root(self.sandbox, request.limits, request.files) as root,
+            BuildLog(
+                request.log,
+                clock=self.clock,
+                redactor=self.redactor,
+                limit_bytes=request.limits.output_bytes,
+                show=self.show,
+            ) as log,
+        ):
+            return _Build(builder=self, request=request, root=root, log=log).run()
+
+
+@dataclass(kw_only=True)
+class _Build:
+    """One build; every step raises BuildEndedError when there is no going on."""
+
+    builder: MakepkgBuild
+    request: BuildRequest
+    root: BuildRoot
+    log: BuildLog
+    interference: Interference = field(default_factory=Interference)
+
+    def __post_init__(self) -> None:
+        self.limit_s = self.request.limits.time_s * max(1, self.request.config.extra_timeout)
+        self.deadline_s = self.builder.clock.monotonic() + self.limit_s
+        self.architecture = platform.machine()
+
+    def run(self) -> BuildResult:
+        try:
+            outcome: BuildOutcome = self._steps()
+        except BuildEndedError as ended:
+            outcome = ended.outcome
+        except (FormatError, UpstreamError) as error:
+            self.log.note(str(error))
+            outcome = Failed(phase=self.log.phase, status=None, reason=error.what_and_where)
+        self._tell_owner(outcome)
+        self.log.flush()
+        times = self.log.times
+        self._conclude(outcome)
+        return BuildResult(
+            pkgbase=self.request.pkgbase,
+            outcome=outcome,
+            log=self.request.log,
+            phases=times,
+            interference=tuple(self.interference.told),
+        )
+
+    def _steps(self) -> Built:
+        request, root = self.request, self.root
+        self._interfere()
+        self.log.begin("evaluate")
+        srcinfo = self._evaluated()
+        self.interference.bump(root, request.config, srcinfo)
+        self.interference.prohibit(root, request.config, srcinfo)
+        self.log.begin("fetch")
+        self._fetch(srcinfo)
+        self.log.begin("dependencies")
+        self._install(srcinfo)
+        self.log.begin("sources")
+        self._make(srcinfo)
+        self.log.begin("collect")
+        packages = take_packages(
+            root.folder.path,
+            request.out,
+            srcinfo,
+            before=request.files.keys(),
+            architecture=self.architecture,
+            allow_prohibited=request.config.allow_prohibited,
+        )
+        return Built(packages=packages)
+
+    def _interfere(self) -> None:
+        if PREPARE in self.request.files:
+            self.log.note(f"running {PREPARE}")
+            self.interference.told.append("prepare")
+            self._run(PREPARE_WORDS, what=PREPARE, skip_status=self.request.skip_status)
+        if PATCH in self.request.files:
+            self.log.note(f"applying {PATCH}")
+            self.interference.told.append("interfere.patch")
+            self._run(PATCH_WORDS, what=PATCH)
+        self.interference.edit(self.root)
+
+    def _evaluated(self) -> SrcInfo:
+        # Only what it prints counts, and not what a stranger wrote into `.SRCINFO`.
+        done = self.root.capture(
+            ("makepkg", "--printsrcinfo"),
+            variables=self._variables(),
+            timeout_s=min(_EVALUATE_S, self._left_s()),
+        )
+        if done.status != 0:
+            self.log.take(done.stderr)
+            raise BuildEndedError(Failed(phase="evaluate", status=done.status, reason="makepkg cannot read PKGBUILD"))
+        srcinfo = SrcInfo.parse(done.stdout, file="what makepkg says")
+        if srcinfo.pkgbase != self.request.pkgbase:
+            raise UpstreamError(f"PKGBUILD is of {srcinfo.pkgbase}, and the folder is {self.request.pkgbase}")
+        architectures = srcinfo.base.values("arch")
+        if "any" not in architectures and self.architecture not in architectures:
+            raise UpstreamError(f"PKGBUILD is for {', '.join(architectures)}, and this machine is {self.architecture}")
+        return srcinfo
+
+    def _fetch(self, srcinfo: SrcInfo) -> None:
+        for source in remote_sources(srcinfo, self.architecture):
+            keep = self.request.config.cache_sources
+            fetched = self.builder.fetcher.fetch(source, self.root.sources, keep=keep, say=self.log.note)
+            if not fetched and not self.request.config.network:
+                raise UpstreamError(
+                    f"{source.url} is neither http, https nor git",
+                    hint="with BUILDER_NETWORK=true makepkg fetches it itself",
+                )
+        self.root.give(self.root.sources)
+
+    def _install(self, srcinfo: SrcInfo) -> None:
+        given = self.request.dependencies
+        dependencies = Dependencies(root=self.root, assumed=self.request.assumed)
+        dependencies.of_machine(srcinfo, self.architecture, [package_info(path) for path in given])
+        if dependencies.entered:
+            self.log.note(f"the machine has {' '.join(sorted(dependencies.entered))}")
+        if given:
+            self.log.note(dependencies.install(given))
+
+    def _make(self, srcinfo: SrcInfo) -> None:
+        words = ["makepkg", "--force", "--noconfirm", "--noprogressbar", "--holdver"]
+        if srcinfo.base.values("validpgpkeys"):
+            if any(path.startswith(_KEYS) and path.endswith(".asc") for path in self.request.files):
+                self._run(_IMPORT_WORDS, what="gpg")
+            else:
+                words.append("--skippgpcheck")
+                self.interference.told.append(f"signatures are not checked: there are no keys in {_KEYS}")
+        self._run(words, what="makepkg")
+
+    def _run(self, words: Sequence[str], *, what: str, skip_status: int | None = None) -> None:
+        """Run the package's code into the log; leaves the build unless it succeeds."""
+        ended = self.root.stream(
+            words,
+            network=self.request.config.network,
+            variables=self._variables(),
+            timeout_s=self._left_s(),
+            take=self.log.take,
+            watch=lambda: self.builder.cancelled() or ("it printed too much" if self.log.is_full else None),
+        )
+        self.log.flush()
+        phase: Phase = self.log.phase
+        if ended.late:
+            raise BuildEndedError(TimedOut(phase=phase, limit_s=self.limit_s))
+        if ended.reason:
+            raise BuildEndedError(Failed(phase=phase, status=None, reason=ended.reason))
+        if skip_status is not None and ended.status == skip_status:
+            raise BuildEndedError(Skipped(reason=f"{what} ended with {skip_status}, which means to skip this build"))
+        if what == "makepkg" and ended.status == _DEPENDENCIES_MISSING:
+            phase = "dependencies"
+        if ended.status != 0:
+            raise BuildEndedError(Failed(phase=phase, status=ended.status, reason=f"{what} failed"))
+
+    def _tell_owner(self, outcome: BuildOutcome) -> None:
+        """Run the owner's hook for this ending; whatever it does changes nothing any more."""
+        hook = ON_SUCCESS if isinstance(outcome, Built) else ON_FAILURE
+        if hook not in self.request.files or isinstance(outcome, Skipped):
+            return
+        self.log.note(f"running {hook}")
+        told = {"CI_BUILD_OUTCOME": outcome_word(outcome), "CI_BUILD_PHASE": self.log.phase}
+        if isinstance(outcome, Failed) and outcome.status is not None:
+            told["CI_BUILD_STATUS"] = str(outcome.status)
+        try:
+            ended = self.root.stream(
+                ("bash", hook),
+                network=self.request.config.network,
+                variables={**self._variables(), **told},
+                timeout_s=_HOOK_S,
+                take=self.log.take,
+                watch=self.builder.cancelled,
+            )
+        except ToolkitError as error:
+            self.log.note(f"{hook}: {error.what}")
+            return
+        if ended.status != 0:
+            self.log.note(f"{hook} failed, which changes nothing")
+
+    def _conclude(self, outcome: BuildOutcome) -> None:
+        if self.interference.told:
+            self.log.note("what interfered:\n" + "\n".join(f"  {text}" for text in self.interference.told))
+        limits = ", ".join(self.root.groups.limits) or "none can be had here"
+        self.log.note(f"limits on all processes together: {limits}")
+        self.log.note(f"{self.request.pkgbase} {described(outcome)}")
+
+    def _left_s(self) -> float:
+        return max(0.1, self.deadline_s - self.builder.clock.monotonic())
+
+    def _variables(self) -> Mapping[str, str]:
+        request = self.request
+        return {
+            "PACKAGE": request.pkgbase,
+            "PACKAGER": request.packager,
+            "MAKEFLAGS": request.make_flags,
+            "SOURCE_DATE_EPOCH": str(request.epoch_s),
+            "CI_CODE_SKIP": str(request.skip_status),
+            "PKGEXT": EXTENSION,
+        }
+
+
+def described(outcome: BuildOutcome) -> str:
+    """How a build ended, as the end of a sentence that begins with the package's name."""
+    match outcome:
+        case Built(packages=packages):
+            return f"is built: {', '.join(package.path.name for package in packages)}"
+        case Skipped(reason=reason):
+            return f"is skipped: {reason}"
+        case TimedOut(phase=phase, limit_s=limit_s):
+            return f"took longer than {limit_s:g} s, and was then in phase {phase}"
+        case Failed(phase=phase, status=status, reason=reason):
+            ending = "" if status is None else f" (status {status})"
+            return f"failed in phase {phase}: {reason}{ending}"
