@@ -1,0 +1,92 @@
+"""`ci-toolkit build`: the sample packages, in order, with what they need of each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.builds import needs_makepkg
+from tests.support.packages import SamplePackage
+from tests.support.samples import lay_out
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.world import Result, World
+
+pytestmark = needs_makepkg
+CHAIN = {
+    "libtally": (),
+    "tally": ("libtally",),
+    "tally-report": ("libtally", "tally"),
+}
+ALONE = ("hexpeek-git", "ini-diff", "keyval", "leap-table", "lsdup", "palettes-1.0", "pw-words", "spool-clean")
+
+
+@pytest.fixture
+def samples(world: World) -> World:
+    world.start(lay_out(world.upstreams))
+    return world
+
+
+def build(world: World, package: str, *needed: Path, **variables: str) -> Result:
+    options = ["--with", *map(str, needed)] if needed else []
+    return world.run("build", package, "--json", "--out", "../out", *options, **variables)
+
+
+def files(world: World, name: str) -> list[Path]:
+    return sorted((world.folder / "out").glob(f"{name}-[0-9]*.pkg.tar.zst"))
+
+
+def test_a_chain_is_built_in_order_each_with_what_it_needs(samples: World) -> None:
+    for name, needs in CHAIN.items():
+        result = build(samples, name, *(file for need in needs for file in files(samples, need)))
+        assert result.status == 0, result.stderr
+        assert result.json["outcome"] == "built"
+        assert [row["file"] for row in result.json["packages"]] == [str(path) for path in files(samples, name)]
+    assert [path.name for path in files(samples, "tally")] == ["tally-1.1.0-2.1-x86_64.pkg.tar.zst"]
+
+
+@pytest.mark.parametrize("name", [*ALONE, "libring++"])
+def test_a_sample_that_needs_no_other(samples: World, name: str) -> None:
+    result = build(samples, name)
+    assert result.status == 0, result.stderr
+    assert {row["name"] for row in result.json["packages"]} >= {name}
+
+
+def test_what_a_given_package_needs_itself_is_missed(samples: World) -> None:
+    assert build(samples, "libtally").status == 0
+    assert build(samples, "tally", *files(samples, "libtally")).status == 0
+    result = build(samples, "tally-report", *files(samples, "tally"))
+    assert (result.status, result.json["phase"]) == (5, "dependencies")
+    assert "libtally" in result.json["reason"]
+
+
+def test_a_failure_has_its_status_and_secrets_stay_hidden(world: World) -> None:
+    package = SamplePackage(name="demo")
+    text = package.pkgbuild().replace("source=(", "source=() #").replace("sha256sums=(", "sha256sums=() #")
+    failing = text.replace("package() {", "package() {\n  echo canary-77aa12; false")
+    world.start({"demo/PKGBUILD": failing, "demo/.CI/config": "CI_PKGBUILD_SOURCE=custom\n"})
+    result = world.run("build", "demo", "--out", "../out", ACCESS_TOKEN="canary-77aa12")
+    assert result.status == 5
+    assert "failed in phase package: makepkg failed (status 4)" in result.stdout
+    assert "[hidden]" in result.stderr
+    assert "canary" not in result.stderr + (world.folder / "out/demo.log").read_text()
+
+
+def test_what_is_no_package_and_what_is_no_file(world: World) -> None:
+    world.start({"demo/PKGBUILD": SamplePackage(name="demo").pkgbuild()})
+    assert world.run("build", "dem").status == 7
+    assert "'dem'" in world.run("build", "dem").stderr
+    missing = world.run("build", "demo", "--with", "no-such.pkg.tar.zst")
+    assert (missing.status, "no-such.pkg.tar.zst" in missing.stderr) == (7, True)
+
+
+def test_without_the_tools_it_is_said_what_to_install(world: World, tmp_path: Path) -> None:
+    world.start({"demo/PKGBUILD": SamplePackage(name="demo").pkgbuild()})
+    (tmp_path / "empty").mkdir()
+    result = world.run("build", str(world.work / "demo"), PATH=str(tmp_path / "empty"))
+    assert result.status == 16
+    assert "bwrap" in result.stderr
+    assert "apt install" in result.stderr
