@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.control_groups import control_groups
 from ci_toolkit.effects.private_folder import private_folder
-from ci_toolkit.effects.sandbox import BASE_VARIABLES, Sandbox, end_processes, enter_words, system_words
+from ci_toolkit.effects.sandbox import BASE_VARIABLES, Sandbox, end_processes, enter_words, proxies, system_words
 from ci_toolkit.errors import MachineError
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class BuildRoot:
     layer: Path
     groups: ControlGroups
     limits: BuildLimits
+    proxies: Mapping[str, str]
     _disk: _DiskUse = field(repr=False)
 
     @property
@@ -109,7 +110,7 @@ class BuildRoot:
         try:
             return self.processes.stream(
                 self._words(words, network=network),
-                env=_environment(variables),
+                env=_environment({**(self.proxies if network else {}), **variables}),
                 timeout_s=timeout_s,
                 take=take,
                 watch=lambda: watch() or self._disk.fault(),
@@ -194,7 +195,7 @@ def build_root(sandbox: Sandbox, limits: BuildLimits, files: Mapping[str, Upstre
     """A new root with `files` at `/build`, gone afterwards; MachineError where there can be none."""
     _check_tools(sandbox)
     with (
-        private_folder(sandbox.new_user()) as folder,
+        private_folder(sandbox.new_user(), purpose="build") as folder,
         control_groups(memory_bytes=limits.memory_bytes, processes=limits.processes) as groups,
     ):
         # Closed to everybody: what packages hold there is not for this machine's users, least of all setuid programs.
@@ -213,6 +214,7 @@ def build_root(sandbox: Sandbox, limits: BuildLimits, files: Mapping[str, Upstre
             layer=layer,
             groups=groups,
             limits=limits,
+            proxies=proxies(sandbox.environ),
             _disk=_DiskUse((folder.path, folder.scratch), limits.disk_bytes),
         )
         for name in ("tmp", "home", "sources"):

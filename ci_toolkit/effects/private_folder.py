@@ -78,10 +78,10 @@ class PrivateFolder:
 
 
 @contextmanager
-def private_folder(owner: int | None) -> Iterator[PrivateFolder]:
-    """A new, empty folder, gone afterwards, whatever was left in it."""
+def private_folder(owner: int | None, *, purpose: str = "sandbox") -> Iterator[PrivateFolder]:
+    """A new, empty folder, named after its purpose, and gone afterwards, whatever was left in it."""
     # Not TMPDIR: the owner has to be able to get there, and a person's own temporary folder may be closed to others.
-    outer = Path(tempfile.mkdtemp(prefix="ci-toolkit-sandbox-", dir=None if owner is None else "/var/tmp"))  # noqa: S108 - made by mkdtemp
+    outer = Path(tempfile.mkdtemp(prefix=f"ci-toolkit-{purpose}-", dir=None if owner is None else "/var/tmp"))  # noqa: S108 - made by mkdtemp
     try:
         if owner is not None:
             outer.chmod(0o711)

@@ -183,8 +183,7 @@ class Sandbox:
         return inside
 
     def _environment(self, folder: PrivateFolder, *, network: bool) -> dict[str, str]:
-        environ = self.environ
-        kept = {name: environ[name] for name in _PROXIES if network and name in environ and "@" not in environ[name]}
+        kept = proxies(self.environ) if network else {}
         scratch = _INSIDE_SCRATCH if self.kind == "bubblewrap" else str(folder.scratch)
         return {**kept, **BASE_VARIABLES, "HOME": scratch, "TMPDIR": scratch}
 
@@ -241,6 +240,11 @@ def _bubblewrap_words(folder: PrivateFolder, program: Program) -> list[str]:
             words += ["--perms", "0755", "--dir", str(parent)]
         words += ["--ro-bind", str(path), str(path)]
     return [*words, "--bind", str(folder.path), _INSIDE, "--chdir", "/", "--"]
+
+
+def proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a program needs to reach the network from here; a proxy with a password in it is nobody else's."""
+    return {name: environ[name] for name in _PROXIES if name in environ and "@" not in environ[name]}
 
 
 def system_words(*, network: bool) -> list[str]:

@@ -12,6 +12,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from ci_toolkit.effects.cache_files import locked
 from ci_toolkit.effects.downloads import sums_of
 from ci_toolkit.effects.git_command import LOCAL_TIMEOUT_S, NETWORK_TIMEOUT_S
 from ci_toolkit.effects.remote_heads import address_options
@@ -82,6 +83,8 @@ class SourceFetcher:
         if not _NAME.fullmatch(source.name) or source.name in (".", ".."):
             raise UpstreamError(f"a source has the impossible file name {source.name!r}")
         target = folder / source.name
+        if target.exists() or target.is_symlink():
+            raise UpstreamError(f"two sources are called {source.name!r}")
         vcs = parse_vcs_source(source.text)
         if vcs is not None:
             if vcs.vcs != "git":
@@ -117,14 +120,21 @@ class SourceFetcher:
             if not keep or not source.sums:
                 return
             self.cache.mkdir(parents=True, exist_ok=True)
-            shutil.move(target, cached)
+            partial = cached.with_suffix(".part")
+            shutil.copyfile(target, partial)
+            partial.replace(cached)
+            return
         shutil.copyfile(cached, target)
 
     def _mirror(self, url: str, target: Path, *, keep: bool) -> None:
         if not keep:
             self._clone(url, target)
             return
-        cached = self.cache / f"{hashlib.sha256(url.encode()).hexdigest()}.git"
+        name = hashlib.sha256(url.encode()).hexdigest()
+        with locked(self.cache / f"{name}.lock"):
+            self._kept_mirror(url, self.cache / f"{name}.git", target)
+
+    def _kept_mirror(self, url: str, cached: Path, target: Path) -> None:
         try:
             if cached.is_dir():
                 self._git(url, f"--git-dir={cached}", "fetch", "--quiet", "--prune", "origin")

@@ -43,7 +43,10 @@ def take_packages(
 
     Each is one that the PKGBUILD names (or its debugging symbols), for this machine or any, and none is missing.
     """
-    names = sorted({path.name for path in folder.iterdir() if path.name.endswith(EXTENSION)} - set(before))
+    try:
+        names = sorted({path.name for path in folder.iterdir() if path.name.endswith(EXTENSION)} - set(before))
+    except OSError as error:
+        raise UpstreamError(f"what it left cannot be looked at: {error.strerror}") from error
     if not names:
         raise UpstreamError("no package came out of it")
     known = {*srcinfo.names, f"{srcinfo.pkgbase}-debug"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -103,15 +104,15 @@ def read_inside(root: BuildRoot, path: str) -> bytes | None:
         raise FormatError("lies behind a link", file=path)
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise FormatError("is no regular file", file=path)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise FormatError(f"cannot be read: {error.strerror}", file=path) from error
     with os.fdopen(descriptor, "rb") as file:
-        try:
-            data = file.read(_LARGEST_BYTES + 1)
-        except OSError as error:
-            raise FormatError(f"cannot be read: {error.strerror}", file=path) from error
+        data = file.read(_LARGEST_BYTES + 1)
     if len(data) > _LARGEST_BYTES:
         raise FormatError("is too large", file=path)
     return data
