@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import FormatError
 from ci_toolkit.formats.pkgbuild import Pkgbuild
+from ci_toolkit.formats.srcinfo import SrcInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ci_toolkit.effects.build_root import BuildRoot
-    from ci_toolkit.formats.srcinfo import SrcInfo
+    from ci_toolkit.model.observation import UpstreamFile
     from ci_toolkit.model.package_config import Bump, PackageConfig
 
 PREPARE, PATCH = ".CI/prepare", ".CI/interfere.patch"
@@ -30,6 +33,7 @@ _PATCH_SCRIPT = (
 )
 PATCH_WORDS = ("bash", "-c", _PATCH_SCRIPT)
 _PREPEND, _APPEND = ".CI/PKGBUILD.prepend", ".CI/PKGBUILD.append"
+_CHANGES = (PREPARE, PATCH, _PREPEND, _APPEND)
 _LARGEST_BYTES = 4 << 20
 _NATIVE = re.compile(rb"[ \t]*(?<![^\s'\"=(])-march=native(?![^\s'\");])")
 _PROHIBITED = ("replaces", "groups")
@@ -95,6 +99,20 @@ def bumped_release(bump: Bump, srcinfo: SrcInfo) -> str | None:
     if bump.release is not None and bump.release != srcinfo.pkgrel:
         return None
     return f"{srcinfo.pkgrel}.{bump.count}" if bump.count else None
+
+
+def written_srcinfo(files: Mapping[str, UpstreamFile]) -> SrcInfo | None:
+    """The folder's own `.SRCINFO`, if nothing interferes with PKGBUILD's text and its version is that of PKGBUILD."""
+    if ".SRCINFO" not in files or "PKGBUILD" not in files or any(path in files for path in _CHANGES):
+        return None
+    try:
+        srcinfo = SrcInfo.parse(files[".SRCINFO"].content, file=".SRCINFO")
+        pkgbuild = Pkgbuild.parse(files["PKGBUILD"].content)
+    except FormatError:
+        return None
+    wanted = {"pkgver": srcinfo.pkgver, "pkgrel": srcinfo.pkgrel, "epoch": srcinfo.epoch}
+    said = {key: pkgbuild.literal(key) for key in wanted}
+    return srcinfo if said == wanted and (srcinfo.epoch or not pkgbuild.is_set("epoch")) else None
 
 
 def read_inside(root: BuildRoot, path: str) -> bytes | None:

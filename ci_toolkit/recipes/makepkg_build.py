@@ -22,6 +22,7 @@ from ci_toolkit.recipes.interference import (
     PREPARE,
     PREPARE_WORDS,
     Interference,
+    written_srcinfo,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _EVALUATE_S = 60.0
 _HOOK_S = 300.0
 _DEPENDENCIES_MISSING = 8  # a status of makepkg
+_PHASES_OF_SRCINFO = ("evaluate", "fetch", "dependencies", "sources", "collect")
 _KEYS = "keys/pgp/"
 # Imported keys say who signed, and `validpgpkeys` whom to believe.
 _IMPORT_WORDS = ("bash", "-c", f"gpg --batch --quiet --import {_KEYS}*.asc")
@@ -55,27 +57,41 @@ class MakepkgBuild:
 
     def run(self, request: BuildRequest) -> BuildResult:
         """Build; what is wrong with the package is an outcome, what is wrong with this machine a ToolkitError."""
-        with (
-            build_root(self.sandbox, request.limits, request.files) as root,
-            BuildLog(
-                request.log,
-                clock=self.clock,
-                redactor=self.redactor,
-                limit_bytes=request.limits.output_bytes,
-                show=self.show,
-            ) as log,
-        ):
-            return _Build(builder=self, request=request, root=root, log=log).run()
+        with BuildLog(
+            request.log,
+            clock=self.clock,
+            redactor=self.redactor,
+            limit_bytes=request.limits.output_bytes,
+            show=self.show,
+        ) as log:
+            try:
+                return self._run_in_new_root(request, log, written_srcinfo(request.files))
+            except _StaleError:
+                log.note(".SRCINFO is not what makepkg says of PKGBUILD; beginning again with that")
+                return self._run_in_new_root(request, log, None)
+
+    def _run_in_new_root(self, request: BuildRequest, log: BuildLog, written: SrcInfo | None) -> BuildResult:
+        with build_root(self.sandbox, request.limits, request.files) as root:
+            return _Build(builder=self, request=request, root=root, log=log, written=written).run()
+
+
+class _StaleError(Exception):
+    """A build failed because it went by a `.SRCINFO` that is not that of its PKGBUILD."""
 
 
 @dataclass(kw_only=True)
 class _Build:
-    """One build; every step raises BuildEndedError when there is no going on."""
+    """One build in one root; every step raises BuildEndedError when there is no going on.
+
+    With `written`, the folder's own `.SRCINFO`, makepkg is only asked what PKGBUILD says when something fails that this
+    may be the reason of: asking takes longer than many a build.
+    """
 
     builder: MakepkgBuild
     request: BuildRequest
     root: BuildRoot
     log: BuildLog
+    written: SrcInfo | None
     interference: Interference = field(default_factory=Interference)
 
     def __post_init__(self) -> None:
@@ -91,6 +107,7 @@ class _Build:
         except (FormatError, UpstreamError) as error:
             self.log.note(str(error))
             outcome = Failed(phase=self.log.phase, status=None, reason=error.what_and_where)
+        self._refuse_stale(outcome)
         self._tell_owner(outcome)
         self.log.flush()
         times = self.log.times
@@ -107,7 +124,7 @@ class _Build:
         request, root = self.request, self.root
         self._interfere()
         self.log.begin("evaluate")
-        srcinfo = self._evaluated()
+        srcinfo = self._judged(self.written or self._evaluated())
         self.interference.bump(root, request.config, srcinfo)
         self.interference.prohibit(root, request.config, srcinfo)
         self.log.begin("fetch")
@@ -148,7 +165,18 @@ class _Build:
         if done.status != 0:
             self.log.take(done.stderr)
             raise BuildEndedError(Failed(phase="evaluate", status=done.status, reason="makepkg cannot read PKGBUILD"))
-        srcinfo = SrcInfo.parse(done.stdout, file="what makepkg says")
+        return SrcInfo.parse(done.stdout, file="what makepkg says")
+
+    def _refuse_stale(self, outcome: BuildOutcome) -> None:
+        if self.written is None or not isinstance(outcome, Failed) or outcome.phase not in _PHASES_OF_SRCINFO:
+            return
+        try:
+            if _without_version(self._evaluated()) != _without_version(self.written):
+                raise _StaleError
+        except (BuildEndedError, FormatError) as error:
+            raise _StaleError from error
+
+    def _judged(self, srcinfo: SrcInfo) -> SrcInfo:
         if srcinfo.pkgbase != self.request.pkgbase:
             raise UpstreamError(f"PKGBUILD is of {srcinfo.pkgbase}, and the folder is {self.request.pkgbase}")
         architectures = srcinfo.base.values("arch")
@@ -253,6 +281,12 @@ class _Build:
             "CI_CODE_SKIP": str(request.skip_status),
             "PKGEXT": EXTENSION,
         }
+
+
+def _without_version(srcinfo: SrcInfo) -> list[bytes]:
+    """Its lines but for version and release, which were compared before, and which a build changes."""
+    lines = (line.strip() for line in srcinfo.to_bytes().split(b"\n"))
+    return [line for line in lines if line and not line.startswith((b"pkgver =", b"pkgrel =", b"#"))]
 
 
 def described(outcome: BuildOutcome) -> str:

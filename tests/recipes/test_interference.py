@@ -182,3 +182,38 @@ def test_signatures_that_cannot_be_checked_are_told(bench: Bench) -> None:
     result = bench.build(pkgbuild(PACKAGE, head=f"validpgpkeys=({'A' * 40})"))
     built(result)
     assert result.interference == ("signatures are not checked: there are no keys in keys/pgp/",)
+
+
+def srcinfo(*more: str) -> str:
+    rows = ["pkgver = 1.0", "pkgrel = 1", "arch = any", "license = MIT", *more]
+    return "\n".join(["pkgbase = demo", *(f"\t{row}" for row in rows), "", "pkgname = demo", ""])
+
+
+def test_a_srcinfo_of_the_same_version_saves_asking_makepkg(bench: Bench) -> None:
+    result = bench.build(pkgbuild(), {".SRCINFO": srcinfo()})
+    built(result)
+    assert {time.phase: time.seconds < 0.1 for time in result.phases}["evaluate"]
+
+
+@pytest.mark.parametrize(
+    "stale",
+    [
+        srcinfo("source = http://127.0.0.1:1/gone", "sha256sums = SKIP"),
+        srcinfo().replace("pkgname = demo", "pkgname = old"),
+    ],
+    ids=["another source", "another package"],
+)
+def test_a_stale_srcinfo_is_found_out_and_not_gone_by(bench: Bench, stale: str) -> None:
+    hooks = {".SRCINFO": stale, ".CI/on-failure.sh": "echo told of a failure\n"}
+    built(bench.build(pkgbuild(), hooks))
+    assert "beginning again" in bench.log
+    assert "told of a failure" not in bench.log
+
+
+def test_a_stale_srcinfo_that_lacks_a_source(bench: Bench, upstreams: Upstreams) -> None:
+    upstreams.files = bench.folder
+    (bench.folder / "demo.txt").write_bytes(b"expected")
+    built(bench.build(remote(upstreams.url, b"expected"), {".SRCINFO": srcinfo()}))
+    failing = pkgbuild("build() {\n  false\n}\n" + PACKAGE)
+    assert isinstance(bench.build(failing, {".SRCINFO": srcinfo("license = other")}).outcome, Failed)
+    assert "beginning again" not in bench.log
