@@ -41,6 +41,7 @@ SUBCOMMANDS = (
     "check",
     "build",
     "explain",
+    "publish",
     "config",
     "plugins",
     "adopt",

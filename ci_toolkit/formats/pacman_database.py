@@ -19,6 +19,7 @@ Sources: repo-add and makepkg's `lint_pkgbuild` of pacman 6.0.2, libalpm's `be_s
 
 from __future__ import annotations
 
+import base64
 import lzma
 import re
 import zlib
@@ -28,6 +29,19 @@ from typing import TYPE_CHECKING
 import zstandard
 
 from ci_toolkit.errors import FormatError
+from ci_toolkit.formats.tar_blocks import (
+    BLOCK,
+    PIECE,
+    ZEROS,
+    TarStream,
+    beginning,
+    check_end,
+    header_path,
+    header_size,
+    padded,
+    pax_path,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,24 +52,21 @@ LARGEST_PROVIDES_BYTES = 8 << 20
 """Of all packages together: it is what stays in memory. Room for some 300,000 names of ordinary length."""
 MOST_PACKAGES = 200_000
 LONGEST_NAME = 255
-LONGEST_END_BYTES = 11_264
-"""Zero bytes at the end: two blocks and the rest of a record of 20. More is what a crash leaves of a file."""
 
 _CHUNK = 1 << 16
-_PIECE = 1 << 18
 _ZSTD_CHUNK = 256  # zstandard cannot limit its output: 4 bytes can be 128 KiB, so this is at most 8 MiB
 _LARGEST_WINDOW = 1 << 27  # what zstd --ultra -22 writes, and more than xz -9 needs; as much memory may be touched
 
-_BLOCK = 512
-_ZEROS = bytes(_BLOCK)
-_OCTAL = re.compile(rb" *([0-7]{1,12})[ \0]*")
-_NUMBER = re.compile(rb"[0-9]{1,9}")
 _REGULAR = frozenset(b"0\07")
 _WITHOUT_CONTENT = frozenset(b"123456")  # links, devices, folders, pipes
 _NAME = re.compile(rb"[A-Za-z0-9@_+][A-Za-z0-9@._+-]*")
 # makepkg refuses `:`, `/`, `-`, blanks and non-ASCII in a pkgver. It wants digits in a pkgrel; readers do not.
 _VERSION = re.compile(rb"(?:[0-9]+:)?[!-,.0-9;-~]+-[!-,.0-9;-~]+")
 _CONTROL = re.compile(rb"[\0-\x09\x0b-\x1f\x7f]")
+_FILENAME = re.compile(rb"[A-Za-z0-9@_+][A-Za-z0-9@._+:~^-]*")
+_NUMBER = re.compile(rb"[0-9]{1,15}")
+_SHA256 = re.compile(rb"[0-9a-f]{64}")
+_FILE_KEYS = frozenset({b"%FILENAME%", b"%CSIZE%", b"%SHA256SUM%", b"%PGPSIG%"})
 _WANTED = frozenset({b"%NAME%", b"%BASE%", b"%VERSION%", b"%PROVIDES%"})
 
 
@@ -73,6 +84,44 @@ class DatabasePackage:
     provides: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseFile:
+    """The file that a database names for a package; `signature` is a detached OpenPGP signature, empty without one."""
+
+    file: str
+    size_bytes: int
+    sha256: str
+    signature: bytes
+
+
+def read_database_files(data: bytes, *, file: str) -> dict[str, DatabaseFile]:
+    """The files by package name; FormatError as `read_pacman_database`, and for a package without file or checksum."""
+    packages = read_pacman_database(data, file=file)
+    named = {f"{package.name}-{package.version}/desc": package.name for package in packages}
+    found = {}
+    for path, desc in _members(TarStream(_limited(_unpacked(data)))):
+        if desc is not None:
+            try:
+                found[named[path]] = _database_file(path.removesuffix("/desc"), desc)
+            except FormatError as error:
+                raise error.located(file=file) from error.__cause__
+    return found
+
+
+def _database_file(folder: str, desc: bytes) -> DatabaseFile:
+    fields = _fields(folder, desc, _FILE_KEYS)
+    try:
+        signature = base64.b64decode(fields.get(b"%PGPSIG%", b""), validate=True)
+    except ValueError as error:
+        raise FormatError("has a %PGPSIG% that is not base64", key=folder) from error
+    return DatabaseFile(
+        file=_required(folder, fields, b"%FILENAME%", _FILENAME),
+        size_bytes=int(_required(folder, fields, b"%CSIZE%", _NUMBER)),
+        sha256=_required(folder, fields, b"%SHA256SUM%", _SHA256),
+        signature=signature,
+    )
+
+
 def read_pacman_database(data: bytes, *, file: str) -> tuple[DatabasePackage, ...]:
     """The packages in the order of the file, none for the empty database that repo-add makes.
 
@@ -81,7 +130,7 @@ def read_pacman_database(data: bytes, *, file: str) -> tuple[DatabasePackage, ..
     `<folder>/desc` are passed over.
     """
     try:
-        return _packages(_members(_Stream(_limited(_unpacked(data)))))
+        return _packages(_members(TarStream(_limited(_unpacked(data)))))
     except FormatError as error:
         raise error.located(file=file) from error.__cause__
 
@@ -129,12 +178,12 @@ def _package(folder: str, desc: bytes) -> tuple[DatabasePackage, int]:
     return DatabasePackage(name=name, base=base, version=version, provides=values), len(provides)
 
 
-def _fields(folder: str, desc: bytes) -> dict[bytes, bytes]:
+def _fields(folder: str, desc: bytes, wanted: frozenset[bytes] = _WANTED) -> dict[bytes, bytes]:
     """The wanted keys, `%` included, with their lines; like pacman, lines that belong to no key mean nothing."""
     fields: dict[bytes, bytes] = {}
     for block in desc.split(b"\n\n"):
         key, _, values = block.lstrip(b"\n").partition(b"\n")
-        if key in _WANTED:
+        if key in wanted:
             if key in fields:
                 raise FormatError(f"has {key.decode()} twice", key=folder)
             fields[key] = values.rstrip(b"\n")
@@ -150,81 +199,36 @@ def _required(folder: str, fields: dict[bytes, bytes], key: bytes, allowed: re.P
     return value.decode()
 
 
-# tar
+# members
 
 
-class _Stream:
-    """Bytes that come in pieces, to be taken in other portions."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._buffer = b""
-        self._position = 0
-
-    def take(self, size: int) -> bytes:
-        """The next `size` bytes; FormatError if there are fewer."""
-        end = self._position + size
-        if end > len(self._buffer):
-            self._fill(size)
-            end = size
-        taken = self._buffer[self._position : end]
-        self._position = end
-        return taken
-
-    def skip(self, size: int) -> None:
-        """Pass over `size` bytes; FormatError if there are fewer."""
-        while size > _PIECE:
-            self.take(_PIECE)
-            size -= _PIECE
-        self.take(size)
-
-    def rest(self) -> Iterator[bytes]:
-        """All that was not taken; it must be read to its end to know that the packed stream has one."""
-        yield self._buffer[self._position :]
-        self._buffer = b""
-        self._position = 0
-        yield from self._pieces
-
-    def _fill(self, size: int) -> None:
-        parts = [self._buffer[self._position :]]
-        known = len(parts[0])
-        while known < size:
-            part = next(self._pieces, None)
-            if part is None:
-                raise FormatError("it is cut off: the archive has no end mark")
-            parts.append(part)
-            known += len(part)
-        self._buffer = b"".join(parts)
-        self._position = 0
-
-
-def _members(stream: _Stream) -> Iterator[tuple[str, bytes | None]]:
+def _members(stream: TarStream) -> Iterator[tuple[str, bytes | None]]:
     """Path and content of every member; the content is None where it is no package's desc."""
     long_path = None
-    while (header := stream.take(_BLOCK)) != _ZEROS:
-        kind, size = header[156], _header_size(header)
+    while (header := stream.take(BLOCK)) != ZEROS:
+        kind, size = header[156], header_size(header)
         if kind in b"xL":
             content = _content(stream, size, "an extended header")
-            path = _pax_path(content) if kind == ord("x") else _text(content)
+            path = pax_path(content) if kind == ord("x") else text_of(content)
             long_path = path or long_path
             continue
         if kind in b"gK":  # defaults for members to come, the target of a link: neither is used
-            stream.skip(_padded(size))
+            stream.skip(padded(size))
             yield "", None
             continue
-        path = (long_path or _header_path(header)).removeprefix(b"./")
+        path = (long_path or header_path(header)).removeprefix(b"./")
         long_path = None
         yield _member(stream, path.decode(errors="replace"), kind, size)
     if long_path is not None:
         raise FormatError("its last header has no member")
-    _check_end(stream)
+    check_end(stream)
 
 
-def _member(stream: _Stream, path: str, kind: int, size: int) -> tuple[str, bytes | None]:
+def _member(stream: TarStream, path: str, kind: int, size: int) -> tuple[str, bytes | None]:
     if kind in _REGULAR:
         if path.endswith("/desc") and path.count("/") == 1:
             return path, _content(stream, size, path)
-        stream.skip(_padded(size))
+        stream.skip(padded(size))
     elif kind not in _WITHOUT_CONTENT:
         raise FormatError("is a member of a kind that repo-add does not write", key=path, got=chr(kind))
     elif size:
@@ -232,73 +236,10 @@ def _member(stream: _Stream, path: str, kind: int, size: int) -> tuple[str, byte
     return path, None
 
 
-def _content(stream: _Stream, size: int, what: str) -> bytes:
+def _content(stream: TarStream, size: int, what: str) -> bytes:
     if size > LARGEST_DESC_BYTES:
         raise FormatError("has more than 1 MiB", key=what, got=str(size))
-    return stream.take(_padded(size))[:size]
-
-
-def _padded(size: int) -> int:
-    return -(-size // _BLOCK) * _BLOCK
-
-
-def _header_size(header: bytes) -> int:
-    """The size field of a header that is checked here."""
-    if header[257:262] != b"ustar":
-        raise FormatError("it is no pacman database: a header of the archive is none", got=_beginning(header))
-    if _octal(header[148:156]) != sum(header) - sum(header[148:156]) + 8 * ord(" "):
-        raise FormatError("it is damaged: a header of the archive has a wrong check sum")
-    return _octal(header[124:136])
-
-
-def _header_path(header: bytes) -> bytes:
-    path = _text(header[:100])
-    # GNU tar keeps something else in place of the prefix; its magic differs in the sixth byte.
-    prefix = _text(header[345:500]) if header[262] == 0 else b""
-    return prefix + b"/" + path if prefix else path
-
-
-def _text(field: bytes) -> bytes:
-    return field.partition(b"\0")[0]
-
-
-def _octal(number: bytes) -> int:
-    match = _OCTAL.fullmatch(number)
-    if match is None:
-        raise FormatError("it is damaged: a header of the archive has a wrong number", got=_beginning(number))
-    return int(match[1], 8)
-
-
-def _pax_path(records: bytes) -> bytes | None:
-    """The path among `<length> <key>=<value>` records; a size there would move all that follows, so it is refused."""
-    path = None
-    position = 0
-    while position < len(records):
-        digits, _, _ = records[position : position + 10].partition(b" ")
-        end = position + int(digits) if _NUMBER.fullmatch(digits) else position
-        record = records[position + len(digits) + 1 : end]
-        if end > len(records) or not record.endswith(b"\n"):
-            raise FormatError("it is damaged: an extended header has a wrong length")
-        key, _, value = record[:-1].partition(b"=")
-        if key == b"path":
-            path = value
-        elif key == b"size" or key.startswith(b"GNU.sparse"):
-            raise FormatError("it has a sparse or huge member, which repo-add does not write")
-        position = end
-    return path
-
-
-def _check_end(stream: _Stream) -> None:
-    """The end mark is two blocks of zeros, and zeros may fill up the last record."""
-    if stream.take(_BLOCK) != _ZEROS:
-        raise FormatError("it is damaged: the archive has half an end mark")
-    size = 2 * _BLOCK
-    for piece in stream.rest():
-        size += len(piece)
-        if piece.strip(b"\0"):
-            raise FormatError("it goes on behind the end mark of the archive")
-    if size > LONGEST_END_BYTES or size % _BLOCK:
-        raise FormatError("it is damaged: the archive ends in a wrong number of zero bytes", got=str(size))
+    return stream.take(padded(size))[:size]
 
 
 # Compression
@@ -311,11 +252,11 @@ def _unpacked(data: bytes) -> Iterator[bytes]:
     for magic, unpack in _COMPRESSIONS:
         if data.startswith(magic):
             return unpack(data)
-    if data[257:262] != b"ustar" and any(data[:_BLOCK]):
-        web_page = data[:_BLOCK].lstrip().startswith(b"<")
+    if data[257:262] != b"ustar" and any(data[:BLOCK]):
+        web_page = data[:BLOCK].lstrip().startswith(b"<")
         hint = "a web page; is the address right?" if web_page else "neither a tar nor gzip, xz or zstd"
-        raise FormatError("it is no pacman database", got=_beginning(data), hint=hint)
-    return _slices(data, _PIECE)
+        raise FormatError("it is no pacman database", got=beginning(data), hint=hint)
+    return _slices(data, PIECE)
 
 
 def _limited(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -335,7 +276,7 @@ def _gunzipped(data: bytes) -> Iterator[bytes]:
             behind -= len(chunk)
             pending = chunk
             while pending and not unpacker.eof:
-                yield unpacker.decompress(pending, _PIECE)
+                yield unpacker.decompress(pending, PIECE)
                 pending = unpacker.unconsumed_tail
             if unpacker.eof:
                 break
@@ -350,9 +291,9 @@ def _unxzed(data: bytes) -> Iterator[bytes]:
     try:
         for chunk in _slices(data, _CHUNK):
             behind -= len(chunk)
-            yield unpacker.decompress(chunk, _PIECE)
+            yield unpacker.decompress(chunk, PIECE)
             while not unpacker.eof and not unpacker.needs_input:
-                yield unpacker.decompress(b"", _PIECE)
+                yield unpacker.decompress(b"", PIECE)
             if unpacker.eof:
                 break
     except lzma.LZMAError as error:
@@ -392,7 +333,3 @@ def _check_stream_end(*, ended: bool, behind: int) -> None:
         raise FormatError("it is cut off: the packed stream has no end")
     if behind:
         raise FormatError(f"it is damaged: {behind} bytes follow behind the packed stream")
-
-
-def _beginning(data: bytes) -> str:
-    return data[:60].decode("ascii", errors="replace")

@@ -1,0 +1,162 @@
+"""`ci-toolkit publish`."""
+
+from __future__ import annotations
+
+import platform
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ci_toolkit.effects.process import Processes
+from ci_toolkit.errors import ConfigError, NotReadyError, RefusedError
+from ci_toolkit.publishers.checking import examine, mend
+from ci_toolkit.publishers.database import DatabasePrograms
+from ci_toolkit.publishers.layout import Layout
+from ci_toolkit.publishers.pacman_repository import PacmanRepository
+from ci_toolkit.publishers.signing_key import KeyChoice, opened_key, program_environment
+from ci_toolkit.reports.publishing import (
+    faults_json,
+    faults_text,
+    list_json,
+    list_text,
+    publication_json,
+    publication_text,
+)
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from contextlib import AbstractContextManager
+
+    from ci_toolkit.cli.surface import Terminal
+    from ci_toolkit.publishers.pacman_repository import Publication
+    from ci_toolkit.publishers.signing_key import SigningKey
+
+NAME = "publish"
+HELP = "publish built packages in a signed pacman repository, list, check and take them back"
+KEY_VARIABLE = "CI_SIGNING_KEY"
+PASSPHRASE_VARIABLE = "CI_SIGNING_PASSPHRASE"  # noqa: S105 - its name, not a passphrase
+# What pacman takes for the name of a section, and what is harmless in a path.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,63}")
+_DAY_S = 86_400.0
+
+
+def declare(parser: ArgumentParser) -> None:
+    """Add arguments."""
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    add = verbs.add_parser("add", help="publish package files")
+    add.add_argument("files", metavar="FILE", type=Path, nargs="+", help="NAME-VERSION-ARCH.pkg.tar.zst, .xz or .gz")
+    add.add_argument("--base", metavar="PKGBASE", help="they are all that this package makes: drop its other ones")
+    remove = verbs.add_parser("remove", help="publish packages no longer")
+    remove.add_argument("names", metavar="NAME", nargs="+", help="a package, or a package base with all its packages")
+    listing = verbs.add_parser("list", help="what is published")
+    check = verbs.add_parser("check", help="compare the database with the files")
+    check.add_argument("--mend", action="store_true", help="mend what differs")
+    rollback = verbs.add_parser("rollback", help="publish again what was published before")
+    rollback.add_argument("name", metavar="NAME", nargs="?", help="one package alone (default: all that changed last)")
+    for verb in (add, remove, listing, check, rollback):
+        _declare_folder(verb)
+    for verb in (add, remove, check, rollback):
+        _declare_writing(verb)
+    for verb in (add, remove):
+        verb.add_argument("--force", action="store_true", help="also a lower version, or most packages at once")
+    for verb in (add, remove, rollback):
+        verb.add_argument("--dry-run", action="store_true", help="show what would change; change nothing")
+
+
+def _declare_folder(parser: ArgumentParser) -> None:
+    parser.add_argument("--repo", metavar="DIR", type=Path, required=True, help="the folder that is published")
+    parser.add_argument("--name", required=True, help="what pacman.conf calls the repository", dest="repository_name")
+    parser.add_argument("--arch", default=platform.machine(), help="its architecture (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON on stdout")
+
+
+def _declare_writing(parser: ArgumentParser) -> None:
+    parser.add_argument("--keep-days", type=float, default=14.0, metavar="N", help="how long older versions are kept")
+    parser.add_argument("--wait", type=float, default=60.0, metavar="SECONDS", help="how long to wait for another run")
+    group = parser.add_argument_group("signing key", f"without any of these, the variable {KEY_VARIABLE} holds it")
+    keys = group.add_mutually_exclusive_group()
+    keys.add_argument("--key", metavar="FINGERPRINT", help="a key in your keyring")
+    keys.add_argument("--key-file", metavar="FILE", type=Path, help="an exported secret key")
+    keys.add_argument("--demo-key", action="store_true", help="a key made for demonstrations, which protects nobody")
+
+
+def run(options: Namespace, terminal: Terminal) -> int:
+    """Do what the verb says."""
+    if _NAME.fullmatch(options.repository_name) is None:
+        raise ConfigError("is no name for a repository", key="--name", got=options.repository_name)
+    if re.fullmatch(r"[a-z0-9_]{1,32}", options.arch) is None:
+        raise ConfigError("is no architecture", key="--arch", got=options.arch)
+    repository = _repository(options, terminal)
+    match options.verb:
+        case "list":
+            packages = repository.current().packages.values()
+            terminal.say(list_json(packages) if options.json else list_text(packages))
+            return 0
+        case "check":
+            return _check(repository, options, terminal)
+        case "add":
+            files = [terminal.cwd / file for file in options.files]
+            done = repository.add(files, base=options.base, force=options.force, dry_run=options.dry_run)
+        case "remove":
+            done = repository.remove(options.names, force=options.force, dry_run=options.dry_run)
+        case _:
+            done = repository.rollback(options.name, dry_run=options.dry_run)
+    terminal.say(_shown(done, options))
+    return 0
+
+
+def _shown(done: Publication, options: Namespace) -> str:
+    return publication_json(done) if options.json else publication_text(done, dry_run=options.dry_run)
+
+
+def _check(repository: PacmanRepository, options: Namespace, terminal: Terminal) -> int:
+    faults = mend(repository) if options.mend else examine(repository).faults
+    terminal.say(faults_json(faults, mended=options.mend) if options.json else faults_text(faults, mended=options.mend))
+    return 0 if options.mend or not faults else RefusedError.exit_status
+
+
+def _repository(options: Namespace, terminal: Terminal) -> PacmanRepository:
+    processes = Processes(redactor=terminal.redactor)
+    writes = options.verb != "list"
+
+    def open_key() -> AbstractContextManager[SigningKey]:
+        return opened_key(
+            _key_choice(options, terminal),
+            processes=processes,
+            environ=terminal.environ,
+            passphrase=terminal.environ.get(PASSPHRASE_VARIABLE),
+        )
+
+    return PacmanRepository(
+        layout=Layout(top=(terminal.cwd / options.repo).absolute(), name=options.repository_name, arch=options.arch),
+        programs=DatabasePrograms(processes=processes, env=program_environment(terminal.environ)),
+        open_key=open_key,
+        clock=terminal.clock,
+        keep_s=options.keep_days * _DAY_S if writes else 0.0,
+        wait_s=options.wait if writes else 0.0,
+    )
+
+
+def _key_choice(options: Namespace, terminal: Terminal) -> KeyChoice:
+    if options.demo_key:
+        terminal.stderr.write("signing with a key for demonstrations, which protects nobody\n")
+        return KeyChoice(demo=_data_folder(terminal) / "demo-key")
+    if options.key_file:
+        path = terminal.cwd / options.key_file
+        if not path.is_file():
+            raise NotReadyError("the signing key is missing", file=str(path))
+        return KeyChoice(material=path.read_bytes())
+    if options.key:
+        return KeyChoice(fingerprint=options.key)
+    text = terminal.environ.get(KEY_VARIABLE, "")
+    if not text.strip():
+        hint = f"--key FINGERPRINT, --key-file FILE, --demo-key, or the variable {KEY_VARIABLE}"
+        raise NotReadyError("the signing key is missing, and nothing is published unsigned", hint=hint)
+    return KeyChoice(material=text.encode())
+
+
+def _data_folder(terminal: Terminal) -> Path:
+    """`$XDG_DATA_HOME/ci-toolkit`, by default `~/.local/share/ci-toolkit`."""
+    if terminal.environ.get("XDG_DATA_HOME"):
+        return Path(terminal.environ["XDG_DATA_HOME"]) / "ci-toolkit"
+    return Path(terminal.environ.get("HOME") or "~").expanduser() / ".local/share/ci-toolkit"

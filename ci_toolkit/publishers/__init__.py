@@ -1,0 +1,1 @@
+"""Where built packages go, one file a kind."""

@@ -1,0 +1,56 @@
+"""One run at a time on a folder: the second waits, and when it gives up it names the first."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ci_toolkit.errors import NotReadyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ci_toolkit.effects.clock import Clock
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 0.05
+
+
+@contextmanager
+def exclusive(path: Path, *, who: str, wait_s: float, clock: Clock) -> Iterator[None]:
+    """Hold a lock that the system drops when the process ends, however it ends; NotReadyError after `wait_s` seconds.
+
+    `who` is what the file tells others, such as `publish add`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _take(descriptor, path, wait_s, clock)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} ({who})".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path, wait_s: float, clock: Clock) -> None:
+    end_s = clock.monotonic() + wait_s
+    told = False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
+            if clock.monotonic() >= end_s:
+                raise NotReadyError(f"is used by {holder}", key=str(path.parent), hint="--wait waits longer") from None
+            if not told:
+                log.info("waiting for %s, which publishes to %s", holder, path.parent)
+                told = True
+            clock.sleep(_LOOK_S)
+        else:
+            return
