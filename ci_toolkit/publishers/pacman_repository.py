@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -147,7 +148,8 @@ class PacmanRepository:
 
     def _made(self, ledger: Ledger, packages: Mapping[str, PublishedPackage], key: SigningKey, *, anew: bool) -> Path:
         """The folder of a new generation, without its ledger."""
-        made = self.layout.staging / "generation"
+        # The name differs from run to run: what a killed one started may still write to its own.
+        made = self.layout.staging / f"generation-{os.getpid()}"
         made.mkdir()
         before = {} if anew else ledger.packages
         changed = [name for name in packages.keys() | before.keys() if packages.get(name) != before.get(name)]

@@ -49,12 +49,13 @@ def recover(layout: Layout) -> None:
         _remove_packages(layout, _files(readable_ledgers(layout, unpublished)) - known)
         for number in unpublished:
             _remove_generation(layout, number)
-    layout.staging.mkdir()
+    layout.staging.mkdir(exist_ok=True)
 
 
 def switch(layout: Layout, made: Path, ledger: Ledger) -> None:
     """Publish the generation in folder `made`, with the package files that lie signed in `staging`."""
     write_file(made / LEDGER, format_ledger(ledger))
+    _date(layout, made, ledger.published_at)
     for path in made.iterdir():
         path.chmod(0o644)
         _synchronize(path)
@@ -72,6 +73,18 @@ def switch(layout: Layout, made: Path, ledger: Ledger) -> None:
         _synchronize(folder)
     _link(layout, layout.current, f"generations/{ledger.number}")
     _synchronize(layout.own)
+
+
+def _date(layout: Layout, made: Path, now: float) -> None:
+    """Give the databases a later date than the published ones have: clients ask for newer ones, by whole seconds."""
+    for name in (layout.database, layout.files_database):
+        try:
+            published_s = int((layout.current / name).stat().st_mtime)
+        except FileNotFoundError:
+            published_s = 0
+        date_s = max(int(now), published_s + 1)
+        for file in (name, f"{name}{SIGNATURE}"):
+            os.utime(made / file, (date_s, date_s))
 
 
 def mend_links(layout: Layout) -> list[str]:
