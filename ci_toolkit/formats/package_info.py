@@ -32,12 +32,17 @@ _CONTROL = re.compile(r"[\0-\x08\x0a-\x1f\x7f]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageInfo:
-    """Which package a file holds; `version` is `[epoch:]pkgver-pkgrel`, `arch` may be `any`."""
+    """Which package a file holds; `version` is `[epoch:]pkgver-pkgrel`, `arch` may be `any`.
+
+    `depends` are as written, with their version constraints; `prohibited` are its replaces and groups, as `group x`.
+    """
 
     name: str
     base: str
     version: str
     arch: str
+    depends: tuple[str, ...] = ()
+    prohibited: tuple[str, ...] = ()
 
     @property
     def stem(self) -> str:
@@ -52,6 +57,7 @@ def parse_package_info(content: bytes) -> PackageInfo:
     except UnicodeDecodeError as error:
         raise FormatError("is not UTF-8", key=FILE) from error
     found: dict[str, str] = {}
+    several: dict[str, list[str]] = {}
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith("#") or (not line and number == text.count("\n") + 1):
             continue
@@ -62,12 +68,15 @@ def parse_package_info(content: bytes) -> PackageInfo:
             raise FormatError(f"says {match[1]} twice", key=FILE, line=number)
         if match[1] in _SINGLE:
             found[match[1]] = match[2]
+        several.setdefault(match[1], []).append(match[2])
     name = _checked(found, "pkgname", _NAME, NAME_MAX)
     return PackageInfo(
         name=name,
         base=_checked(found, "pkgbase", _NAME, NAME_MAX) if "pkgbase" in found else name,
         version=_checked(found, "pkgver", _VERSION, VERSION_MAX),
         arch=_checked(found, "arch", _ARCHITECTURE, NAME_MAX),
+        depends=tuple(several.get("depend", ())),
+        prohibited=tuple(f"{key} {value}" for key in ("replaces", "group") for value in several.get(key, ())),
     )
 
 

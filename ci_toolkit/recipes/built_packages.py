@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import stat
-import tarfile
 from typing import TYPE_CHECKING
 
-import zstandard
-
 from ci_toolkit.errors import FormatError, UpstreamError
-from ci_toolkit.formats.pkginfo import PkgInfo
+from ci_toolkit.formats.package_file import read_package_file
 from ci_toolkit.recipes.build import BuiltPackage
 
 if TYPE_CHECKING:
@@ -20,20 +16,19 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from ci_toolkit.formats.package_info import PackageInfo
     from ci_toolkit.formats.srcinfo import SrcInfo
 
 EXTENSION = ".pkg.tar.zst"
 _FILE_NAME = re.compile(r"[A-Za-z0-9@_+][A-Za-z0-9@._+:~^-]*")
-_LARGEST_INFO = 1 << 20
-_DEEPEST_BYTES = 64 << 20
 _CHUNK = 1 << 20
 
 
-def package_info(path: Path) -> PkgInfo:
+def package_info(path: Path) -> PackageInfo:
     """What a package file says about itself; FormatError when it is none."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
-        return _info(file, path.name)
+        return read_package_file(file, name=path.name, size_bytes=os.fstat(descriptor).st_size)
 
 
 def take_packages(
@@ -50,7 +45,7 @@ def take_packages(
     if not names:
         raise UpstreamError("no package came out of it")
     known = {*srcinfo.names, f"{srcinfo.pkgbase}-debug"}
-    found: dict[str, PkgInfo] = {}
+    found: dict[str, PackageInfo] = {}
     for name in names:
         info = _judged(folder / name, srcinfo.pkgbase, known, architecture)
         if info.prohibited and not allow_prohibited:
@@ -63,7 +58,7 @@ def take_packages(
     return tuple(_taken(folder / name, out / name, info) for name, info in found.items())
 
 
-def _judged(path: Path, pkgbase: str, known: Collection[str], architecture: str) -> PkgInfo:
+def _judged(path: Path, pkgbase: str, known: Collection[str], architecture: str) -> PackageInfo:
     if not _FILE_NAME.fullmatch(path.name):
         raise UpstreamError(f"a package has the impossible file name {path.name!r}")
     information = path.lstat()
@@ -82,7 +77,7 @@ def _judged(path: Path, pkgbase: str, known: Collection[str], architecture: str)
     return info
 
 
-def _taken(source: Path, target: Path, info: PkgInfo) -> BuiltPackage:
+def _taken(source: Path, target: Path, info: PackageInfo) -> BuiltPackage:
     """Copied beside its place and renamed, so that nobody ever sees half of it."""
     partial = target.with_name(f".{target.name}.part")
     descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -98,37 +93,3 @@ def _taken(source: Path, target: Path, info: PkgInfo) -> BuiltPackage:
 def _chunks(file: BinaryIO) -> Iterator[bytes]:
     while chunk := file.read(_CHUNK):
         yield chunk
-
-
-def _info(file: BinaryIO, name: str) -> PkgInfo:
-    """Makepkg puts `.PKGINFO` before all that a package installs, so little of a package is ever unpacked."""
-    try:
-        with (
-            zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(file) as plain,
-            tarfile.open(fileobj=_Limited(plain), mode="r|") as members,
-        ):
-            for member in members:
-                if member.name == ".PKGINFO" and member.isreg() and member.size <= _LARGEST_INFO:
-                    content = members.extractfile(member)
-                    return PkgInfo.parse(content.read() if content else b"", file=f"{name}: .PKGINFO")
-                if not member.name.startswith("."):
-                    break
-    except (zstandard.ZstdError, tarfile.TarError, EOFError) as error:
-        raise FormatError(f"cannot be unpacked: {error}", file=name) from error
-    raise FormatError("has no .PKGINFO where it ought to be", file=name)
-
-
-class _Limited(io.RawIOBase):
-    """As much of a stream as the head of a package may have."""
-
-    def __init__(self, stream: zstandard.ZstdDecompressionReader) -> None:
-        self._stream = stream
-        self._left = _DEEPEST_BYTES
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        chunk = self._stream.read(min(size, self._left) if size >= 0 else self._left)
-        self._left -= len(chunk)
-        return chunk

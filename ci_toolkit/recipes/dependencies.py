@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ci_toolkit.effects.build_root import BuildRoot
-    from ci_toolkit.formats.pkginfo import PkgInfo
+    from ci_toolkit.formats.package_info import PackageInfo
     from ci_toolkit.formats.srcinfo import SrcInfo
 
 _HOST_DATABASE = Path("/var/lib/pacman/local")
@@ -66,7 +66,7 @@ class Dependencies:
     assumed: Sequence[str] = ()
     entered: dict[str, list[str]] = field(default_factory=dict)
 
-    def of_machine(self, srcinfo: SrcInfo, architecture: str, given: Sequence[PkgInfo]) -> None:
+    def of_machine(self, srcinfo: SrcInfo, architecture: str, given: Sequence[PackageInfo]) -> None:
         """Enter what the machine has of what a PKGBUILD, and the packages that are given, depend on."""
         if _HOST_DATABASE.is_dir() and any(_HOST_DATABASE.glob("*/desc")):
             shutil.copytree(_HOST_DATABASE, self.root.database / "local", dirs_exist_ok=True)

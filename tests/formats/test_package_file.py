@@ -103,7 +103,7 @@ def test_what_makepkg_writes_of_later_versions_is_taken() -> None:
 @pytest.mark.parametrize("name", ["foo.tar.zst", "foo-1:1.0-1-any.pkg.tar.zst.part", "-foo-1-1-any.pkg.tar.zst", "x"])
 def test_a_file_that_is_not_called_as_a_package_is(tmp_path: Path, name: str) -> None:
     content = hostile(tmp_path / NAME).read_bytes()
-    with pytest.raises(FormatError, match="is not called as a package is|holds another package"):
+    with pytest.raises(FormatError, match=r"is not called as a package is|holds another package"):
         read_package_file(io.BytesIO(content), name=name, size_bytes=len(content))
 
 
@@ -113,7 +113,7 @@ def test_a_file_that_is_cut_off_or_goes_on_is_refused_at_every_length(tmp_path: 
         with pytest.raises(FormatError):
             read_package_file(io.BytesIO(content[:length]), name=NAME, size_bytes=length)
     longer = content + zstandard.compress(b"more")
-    with pytest.raises(FormatError, match="goes on behind the end mark|wrong number of zero bytes"):
+    with pytest.raises(FormatError, match=r"goes on behind the end mark|wrong number of zero bytes"):
         read_package_file(io.BytesIO(longer), name=NAME, size_bytes=len(longer))
 
 
