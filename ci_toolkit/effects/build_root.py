@@ -8,15 +8,17 @@ without scriptlets and without the means to leave its folder: packages come from
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ci_toolkit.effects.cache_files import locked
 from ci_toolkit.effects.control_groups import control_groups
-from ci_toolkit.effects.private_folder import private_folder
+from ci_toolkit.effects.private_folder import private_folder, remove_folder
 from ci_toolkit.effects.sandbox import BASE_VARIABLES, Sandbox, end_processes, enter_words, proxies, system_words
 from ci_toolkit.errors import MachineError
 
@@ -39,6 +41,8 @@ _PACMAN_CAPABILITIES = ("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSET
 _INSTALL_S = 600.0
 _OUTPUT_BYTES = 4 << 20
 _DISK_LOOK_S = 2.0
+_LOCK = "lock"
+_YOUNG_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,10 +201,13 @@ def build_root(sandbox: Sandbox, limits: BuildLimits, files: Mapping[str, Upstre
     with (
         private_folder(sandbox.new_user(), purpose="build") as folder,
         control_groups(memory_bytes=limits.memory_bytes, processes=limits.processes) as groups,
+        ExitStack() as held,
     ):
         # Closed to everybody: what packages hold there is not for this machine's users, least of all setuid programs.
         closed = folder.path.parent / "root"
         closed.mkdir(mode=0o700)
+        held.enter_context(locked(closed / _LOCK))
+        _sweep(folder.path.parent)
         layer = closed / "layer"
         for path in (layer / "usr", layer / DATABASE / "local", closed / "usr"):
             path.mkdir(parents=True)
@@ -231,6 +238,20 @@ def _check_tools(sandbox: Sandbox) -> None:
         raise MachineError(f"packages cannot be built here: {', '.join(missing)} not installed", hint=hint)
     if sandbox.kind != "bubblewrap":
         raise MachineError("packages are built in bubblewrap alone", hint="make it work, or leave CI_SANDBOX at auto")
+
+
+def _sweep(own: Path) -> None:
+    """Remove the folders of builds that were killed: those whose lock nobody holds any more."""
+    prefix = own.name.rpartition("-")[0]
+    for folder in own.parent.glob(f"{prefix}-*"):
+        try:
+            if folder == own or time.time() - folder.stat().st_mtime < _YOUNG_S:
+                continue
+            with (folder / "root" / _LOCK).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove_folder(folder)
+        except OSError:  # it is held, is another user's, or is gone already
+            continue
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:

@@ -94,7 +94,7 @@ def private_folder(owner: int | None, *, purpose: str = "sandbox") -> Iterator[P
                 os.chown(folder, owner, owner)
         yield PrivateFolder(path=path, scratch=scratch, people=people, owner=owner)
     finally:
-        _remove(outer)
+        remove_folder(outer)
 
 
 def _walk(top: Path, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -128,7 +128,8 @@ def _give(top: Path, owner: int) -> None:
             os.chown(Path(folder) / name, owner, owner, follow_symlinks=False)
 
 
-def _remove(outer: Path) -> None:
+def remove_folder(outer: Path) -> None:
+    """Remove a folder, whatever a stranger's program has closed in it."""
     for folder, names, _ in os.walk(outer):
         for name in names:
             path = Path(folder) / name

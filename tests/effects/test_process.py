@@ -7,14 +7,18 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ci_toolkit.effects.git_command import own_environment, upstream_environment
-from ci_toolkit.effects.process import Processes
+from ci_toolkit.effects.process import Processes, Streamed
 from ci_toolkit.effects.redaction import RedactingFormatter, Redactor
 from ci_toolkit.effects.shfmt import Shfmt
 from ci_toolkit.errors import ProcessError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ENV = {"PATH": os.environ["PATH"]}
 
@@ -132,3 +136,43 @@ def test_shfmt_formats_many_in_one_process_and_names_what_does_not_parse(process
     assert processes.started == 1
     assert shfmt.format([], editorconfig=None) == {}
     assert shfmt.format([good], editorconfig=None) == {good: b"a() {\n\tb\n}\n"}
+
+
+def streamed(
+    processes: Processes, script: str, timeout_s: float = 10, watch: Callable[[], str | None] = lambda: None
+) -> tuple[Streamed, bytes]:
+    taken: list[bytes] = []
+    ended = processes.stream(("sh", "-c", script), env=ENV, timeout_s=timeout_s, take=taken.append, watch=watch)
+    return ended, b"".join(taken)
+
+
+def test_a_stream_is_a_terminal_and_keeps_the_order_of_both_outputs(processes: Processes) -> None:
+    ended, text = streamed(processes, "test -t 1 && test -t 2 && echo one; echo two >&2; echo three; exit 7")
+    assert (ended, text) == (Streamed(status=7), b"one\ntwo\nthree\n")
+
+
+def test_a_stream_comes_as_it_is_written(processes: Processes) -> None:
+    seen: list[tuple[bytes, float]] = []
+    processes.stream(
+        ("sh", "-c", "echo early; sleep 1; echo late"),
+        env=ENV,
+        timeout_s=10,
+        take=lambda chunk: seen.append((chunk, time.monotonic())),
+        watch=lambda: None,
+    )
+    assert [chunk for chunk, _ in seen] == [b"early\n", b"late\n"]
+    assert seen[1][1] - seen[0][1] > 0.5
+
+
+def test_a_stream_is_ended_by_time_or_for_a_reason(processes: Processes) -> None:
+    ended, text = streamed(processes, "echo begun; sleep 60", timeout_s=0.5)
+    assert (ended, text) == (Streamed(status=None, late=True), b"begun\n")
+    ended, _ = streamed(processes, "exec >/dev/null 2>&1; sleep 60", watch=lambda: "enough")
+    assert ended == Streamed(status=None, reason="enough")
+
+
+def test_a_stream_does_not_wait_for_what_a_program_leaves_behind(processes: Processes) -> None:
+    began = time.monotonic()
+    ended, text = streamed(processes, "sleep 60 & echo done")
+    assert (ended.status, text) == (0, b"done\n")
+    assert time.monotonic() - began < 5

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.builds import needs_makepkg
+from tests.support.builds import PACKAGE, left_behind, needs_makepkg, pkgbuild
 from tests.support.packages import SamplePackage
 from tests.support.samples import lay_out
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.world import Result, World
 
 pytestmark = needs_makepkg
@@ -90,3 +90,27 @@ def test_without_the_tools_it_is_said_what_to_install(world: World, tmp_path: Pa
     assert result.status == 16
     assert "bwrap" in result.stderr
     assert "apt install" in result.stderr
+
+
+def test_a_build_that_is_killed_leaves_no_process_and_the_next_one_removes_its_folder(world: World) -> None:
+    text = pkgbuild("build() {\n  echo begun; exec -a ci-toolkit-test-killed sleep 300\n}\n" + PACKAGE)
+    world.start({"demo/PKGBUILD": text, "other/PKGBUILD": pkgbuild(name="other")})
+    folders = set(Path("/var/tmp").glob("ci-toolkit-build-*"))
+    running = world.spawn("build", "demo", TMPDIR="/var/tmp")
+    assert running.stderr
+    while "begun" not in running.stderr.readline():
+        assert running.poll() is None
+    (folder,) = (path for path in Path("/var/tmp").glob("ci-toolkit-build-*") if holds(path) and path not in folders)
+    running.kill()
+    running.communicate()
+    os.utime(folder, (1, 1))
+    assert world.run("build", "other", TMPDIR="/var/tmp").status == 0
+    assert not folder.exists()
+    assert not left_behind("ci-toolkit-test-killed")
+
+
+def holds(folder: Path) -> bool:
+    try:
+        return "ci-toolkit-test-killed" in (folder / "package/PKGBUILD").read_text()
+    except OSError:  # another test's, which is gone by now
+        return False

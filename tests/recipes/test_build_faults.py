@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_toolkit.recipes.build import Built, Failed, TimedOut
-from tests.support.builds import LIMITS, PACKAGE, built, needs_makepkg, pkgbuild
+from tests.support.builds import LIMITS, PACKAGE, built, left_behind, needs_makepkg, pkgbuild
 
 if TYPE_CHECKING:
     from ci_toolkit.recipes.build import BuildResult
@@ -180,16 +179,3 @@ def test_nothing_of_one_build_is_there_in_the_next(bench: Bench) -> None:
 
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
-
-
-def left_behind(text: str) -> list[str]:
-    """Processes whose command line has a text in it."""
-    found = []
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            try:
-                line = Path(entry.path, "cmdline").read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            found += [line] if line.startswith(text) else []
-    return found

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -217,3 +222,34 @@ def test_a_stale_srcinfo_that_lacks_a_source(bench: Bench, upstreams: Upstreams)
     failing = pkgbuild("build() {\n  false\n}\n" + PACKAGE)
     assert isinstance(bench.build(failing, {".SRCINFO": srcinfo("license = other")}).outcome, Failed)
     assert "beginning again" not in bench.log
+
+
+def gpg(home: Path, *words: str | Path) -> str:
+    command = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--status-fd=1", *map(str, words)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.skipif(shutil.which("gpg") is None and not os.environ.get("CI"), reason="gpg is not installed")
+def test_signatures_are_checked_with_the_keys_of_the_folder(bench: Bench) -> None:
+    home = Path(tempfile.mkdtemp(dir="/tmp"))  # a socket's path may not be long
+    try:
+        made = gpg(home, "--passphrase=", "--quick-generate-key", "A <a@b.c>", "ed25519", "sign", "never")
+        fingerprint = made.split()[-1]
+        (bench.folder / "data").write_text("signed")
+        gpg(home, "--armor", "--detach-sign", bench.folder / "data")
+        gpg(home, "--armor", "--output", bench.folder / "key", "--export", fingerprint)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    files = {
+        "data": "signed",
+        "data.asc": (bench.folder / "data.asc").read_text(),
+        f"keys/pgp/{fingerprint}.asc": (bench.folder / "key").read_text(),
+    }
+    text = pkgbuild(head=f"source=(data data.asc)\nsha256sums=(SKIP SKIP)\nvalidpgpkeys=({fingerprint})")
+    assert built(bench.build(text, files))
+    assert "data ... Passed" in bench.log
+    outcome = bench.build(text, {**files, "data": "changed"}).outcome
+    assert isinstance(outcome, Failed)
+    assert (outcome.phase, "data ... FAILED" in bench.log) == ("sources", True)
+    outcome = bench.build(text.replace(fingerprint, "A" * 40), files).outcome
+    assert isinstance(outcome, Failed)
