@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.process import Processes
-from ci_toolkit.errors import ConfigError, NotReadyError, RefusedError
+from ci_toolkit.errors import ConfigError, NotReadyError, PackagesFailedError
 from ci_toolkit.publishers.checking import examine, mend
 from ci_toolkit.publishers.database import DatabasePrograms
 from ci_toolkit.publishers.layout import Layout
@@ -112,7 +112,8 @@ def _shown(done: Publication, options: Namespace) -> str:
 def _check(repository: PacmanRepository, options: Namespace, terminal: Terminal) -> int:
     faults = mend(repository) if options.mend else examine(repository).faults
     terminal.say(faults_json(faults, mended=options.mend) if options.json else faults_text(faults, mended=options.mend))
-    return 0 if options.mend or not faults else RefusedError.exit_status
+    is_good = options.mend and all(fault.package is None for fault in faults)
+    return 0 if is_good or not faults else PackagesFailedError.exit_status
 
 
 def _repository(options: Namespace, terminal: Terminal) -> PacmanRepository:

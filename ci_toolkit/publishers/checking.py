@@ -49,6 +49,7 @@ class Examination:
 
 def examine(repository: PacmanRepository) -> Examination:
     """Compare everything; nothing is changed. Faults are ordered: links, databases, packages, files of nobody."""
+    repository.programs.check()
     layout = repository.layout
     number = layout.current_number()
     if number == 0:

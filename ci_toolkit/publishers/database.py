@@ -30,9 +30,9 @@ class DatabasePrograms:
 
     def check(self) -> None:
         """NotReadyError when they are missing."""
-        for program in ("repo-add", "repo-remove", "bsdtar", "zstd"):
+        for program in ("repo-add", "repo-remove", "bsdtar", "zstd", "gpgv"):
             if shutil.which(program, path=self.env.get("PATH")) is None:
-                raise NotReadyError(f"{program} is not installed here, and databases are made with it")
+                raise NotReadyError(f"{program} is not installed here, and databases are made and checked with it")
 
     def change(self, layout: Layout, folder: Path, *, removed: Iterable[str], added: Iterable[Path]) -> None:
         """Change the database in `folder`, which is made where it is missing; ProcessError when they refuse.

@@ -33,6 +33,9 @@ def key_folder() -> Iterator[Path]:
 def _sweep(place: Path) -> None:
     for folder in place.glob(f"{_PREFIX}*"):
         owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        is_ours = folder.lstat().st_uid == os.getuid() and not folder.is_symlink()
+        try:
+            is_ours = folder.lstat().st_uid == os.getuid() and not folder.is_symlink()
+        except FileNotFoundError:  # its own run was faster
+            continue
         if is_ours and owner.isdecimal() and not Path(f"/proc/{owner}").exists():
             shutil.rmtree(folder, ignore_errors=True)

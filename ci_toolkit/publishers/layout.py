@@ -102,11 +102,16 @@ class Layout:
         return sorted(int(name) for name in names if name.isdecimal())
 
     def current_number(self) -> int:
-        """The published generation, 0 before the first; FormatError when the link is none of ours."""
+        """The published generation, 0 before the first; FormatError when the link is gone or none of ours."""
         try:
             target = self.current.readlink()
-        except FileNotFoundError:
-            return 0
+        except FileNotFoundError as error:
+            # One generation without a link is what a first run leaves that is killed; more have been published.
+            newest = max(self.numbers(), default=0)
+            if newest <= 1:
+                return 0
+            hint = f"a copy without links? this brings the newest back: ln -s generations/{newest} {self.current}"
+            raise FormatError("is missing", key=str(self.current), hint=hint) from error
         if not target.name.isdecimal() or str(target.parent) != "generations":
             raise FormatError("names no generation", file=str(self.current), got=str(target))
         return int(target.name)

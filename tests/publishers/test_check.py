@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ci_toolkit.errors import RefusedError
+from ci_toolkit.errors import FormatError, PackagesFailedError, RefusedError
 from tests.support.built import hostile
 
 if TYPE_CHECKING:
@@ -64,11 +64,11 @@ def test_a_fault_is_found_changes_nothing_and_is_mended(stand: PacmanStand, case
     stand.publish(("alpha", "1.0"), ("beta", "1.0"))
     fault(stand)
     found = stand.run("check")
-    assert found.status == RefusedError.exit_status
+    assert found.status == PackagesFailedError.exit_status
     assert said in found.stdout
     assert stand.run("check").stdout == found.stdout
     mended = stand.run("check", "--mend")
-    assert mended.status == 0, mended.stderr
+    assert mended.status == (0 if after == ALL else PackagesFailedError.exit_status), mended.stderr
     assert said in mended.stdout
     again = stand.run("check")
     assert again.status == 0, again.stdout
@@ -93,3 +93,22 @@ def test_files_of_people_are_nobodys_business(stand: PacmanStand) -> None:
     (stand.served / "index.html").write_text("hello")
     assert stand.run("check", "--mend").stdout == "the database and the files agree\n"
     assert (stand.served / "index.html").exists()
+
+
+def test_a_copy_without_its_links_is_not_taken_for_a_run_that_was_killed(stand: PacmanStand) -> None:
+    stand.publish(("alpha", "1.0"), ("beta", "1.0"))
+    (stand.own / "current").unlink()
+    done = stand.run("remove", "beta")
+    assert done.status == FormatError.exit_status
+    assert f"ln -s generations/2 {stand.own}/current" in done.stderr
+    (stand.own / "current").symlink_to("generations/2")
+    assert stand.versions() == ALL
+
+
+def test_what_another_program_published_is_not_overwritten(stand: PacmanStand) -> None:
+    stand.served.mkdir(parents=True)
+    (stand.served / "demo.db").write_bytes(b"made by repo-add")
+    done = stand.run("add", stand.built.file("beta", "1.0"))
+    assert done.status == RefusedError.exit_status
+    assert "demo.db was made by another program" in done.stderr
+    assert (stand.served / "demo.db").read_bytes() == b"made by repo-add"

@@ -92,6 +92,18 @@ def test_a_key_in_the_callers_keyring_is_named_by_its_fingerprint(stand: PacmanS
     assert stand.client().pacman("-Sy").returncode == 0
 
 
+def test_a_key_with_a_passphrase_needs_it(stand: PacmanStand) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        secret = new_key(Path(short) / "k", passphrase="open sesame")[0].decode()
+    refused = stand.run_words(words(stand), CI_SIGNING_KEY=secret, CI_SIGNING_PASSPHRASE="open says me")
+    assert refused.status == NotReadyError.exit_status
+    assert "cannot sign" in refused.stderr
+    assert not stand.top.exists()
+    done = stand.run_words(words(stand), CI_SIGNING_KEY=secret, CI_SIGNING_PASSPHRASE="open sesame")
+    assert done.status == 0, done.stderr
+    assert stand.run("check").status == 0
+
+
 def test_the_demo_key_stays_the_same_and_says_what_it_is(stand: PacmanStand) -> None:
     done = stand.run_words(words(stand, "--demo-key"))
     assert "which protects nobody" in done.stderr

@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 
     from tests.support.built import BuiltPackages
 
-_KEY = (
-    b"%no-protection\nKey-Type: eddsa\nKey-Curve: ed25519\nKey-Usage: sign\nName-Real: test\nExpire-Date: 0\n%commit\n"
-)
+_KEY = """{protection}
+Key-Type: eddsa
+Key-Curve: ed25519
+Key-Usage: sign
+Name-Real: test
+Expire-Date: 0
+{passphrase}
+%commit
+"""
 TODAY = 1_763_700_000.0
 DAY_S = 86_400.0
 
@@ -43,13 +49,17 @@ class SteppingClock:
         self.time += seconds
 
 
-def new_key(folder: Path) -> tuple[bytes, bytes]:
+def new_key(folder: Path, *, passphrase: str = "") -> tuple[bytes, bytes]:
     """A new key: its secret and its public half, exported."""
     folder.mkdir(mode=0o700)
     env = {"PATH": os.environ["PATH"], "GNUPGHOME": str(folder)}
-    subprocess.run(["gpg", "--batch", "--quiet", "--gen-key"], input=_KEY, env=env, check=True, capture_output=True)
+    protected = {"protection": "", "passphrase": f"Passphrase: {passphrase}"}
+    asked = _KEY.format(**(protected if passphrase else {"protection": "%no-protection", "passphrase": ""}))
+    loopback = ["--pinentry-mode", "loopback", f"--passphrase={passphrase}"] if passphrase else []
+    argv = ["gpg", "--batch", "--quiet", "--gen-key"]
+    subprocess.run(argv, input=asked.encode(), env=env, check=True, capture_output=True)
     secret, public = (
-        subprocess.run(["gpg", "--batch", "--armor", what], env=env, check=True, capture_output=True).stdout
+        subprocess.run(["gpg", "--batch", "--armor", *loopback, what], env=env, check=True, capture_output=True).stdout
         for what in ("--export-secret-keys", "--export")
     )
     subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=env, check=False)
