@@ -87,12 +87,10 @@ def _date(layout: Layout, made: Path, now: float) -> None:
             os.utime(made / file, (date_s, date_s))
 
 
-def mend_links(layout: Layout) -> list[str]:
-    """Make the links that never change where they are missing or wrong; the names of those."""
-    wrong = [name for name, target in layout.links.items() if not _leads(layout.folder / name, target)]
-    for name in wrong:
+def mend_links(layout: Layout) -> None:
+    """Make the links that never change where they are missing or wrong."""
+    for name in wrong_links(layout):
         _link(layout, layout.folder / name, layout.links[name])
-    return wrong
 
 
 def wrong_links(layout: Layout) -> list[str]:
