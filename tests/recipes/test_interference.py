@@ -16,7 +16,7 @@ from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.package_config import parse_bump
 from ci_toolkit.recipes.build import Failed, Skipped
 from ci_toolkit.recipes.interference import bumped_release
-from tests.support.builds import EPOCH_S, PACKAGE, built, contents, needs_makepkg, pkgbuild, pkginfo, unpacked
+from tests.support.builds import EPOCH_S, PACKAGE, built, contents, needs_makepkg, pkgbuild, pkginfo, srcinfo, unpacked
 
 if TYPE_CHECKING:
     from tests.support.builds import Bench
@@ -165,12 +165,15 @@ def test_a_source_whose_sum_differs_stops_before_any_code_sees_it(bench: Bench, 
 def test_sources_are_kept_where_it_is_asked_for(bench: Bench, upstreams: Upstreams) -> None:
     upstreams.files = bench.folder
     (bench.folder / "demo.txt").write_bytes(b"expected")
-    for config, asked in (("", 1), ("BUILDER_CACHE_SOURCES=true\n", 2), ("BUILDER_CACHE_SOURCES=true\n", 2)):
-        built(bench.build(remote(upstreams.url, b"expected"), config=config))
-        assert upstreams.count()["file"] == asked
+    text = remote(upstreams.url, b"expected")
+    built(bench.build(text, config="BUILDER_CACHE_SOURCES=false\n"))
+    assert not (bench.folder / "cache/sources").exists()
+    for _ in range(2):
+        built(bench.build(text, config="BUILDER_CACHE_SOURCES=true\n"))
+        assert upstreams.count()["file"] == 2
     (kept,) = (bench.folder / "cache/sources").iterdir()
     kept.write_bytes(b"damaged")
-    built(bench.build(remote(upstreams.url, b"expected"), config="BUILDER_CACHE_SOURCES=true\n"))
+    built(bench.build(text, config="BUILDER_CACHE_SOURCES=true\n"))
     assert upstreams.count()["file"] == 3
 
 
@@ -187,11 +190,6 @@ def test_signatures_that_cannot_be_checked_are_told(bench: Bench) -> None:
     result = bench.build(pkgbuild(PACKAGE, head=f"validpgpkeys=({'A' * 40})"))
     built(result)
     assert result.interference == ("signatures are not checked: there are no keys in keys/pgp/",)
-
-
-def srcinfo(*more: str) -> str:
-    rows = ["pkgver = 1.0", "pkgrel = 1", "arch = any", "license = MIT", *more]
-    return "\n".join(["pkgbase = demo", *(f"\t{row}" for row in rows), "", "pkgname = demo", ""])
 
 
 def test_a_srcinfo_of_the_same_version_saves_asking_makepkg(bench: Bench) -> None:

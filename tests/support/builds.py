@@ -48,6 +48,15 @@ def pkgbuild(functions: str = PACKAGE, *, head: str = "", name: str = "demo") ->
     return f"pkgname={name}\npkgver=1.0\npkgrel=1\narch=('any')\nlicense=('MIT')\n{head}\n{functions}"
 
 
+_PLAIN_HEAD = "license=('MIT')\n\n"
+
+
+def srcinfo(*more: str) -> str:
+    """What makepkg says of `pkgbuild()`."""
+    rows = ["pkgver = 1.0", "pkgrel = 1", "arch = any", "license = MIT", *more]
+    return "\n".join(["pkgbase = demo", *(f"\t{row}" for row in rows), "", "pkgname = demo", ""])
+
+
 @dataclass
 class Bench:
     """Builds package folders given as texts, one after the other."""
@@ -68,6 +77,8 @@ class Bench:
     ) -> BuildResult:
         """Build one; `files` are those of its folder beside PKGBUILD."""
         texts = {"PKGBUILD": text, **(files or {})}
+        if _PLAIN_HEAD in text:
+            texts.setdefault(".SRCINFO", srcinfo())
         parsed = parse_package_config(KeyValueFile.parse(config.encode(), file=".CI/config"))
         request = BuildRequest(
             pkgbase=more.pop("pkgbase", "demo"),
