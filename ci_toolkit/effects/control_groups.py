@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOT = Path("/sys/fs/cgroup")
-_RETRIES = 50
+_RETRIES = 200
+_DYING_S = 0.01  # processes that were killed leave their group a little later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,6 @@ def _close(folder: Path) -> None:
         except FileNotFoundError:
             return
         except OSError:
-            os.sched_yield()
+            time.sleep(_DYING_S)
         else:
             return
