@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.effects.build_root import BuildRoot
     from ci_toolkit.formats.package_info import PackageInfo
-    from ci_toolkit.formats.srcinfo import SrcInfo
+    from ci_toolkit.formats.srcinfo import Section, SrcInfo
 
 _HOST_DATABASE = Path("/var/lib/pacman/local")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
@@ -91,6 +91,13 @@ class Dependencies:
             raise UpstreamError(f"the packages it is built with cannot be installed: {said}")
         return said
 
+    def missing(self, srcinfo: SrcInfo, architecture: str, *, timeout_s: float) -> list[str]:
+        """What makepkg demands before it builds, and pacman does not find in the root."""
+        demanded = list(filter(_DEPENDENCY.fullmatch, _values(srcinfo.base, architecture)))
+        done = self.root.capture(("pacman", "--deptest", *demanded), variables={}, timeout_s=timeout_s)
+        said = done.stdout.decode(errors="replace").splitlines()
+        return [text for text in demanded if text in said]
+
     def _enter(self, name: str, versions: Iterable[str]) -> None:
         entry = self.root.database / "local" / f"{name}-0-0"
         entry.mkdir()
@@ -109,8 +116,12 @@ def has(name: str) -> bool:
 
 
 def _written(srcinfo: SrcInfo, architecture: str) -> list[str]:
+    return [value for section in (srcinfo.base, *srcinfo.packages) for value in _values(section, architecture)]
+
+
+def _values(section: Section, architecture: str) -> list[str]:
     keys = [key for kind in _OF_BUILDING for key in (kind, f"{kind}_{architecture}")]
-    return [value for section in (srcinfo.base, *srcinfo.packages) for key in keys for value in section.values(key)]
+    return [value for key in keys for value in section.values(key)]
 
 
 def _satisfying(how: str, version: str) -> str:

@@ -212,7 +212,22 @@ class _Build:
             else:
                 words.append("--skippgpcheck")
                 self.interference.told.append(f"signatures are not checked: there are no keys in {_KEYS}")
-        self._run(words, what="makepkg")
+        try:
+            self._run(words, what="makepkg")
+        except BuildEndedError as ended:
+            if not isinstance(ended.outcome, Failed) or ended.outcome.status != _DEPENDENCIES_MISSING:
+                raise
+            self._refuse_missing(srcinfo)
+            raise
+
+    def _refuse_missing(self, srcinfo: SrcInfo) -> None:
+        # makepkg names them in its log alone, in words that the package's code can print as well.
+        missing = Dependencies(root=self.root).missing(srcinfo, self.architecture, timeout_s=self._left_s())
+        if not missing:
+            return
+        self.log.note("give a missing package's file with --with, or say with --assume that the machine has it")
+        reason = f"nothing here is or provides {', '.join(missing)}"
+        raise BuildEndedError(Failed(phase="dependencies", status=_DEPENDENCIES_MISSING, reason=reason))
 
     def _run(self, words: Sequence[str], *, what: str, skip_status: int | None = None) -> None:
         """Run the package's code into the log; leaves the build unless it succeeds."""
@@ -232,8 +247,6 @@ class _Build:
             raise BuildEndedError(Failed(phase=phase, status=None, reason=ended.reason))
         if skip_status is not None and ended.status == skip_status:
             raise BuildEndedError(Skipped(reason=f"{what} ended with {skip_status}, which means to skip this build"))
-        if what == "makepkg" and ended.status == _DEPENDENCIES_MISSING:
-            phase = "dependencies"
         if ended.status != 0:
             raise BuildEndedError(Failed(phase=phase, status=ended.status, reason=f"{what} failed"))
 
