@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.cache_files import locked
 from ci_toolkit.effects.control_groups import control_groups
+from ci_toolkit.effects.lent_users import end_processes, lent_user
 from ci_toolkit.effects.private_folder import private_folder, remove_folder
-from ci_toolkit.effects.sandbox import BASE_VARIABLES, Sandbox, end_processes, enter_words, proxies, system_words
+from ci_toolkit.effects.sandbox import BASE_VARIABLES, Sandbox, enter_words, proxies, system_words
 from ci_toolkit.errors import MachineError
 
 if TYPE_CHECKING:
@@ -199,7 +200,8 @@ def build_root(sandbox: Sandbox, limits: BuildLimits, files: Mapping[str, Upstre
     """A new root with `files` at `/build`, gone afterwards; MachineError where there can be none."""
     _check_tools(sandbox)
     with (
-        private_folder(sandbox.new_user(), purpose="build") as folder,
+        lent_user() as user,
+        private_folder(user, purpose="build") as folder,
         control_groups(memory_bytes=limits.memory_bytes, processes=limits.processes) as groups,
         ExitStack() as held,
     ):

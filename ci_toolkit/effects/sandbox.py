@@ -7,26 +7,23 @@ then cut off by a system call filter); else refused. `CI_SANDBOX=none` runs them
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import shutil
 import sys
-import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 from ci_toolkit.effects import confine
 from ci_toolkit.effects.control_groups import control_groups
+from ci_toolkit.effects.lent_users import end_processes, lent_user
 from ci_toolkit.effects.private_folder import private_folder
 from ci_toolkit.errors import ProcessError, UpstreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ci_toolkit.effects.control_groups import ControlGroups
     from ci_toolkit.effects.private_folder import PrivateFolder
@@ -37,8 +34,6 @@ log = logging.getLogger(__name__)
 
 Kind = Literal["bubblewrap", "user", "none"]
 
-# Users that systemd hands out for a moment and that own nothing.
-_FIRST_USER, _LAST_USER = 61_184, 65_519
 _INSIDE = "/package"
 _SYSTEM_LINKS = ("bin", "lib", "lib32", "lib64", "sbin")
 _SETTINGS = (
@@ -57,7 +52,6 @@ _SETTINGS = (
 _NETWORK_SETTINGS = ("resolv.conf", "hosts", "host.conf", "gai.conf")
 _INSIDE_SCRATCH = "/tmp"  # noqa: S108 - of its own
 _PROBE_S = 20.0
-_DYING_S = 0.01
 BASE_VARIABLES = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/bin/core_perl",
     "LC_ALL": "C.UTF-8",
@@ -115,13 +109,6 @@ class Sandbox:
     environ: Mapping[str, str]
     wish: str = "auto"
     closed_to_users: Sequence[Path] = ()
-    _users: Iterator[int] = field(init=False, repr=False)
-    _lock: Lock = field(init=False, repr=False, default_factory=Lock)
-
-    def __post_init__(self) -> None:
-        span = _LAST_USER - _FIRST_USER + 1
-        start = os.getpid() % span
-        self._users = (_FIRST_USER + (start + step) % span for step in itertools.count())
 
     @cached_property
     def kind(self) -> Kind:
@@ -150,7 +137,7 @@ class Sandbox:
         if self.kind == "none":
             log.warning("CI_SANDBOX=none: strangers' code runs with nothing between it and this machine")
         limits = program.limits
-        with private_folder(self.new_user()) as folder:
+        with lent_user() as user, private_folder(user) as folder:
             folder.fill(files)
             with control_groups(memory_bytes=limits.memory_bytes, processes=limits.processes) as groups:
                 completed = self._run_in(folder, program, groups)
@@ -187,18 +174,11 @@ class Sandbox:
         scratch = _INSIDE_SCRATCH if self.kind == "bubblewrap" else str(folder.scratch)
         return {**kept, **BASE_VARIABLES, "HOME": scratch, "TMPDIR": scratch}
 
-    def new_user(self) -> int | None:
-        """A user of this run alone; None where we may not choose."""
-        if os.geteuid() != 0:
-            return None
-        with self._lock:
-            return next(self._users)
-
     def _bubblewrap_fault(self) -> str | None:
         if shutil.which("bwrap", path=self.environ.get("PATH", os.defpath)) is None:
             return "it is not installed"
         try:
-            with private_folder(self.new_user()) as folder:
+            with lent_user() as user, private_folder(user) as folder:
                 probe = Program(words=("true",), network=False)
                 words = _in_bubblewrap(folder, probe)
                 self.processes.run(words, env=BASE_VARIABLES, timeout_s=_PROBE_S, output_limit=1 << 16)
@@ -292,28 +272,6 @@ def _said(program: Sequence[str], error: ProcessError) -> str:
         if found:
             return f"{program[0]}{words}{behind}"
     return error.problem
-
-
-def end_processes(user: int) -> None:
-    """Kill what a user still has running; nobody else is that user."""
-    for _ in range(100):
-        numbers = [entry.name for entry in os.scandir("/proc") if entry.name.isdigit() and _is_of(entry.path, user)]
-        if not numbers:
-            return
-        for number in numbers:
-            with suppress(ProcessLookupError):
-                os.kill(int(number), 9)
-        time.sleep(_DYING_S)
-
-
-def _is_of(path: str, user: int) -> bool:
-    """Whether a process is a user's and not dead yet."""
-    try:
-        status = Path(path, "status").read_text()
-    except OSError:
-        return False
-    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    return fields.get("Uid", "").split("\t")[0] == str(user) and not fields.get("State", "Z").startswith(("Z", "X"))
 
 
 def _is_open_to_others(path: Path) -> bool:
