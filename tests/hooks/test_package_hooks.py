@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 HOOKS = Path(__file__).parents[2] / "hooks/package"
 SAMPLES = Path(__file__).parents[2] / "sample-pkgbuilds"
-SCRIPTS = ("prepare", "update.sh", "on-success.sh", "on-failure.sh", "PKGBUILD.append")
-NOT_SHELLCHECKED = "SC2034,SC2148,SC2154"  # PKGBUILD.append is a piece of a PKGBUILD
+SCRIPTS = ("prepare", "update.sh", "on-success.sh", "on-failure.sh", "PKGBUILD.prepend", "PKGBUILD.append")
+NOT_SHELLCHECKED = "SC2034,SC2148,SC2154"  # what is put around PKGBUILD is a piece of one
 
 pytestmark = pytest.mark.skipif(
     shutil.which("makepkg") is None and not os.environ.get("CI"), reason="makepkg is not installed"
@@ -87,6 +87,14 @@ def test_prepare_skips_what_was_built_lately(age_s: int, status: str) -> None:
     script = f"{known}; f() {{ source .CI/prepare; }}; s=0; f || s=$?; echo status $s"
     printed, _ = run(script, folder(), CI_CODE_SKIP="77")
     assert printed.split("\n")[-2] == f"status {status}"
+
+
+def test_what_stands_before_sets_a_switch() -> None:
+    switch = 'test "${_docs:=true}" = false || makedepends+=(doxygen)\n'
+    pkgbuild = SamplePackage(name="foo", makedepends=("make",)).pkgbuild() + switch
+    script = "cat .CI/PKGBUILD.prepend PKGBUILD >all; mv all PKGBUILD; makepkg --printsrcinfo"
+    printed, _ = run(script, folder(PKGBUILD=pkgbuild))
+    assert SrcInfo.parse(printed.encode(), file=".SRCINFO").base.values("makedepends") == ("make",)
 
 
 def test_what_is_appended_counts() -> None:
