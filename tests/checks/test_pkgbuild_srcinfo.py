@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.support.packages import SamplePackage
+from tests.support.tools import needs_makepkg
 
 if TYPE_CHECKING:
     from tests.support.checkout import CheckedRepository
 
 FOO = SamplePackage(name="foo", depends=("bash",))
 COMPUTED = FOO.pkgbuild().replace("pkgdesc='A sample'", "pkgdesc=$(echo 'Another sample')")
-
-needs_makepkg = pytest.mark.skipif(
-    shutil.which("makepkg") is None and not os.environ.get("CI"), reason="makepkg is not installed"
-)
 
 
 def test_in_step_is_silent(repository: CheckedRepository) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from ci_toolkit.formats.pkgbuild_values import StaticSection, Unknown, static_va
 from ci_toolkit.formats.srcinfo import Section, SrcInfo
 from ci_toolkit.model.observation import UpstreamFile
 from tests.support.pkgbuild_table import BODY, COMPUTED, HEAD, PLAIN
+from tests.support.tools import needs_makepkg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ def _wrong(name: str, printed: bytes) -> list[str]:
     return [f"{name}: {one}" for one in found]
 
 
-@pytest.mark.skipif(shutil.which("makepkg") is None, reason="makepkg is not installed")
+@needs_makepkg
 @pytest.mark.parametrize("part", range(_PARTS))
 def test_is_what_makepkg_prints_or_unknown(part: int) -> None:
     cases = [*ALL][part::_PARTS]

@@ -20,6 +20,7 @@ from ci_toolkit.effects.sandbox import Program, Sandbox
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.observation import UpstreamFile
 from tests.support.packages import SamplePackage
+from tests.support.tools import needs_makepkg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,9 +32,7 @@ SAMPLES = Path(__file__).parents[2] / "sample-pkgbuilds"
 SCRIPTS = ("prepare", "update.sh", "on-success.sh", "on-failure.sh", "PKGBUILD.prepend", "PKGBUILD.append")
 NOT_SHELLCHECKED = "SC2034,SC2148,SC2154"  # what is put around PKGBUILD is a piece of one
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("makepkg") is None and not os.environ.get("CI"), reason="makepkg is not installed"
-)
+pytestmark = needs_makepkg
 
 
 def run(script: str, files: Mapping[str, str], **variables: str) -> tuple[str, Mapping[str, UpstreamFile]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from ci_toolkit.model.observation import Moved, NothingToPull, SourceOutcome, Up
 from ci_toolkit.pipelines.evaluating import with_evaluations
 from ci_toolkit.recipes.makepkg import Makepkg
 from ci_toolkit.review.srcinfo import compare_srcinfo
+from tests.support.tools import needs_makepkg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 PKGBUILD = "pkgname=demo\npkgver=1\npkgrel=1\narch=(any)\ndepends=($(cat list))\npackage() { true; }\n"
 SRCINFO = "pkgbase = demo\n\tpkgver = 1\n\tpkgrel = 1\n\tarch = any\n\tdepends = {}\n\npkgname = demo\n"
 DEMO = Pkgbase("demo")
-needs_makepkg = pytest.mark.skipif(shutil.which("makepkg") is None, reason="makepkg is not installed")
 
 
 def makepkg(environ: Mapping[str, str] = os.environ, wish: str = "auto") -> Makepkg:

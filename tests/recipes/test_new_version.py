@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.tools import needs_makepkg
+
 if TYPE_CHECKING:
     from tests.support.world import World
 
-pytestmark = pytest.mark.skipif(shutil.which("makepkg") is None, reason="makepkg is not installed")
+pytestmark = needs_makepkg
 OLD, NEW = b"old release\n" * 1000, b"new release\n" * 1200
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.support.packages import SamplePackage
+from tests.support.tools import needs_makepkg
 
 if TYPE_CHECKING:
     from tests.support.world import World
 
-pytestmark = pytest.mark.skipif(shutil.which("makepkg") is None, reason="makepkg is not installed")
+pytestmark = needs_makepkg
 ON = "CI_PKGBUILD_SOURCE=custom\nCI_NVCHECKER=true\n"
 
 
