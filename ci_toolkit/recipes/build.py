@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from ci_toolkit.effects.base_root import HostRoot
 from ci_toolkit.effects.build_root import BuildLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ci_toolkit.effects.base_root import BaseRoot
     from ci_toolkit.model.observation import UpstreamFile
     from ci_toolkit.model.package_config import PackageConfig
+    from ci_toolkit.model.root_identity import InstalledPackage, RootIdentity
 
 Phase = Literal[
     "interfere",  # the owner's prepare, patch and additions
@@ -48,6 +51,7 @@ class BuildRequest:
     dependencies: tuple[Path, ...] = ()
     assumed: tuple[str, ...] = ()
     skip_status: int = 123
+    root: BaseRoot = field(default_factory=HostRoot)
     limits: BuildLimits = field(default_factory=BuildLimits)
 
 
@@ -106,13 +110,18 @@ class PhaseTime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
-    """One build that has ended: how, where its log is, how long the phases took, and what interfered."""
+    """One build that has ended: how, where its log is, how long the phases took, and what interfered.
+
+    `root` is what it was built in, and `installed` what was put there for it alone.
+    """
 
     pkgbase: str
     outcome: BuildOutcome
     log: Path
     phases: tuple[PhaseTime, ...]
     interference: tuple[str, ...]
+    root: RootIdentity | None = None
+    installed: tuple[InstalledPackage, ...] = ()
 
     @property
     def is_failure(self) -> bool:
@@ -132,3 +141,17 @@ def outcome_word(outcome: BuildOutcome) -> str:
     """One word: built, failed, skipped or timed-out."""
     words = {Built: "built", Failed: "failed", Skipped: "skipped", TimedOut: "timed-out"}
     return words[type(outcome)]
+
+
+def described(outcome: BuildOutcome) -> str:
+    """How a build ended, as the end of a sentence that begins with the package's name."""
+    match outcome:
+        case Built(packages=packages):
+            return f"is built: {', '.join(package.path.name for package in packages)}"
+        case Skipped(reason=reason):
+            return f"is skipped: {reason}"
+        case TimedOut(phase=phase, limit_s=limit_s):
+            return f"took longer than {limit_s:g} s, and was then in phase {phase}"
+        case Failed(phase=phase, status=status, reason=reason):
+            ending = "" if status is None else f" (status {status})"
+            return f"failed in phase {phase}: {reason}{ending}"

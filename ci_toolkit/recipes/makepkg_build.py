@@ -7,16 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.build_root import build_root
-from ci_toolkit.errors import FormatError, ToolkitError, UpstreamError
-from ci_toolkit.formats.srcinfo import SrcInfo
-from ci_toolkit.recipes.build import BuildEndedError, BuildResult, Built, Failed, Skipped, TimedOut, outcome_word
+from ci_toolkit.errors import FormatError, UpstreamError
+from ci_toolkit.model.root_identity import InstalledPackage
+from ci_toolkit.recipes.build import BuildEndedError, BuildResult, Built, Failed, described
 from ci_toolkit.recipes.build_log import BuildLog
 from ci_toolkit.recipes.build_sources import remote_sources
-from ci_toolkit.recipes.built_packages import EXTENSION, package_info, take_packages
+from ci_toolkit.recipes.built_packages import package_info, take_packages
 from ci_toolkit.recipes.dependencies import Dependencies
 from ci_toolkit.recipes.interference import (
-    ON_FAILURE,
-    ON_SUCCESS,
     PATCH,
     PATCH_WORDS,
     PREPARE,
@@ -24,19 +22,19 @@ from ci_toolkit.recipes.interference import (
     Interference,
     written_srcinfo,
 )
+from ci_toolkit.recipes.phase_running import PhaseRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
     from ci_toolkit.effects.build_root import BuildRoot
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.redaction import Redactor
     from ci_toolkit.effects.sandbox import Sandbox
-    from ci_toolkit.recipes.build import BuildOutcome, BuildRequest, Phase
+    from ci_toolkit.formats.srcinfo import SrcInfo
+    from ci_toolkit.recipes.build import BuildOutcome, BuildRequest
     from ci_toolkit.recipes.build_sources import SourceFetcher
 
-_EVALUATE_S = 60.0
-_HOOK_S = 300.0
 _DEPENDENCIES_MISSING = 8  # a status of makepkg
 _PHASES_OF_SRCINFO = ("evaluate", "fetch", "dependencies", "sources", "collect")
 _KEYS = "keys/pgp/"
@@ -94,12 +92,20 @@ class _Build:
     written: SrcInfo | None
     interference: Interference = field(default_factory=Interference)
 
+    installed: tuple[InstalledPackage, ...] = ()
+
     def __post_init__(self) -> None:
-        self.limit_s = self.request.limits.time_s * max(1, self.request.config.extra_timeout)
-        self.deadline_s = self.builder.clock.monotonic() + self.limit_s
         self.architecture = platform.machine()
+        self.runner = PhaseRunner(
+            request=self.request,
+            root=self.root,
+            log=self.log,
+            clock=self.builder.clock,
+            cancelled=self.builder.cancelled,
+        )
 
     def run(self) -> BuildResult:
+        identity = self.request.root.identity()
         try:
             outcome: BuildOutcome = self._steps()
         except BuildEndedError as ended:
@@ -108,7 +114,7 @@ class _Build:
             self.log.note(str(error))
             outcome = Failed(phase=self.log.phase, status=None, reason=error.what_and_where)
         self._refuse_stale(outcome)
-        self._tell_owner(outcome)
+        self.runner.tell_owner(outcome)
         self.log.flush()
         times = self.log.times
         self._conclude(outcome)
@@ -118,13 +124,15 @@ class _Build:
             log=self.request.log,
             phases=times,
             interference=tuple(self.interference.told),
+            root=identity,
+            installed=self.installed,
         )
 
     def _steps(self) -> Built:
         request, root = self.request, self.root
         self._interfere()
         self.log.begin("evaluate")
-        srcinfo = self._judged(self.written or self._evaluated())
+        srcinfo = self._judged(self.written or self.runner.evaluated())
         self.interference.bump(root, request.config, srcinfo)
         self.interference.prohibit(root, request.config, srcinfo)
         self.log.begin("fetch")
@@ -148,30 +156,18 @@ class _Build:
         if PREPARE in self.request.files:
             self.log.note(f"running {PREPARE}")
             self.interference.told.append("prepare")
-            self._run(PREPARE_WORDS, what=PREPARE, skip_status=self.request.skip_status)
+            self.runner.run(PREPARE_WORDS, what=PREPARE, skip_status=self.request.skip_status)
         if PATCH in self.request.files:
             self.log.note(f"applying {PATCH}")
             self.interference.told.append("interfere.patch")
-            self._run(PATCH_WORDS, what=PATCH)
+            self.runner.run(PATCH_WORDS, what=PATCH)
         self.interference.edit(self.root)
-
-    def _evaluated(self) -> SrcInfo:
-        # Only what it prints counts, and not what a stranger wrote into `.SRCINFO`.
-        done = self.root.capture(
-            ("makepkg", "--printsrcinfo"),
-            variables=self._variables(),
-            timeout_s=min(_EVALUATE_S, self._left_s()),
-        )
-        if done.status != 0:
-            self.log.take(done.stderr)
-            raise BuildEndedError(Failed(phase="evaluate", status=done.status, reason="makepkg cannot read PKGBUILD"))
-        return SrcInfo.parse(done.stdout, file="what makepkg says")
 
     def _refuse_stale(self, outcome: BuildOutcome) -> None:
         if self.written is None or not isinstance(outcome, Failed) or outcome.phase not in _PHASES_OF_SRCINFO:
             return
         try:
-            if _without_version(self._evaluated()) != _without_version(self.written):
+            if _without_version(self.runner.evaluated()) != _without_version(self.written):
                 raise _StaleError
         except (BuildEndedError, FormatError) as error:
             raise _StaleError from error
@@ -197,23 +193,25 @@ class _Build:
 
     def _install(self, srcinfo: SrcInfo) -> None:
         given = self.request.dependencies
+        informed = [package_info(path) for path in given]
         dependencies = Dependencies(root=self.root, assumed=self.request.assumed)
-        dependencies.of_machine(srcinfo, self.architecture, [package_info(path) for path in given])
+        dependencies.of_machine(srcinfo, self.architecture, informed)
         if dependencies.entered:
             self.log.note(f"the machine has {' '.join(sorted(dependencies.entered))}")
         if given:
             self.log.note(dependencies.install(given))
+            self.installed = tuple(InstalledPackage(info.name, info.version) for info in informed)
 
     def _make(self, srcinfo: SrcInfo) -> None:
         words = ["makepkg", "--force", "--noconfirm", "--noprogressbar", "--holdver"]
         if srcinfo.base.values("validpgpkeys"):
             if any(path.startswith(_KEYS) and path.endswith(".asc") for path in self.request.files):
-                self._run(_IMPORT_WORDS, what="gpg")
+                self.runner.run(_IMPORT_WORDS, what="gpg")
             else:
                 words.append("--skippgpcheck")
                 self.interference.told.append(f"signatures are not checked: there are no keys in {_KEYS}")
         try:
-            self._run(words, what="makepkg")
+            self.runner.run(words, what="makepkg")
         except BuildEndedError as ended:
             if not isinstance(ended.outcome, Failed) or ended.outcome.status != _DEPENDENCIES_MISSING:
                 raise
@@ -222,57 +220,12 @@ class _Build:
 
     def _refuse_missing(self, srcinfo: SrcInfo) -> None:
         # makepkg names them in its log alone, in words that the package's code can print as well.
-        missing = Dependencies(root=self.root).missing(srcinfo, self.architecture, timeout_s=self._left_s())
+        missing = Dependencies(root=self.root).missing(srcinfo, self.architecture, timeout_s=self.runner.left_s)
         if not missing:
             return
         self.log.note("give a missing package's file with --with, or say with --assume that the machine has it")
         reason = f"nothing here is or provides {', '.join(missing)}"
         raise BuildEndedError(Failed(phase="dependencies", status=_DEPENDENCIES_MISSING, reason=reason))
-
-    def _run(self, words: Sequence[str], *, what: str, skip_status: int | None = None) -> None:
-        """Run the package's code into the log; leaves the build unless it succeeds."""
-        ended = self.root.stream(
-            words,
-            network=self.request.config.network,
-            variables=self._variables(),
-            timeout_s=self._left_s(),
-            take=self.log.take,
-            watch=lambda: self.builder.cancelled() or ("it printed too much" if self.log.is_full else None),
-        )
-        self.log.flush()
-        phase: Phase = self.log.phase
-        if ended.late:
-            raise BuildEndedError(TimedOut(phase=phase, limit_s=self.limit_s))
-        if ended.reason:
-            raise BuildEndedError(Failed(phase=phase, status=None, reason=ended.reason))
-        if skip_status is not None and ended.status == skip_status:
-            raise BuildEndedError(Skipped(reason=f"{what} ended with {skip_status}, which means to skip this build"))
-        if ended.status != 0:
-            raise BuildEndedError(Failed(phase=phase, status=ended.status, reason=f"{what} failed"))
-
-    def _tell_owner(self, outcome: BuildOutcome) -> None:
-        """Run the owner's hook for this ending; whatever it does changes nothing any more."""
-        hook = ON_SUCCESS if isinstance(outcome, Built) else ON_FAILURE
-        if hook not in self.request.files or isinstance(outcome, Skipped):
-            return
-        self.log.note(f"running {hook}")
-        told = {"CI_BUILD_OUTCOME": outcome_word(outcome), "CI_BUILD_PHASE": self.log.phase}
-        if isinstance(outcome, Failed) and outcome.status is not None:
-            told["CI_BUILD_STATUS"] = str(outcome.status)
-        try:
-            ended = self.root.stream(
-                ("bash", hook),
-                network=self.request.config.network,
-                variables={**self._variables(), **told},
-                timeout_s=_HOOK_S,
-                take=self.log.take,
-                watch=self.builder.cancelled,
-            )
-        except ToolkitError as error:
-            self.log.note(f"{hook}: {error.what}")
-            return
-        if ended.status != 0:
-            self.log.note(f"{hook} failed, which changes nothing")
 
     def _conclude(self, outcome: BuildOutcome) -> None:
         if self.interference.told:
@@ -281,36 +234,8 @@ class _Build:
         self.log.note(f"limits on all processes together: {limits}")
         self.log.note(f"{self.request.pkgbase} {described(outcome)}")
 
-    def _left_s(self) -> float:
-        return max(0.1, self.deadline_s - self.builder.clock.monotonic())
-
-    def _variables(self) -> Mapping[str, str]:
-        request = self.request
-        return {
-            "PACKAGE": request.pkgbase,
-            "PACKAGER": request.packager,
-            "MAKEFLAGS": request.make_flags,
-            "SOURCE_DATE_EPOCH": str(request.epoch_s),
-            "CI_CODE_SKIP": str(request.skip_status),
-            "PKGEXT": EXTENSION,
-        }
-
 
 def _without_version(srcinfo: SrcInfo) -> list[bytes]:
     """Its lines but for version and release, which were compared before, and which a build changes."""
     lines = (line.strip() for line in srcinfo.to_bytes().split(b"\n"))
     return [line for line in lines if line and not line.startswith((b"pkgver =", b"pkgrel =", b"#"))]
-
-
-def described(outcome: BuildOutcome) -> str:
-    """How a build ended, as the end of a sentence that begins with the package's name."""
-    match outcome:
-        case Built(packages=packages):
-            return f"is built: {', '.join(package.path.name for package in packages)}"
-        case Skipped(reason=reason):
-            return f"is skipped: {reason}"
-        case TimedOut(phase=phase, limit_s=limit_s):
-            return f"took longer than {limit_s:g} s, and was then in phase {phase}"
-        case Failed(phase=phase, status=status, reason=reason):
-            ending = "" if status is None else f" (status {status})"
-            return f"failed in phase {phase}: {reason}{ending}"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.recipes.build import Built, Failed, Skipped, TimedOut, outcome_word
-from ci_toolkit.recipes.makepkg_build import described
+from ci_toolkit.recipes.build import Built, Failed, Skipped, TimedOut, described, outcome_word
 
 if TYPE_CHECKING:
     from ci_toolkit.recipes.build import BuildOutcome, BuildResult
@@ -19,7 +18,7 @@ def build_text(result: BuildResult) -> str:
 
 
 def build_json(result: BuildResult) -> str:
-    """An object: package, outcome and its details, log, seconds by phase, interference."""
+    """An object: package, outcome and its details, log, seconds by phase, interference, root, what was installed."""
     record: dict[str, Any] = {
         "package": result.pkgbase,
         "outcome": outcome_word(result.outcome),
@@ -27,6 +26,8 @@ def build_json(result: BuildResult) -> str:
         "log": str(result.log),
         "phases": {time.phase: round(time.seconds, 3) for time in result.phases},
         "interference": list(result.interference),
+        "root": result.root,
+        "installed": {package.name: package.version for package in result.installed},
     }
     return json.dumps(record, indent=2) + "\n"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ci_toolkit.effects.base_root import HostRoot
 from tests.support.builds import PACKAGE, left_behind, needs_makepkg, pkgbuild
 from tests.support.packages import SamplePackage
 from tests.support.samples import lay_out
@@ -45,6 +46,8 @@ def test_a_chain_is_built_in_order_each_with_what_it_needs(samples: World) -> No
         assert result.status == 0, result.stderr
         assert result.json["outcome"] == "built"
         assert [row["file"] for row in result.json["packages"]] == [str(path) for path in files(samples, name)]
+        assert result.json["root"] == HostRoot().identity()
+        assert result.json["installed"].keys() == set(needs)
     refused = build(samples, "tally-report", *files(samples, "tally"))
     assert (refused.status, refused.json["phase"]) == (5, "dependencies")
     assert "libtally" in refused.json["reason"]
