@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_toolkit.effects.clock import SystemClock
+from ci_toolkit.effects.exclusive_lock import exclusive
 from ci_toolkit.errors import FormatError, MachineError, NotReadyError, ProcessError
 from ci_toolkit.formats.pacman_database import read_database_files
-from ci_toolkit.publishers.lock import exclusive
 from tests.support.built import hostile, member
 
 if TYPE_CHECKING:
