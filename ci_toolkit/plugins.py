@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from ci_toolkit.backends.spec import Backend
     from ci_toolkit.forges.spec import Forge
+    from ci_toolkit.model.observation import UpstreamFile
+    from ci_toolkit.publishers.spec import Publisher
+    from ci_toolkit.recipes.spec import Recipe
     from ci_toolkit.review.spec import ReviewRules
     from ci_toolkit.sources.spec import Source
 
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "sources": ("name", "accepts", "observe"),
     "forges": ("name", "publish", "conclude"),
-    "backends": ("name", "name_fault", "submit"),
+    "backends": ("name", "name_fault", "submit", "jobs", "transitions", "cancel", "retry", "log"),
+    "recipes": ("name", "publisher", "accepts", "facts", "inputs", "build"),
+    "publishers": ("name", "opened"),
     "review_rules": ("name", "rules", "check"),
 }
 
@@ -82,6 +87,22 @@ def load_forge(name: str) -> Forge:
 def load_review_rules() -> tuple[ReviewRules, ...]:
     """Everything that adds rules to reviews, in the order of their names."""
     return tuple(load(plugin) for plugin in registered("review_rules").values())
+
+
+def load_recipes() -> tuple[Recipe, ...]:
+    """Every way of building, in the order of their names."""
+    return tuple(load(plugin) for plugin in registered("recipes").values())
+
+
+def load_publisher(name: str) -> Publisher:
+    """The kind of published place called `name`."""
+    publisher: Publisher = load(_chosen("publishers", name, "the publisher of a recipe"))
+    return publisher
+
+
+def recipe_for(files: Mapping[str, UpstreamFile], recipes: Iterable[Recipe]) -> Recipe | None:
+    """The recipe that builds a folder of these files."""
+    return next((recipe for recipe in recipes if recipe.accepts(files)), None)
 
 
 def source_for(text: str, sources: Iterable[Source]) -> Source | None:

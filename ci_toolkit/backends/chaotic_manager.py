@@ -6,16 +6,17 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.effects.files import remove_file, write_file
-from ci_toolkit.errors import HandOverError
+from ci_toolkit.errors import HandOverError, RefusedError
 from ci_toolkit.formats.deptree import format_deptree
 from ci_toolkit.formats.schedule_params import format_schedule_params
 from ci_toolkit.model.names import is_oid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from ci_toolkit.backends.spec import BackendTools
+    from ci_toolkit.backends.spec import BackendTools, FolderReader
+    from ci_toolkit.model.job import Job, JobFilter, Transition
     from ci_toolkit.model.names import Pkgbase
     from ci_toolkit.model.settings import Settings
     from ci_toolkit.scheduling.schedule import Schedule
@@ -39,7 +40,7 @@ class ChaoticManagerBackend:
             return None
         return "the chaotic-manager takes only names of a-z 0-9 _ . + - and would drop it; it is not scheduled"
 
-    def submit(self, schedule: Schedule, tools: BackendTools) -> str:
+    def submit(self, schedule: Schedule, folders: FolderReader, tools: BackendTools) -> str:
         """Write the artifacts, both or neither, in place of any that an earlier run left."""
         folder = tools.top / ".ci"
         if folder.is_symlink():
@@ -54,6 +55,31 @@ class ChaoticManagerBackend:
         what = [f"{count} build{'' if count == 1 else 's'}"] if count else []
         what += ["a removal"] if schedule.remaining is not None else []
         return f"{' and '.join(what)} handed over in .ci/{PARAMS_FILE} and .ci/{DEPTREE_FILE}"
+
+    def jobs(self, wanted: JobFilter, tools: BackendTools) -> tuple[Job, ...]:
+        """RefusedError: the manager keeps them."""
+        raise _elsewhere()
+
+    def transitions(self, job: Job, tools: BackendTools) -> tuple[Transition, ...]:
+        """RefusedError: the manager keeps them."""
+        raise _elsewhere()
+
+    def cancel(self, job: Job, reason: str, tools: BackendTools) -> None:
+        """RefusedError: the manager cannot be told."""
+        raise _elsewhere()
+
+    def retry(self, job: Job, tools: BackendTools) -> int:
+        """RefusedError: the manager cannot be told."""
+        raise _elsewhere()
+
+    def log(self, job: Job, tools: BackendTools, *, follow: bool) -> Iterator[str]:
+        """RefusedError: the manager keeps them."""
+        raise _elsewhere()
+
+
+def _elsewhere() -> RefusedError:
+    hint = "its web page shows them; ci-toolkit schedule PACKAGE builds one again"
+    return RefusedError("a chaotic-manager does not tell of its builds here", hint=hint)
 
 
 def clear_artifacts(top: Path) -> None:

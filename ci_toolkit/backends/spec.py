@@ -6,12 +6,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from ci_toolkit.model.names import Pkgbase
+    from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.model.job import Job, JobFilter, Transition
+    from ci_toolkit.model.names import Oid, Pkgbase
+    from ci_toolkit.model.observation import UpstreamFile
     from ci_toolkit.model.settings import Settings
     from ci_toolkit.scheduling.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageFolder:
+    """What is to be built: a package's folder at a commit, and when it changed last (SOURCE_DATE_EPOCH)."""
+
+    tree: Oid
+    epoch_s: int
+    files: Mapping[str, UpstreamFile]
+
+
+class FolderReader(Protocol):
+    """Gives the folders of packages at the commit of a schedule, for backends that keep them."""
+
+    def __call__(self, packages: Iterable[Pkgbase], /) -> Mapping[Pkgbase, PackageFolder]:
+        """The folders; GitError when one cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,15 +40,39 @@ class BackendTools:
     top: Path
     environ: Mapping[str, str]
     settings: Settings
+    clock: Clock
 
 
 class Backend(Protocol):
-    """Takes schedules and builds them."""
+    """Takes schedules and builds them; all of it is about the repository that the settings publish.
+
+    A backend that cannot do one of these says so with RefusedError, and what a person can do instead.
+    """
 
     name: ClassVar[str]
 
     def name_fault(self, pkgbase: Pkgbase) -> str | None:
         """Why this backend would not build a package of that name, or None."""
 
-    def submit(self, schedule: Schedule, tools: BackendTools) -> str:
-        """Take a schedule, acknowledged by returning a sentence on what was done; HandOverError otherwise."""
+    def submit(self, schedule: Schedule, folders: FolderReader, tools: BackendTools) -> str:
+        """Take a schedule, and have removed what is gone by it, all or nothing.
+
+        It is acknowledged by returning a sentence on what was done; HandOverError otherwise. A schedule that was taken
+        before, by its `request`, and is not finished, is acknowledged again and nothing is built twice. A package's
+        older job that is not over is replaced.
+        """
+
+    def jobs(self, wanted: JobFilter, tools: BackendTools) -> tuple[Job, ...]:
+        """The jobs that are meant, oldest first."""
+
+    def transitions(self, job: Job, tools: BackendTools) -> tuple[Transition, ...]:
+        """How a job came to be where it is."""
+
+    def cancel(self, job: Job, reason: str, tools: BackendTools) -> None:
+        """Have a job end, at once or soon; RefusedError when it is over or too late."""
+
+    def retry(self, job: Job, tools: BackendTools) -> int:
+        """The number of a new job for the same content; RefusedError while one of the package is not over."""
+
+    def log(self, job: Job, tools: BackendTools, *, follow: bool) -> Iterator[str]:
+        """The log in pieces, with `follow` until the job is over; NotReadyError when there is none."""

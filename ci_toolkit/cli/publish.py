@@ -7,13 +7,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci_toolkit.cli.signing import declare_key, key_opener
 from ci_toolkit.effects.process import Processes
-from ci_toolkit.errors import ConfigError, NotReadyError, PackagesFailedError
+from ci_toolkit.errors import ConfigError, PackagesFailedError
 from ci_toolkit.publishers.checking import examine, mend
 from ci_toolkit.publishers.database import DatabasePrograms
 from ci_toolkit.publishers.layout import Layout
 from ci_toolkit.publishers.pacman_repository import PacmanRepository
-from ci_toolkit.publishers.signing_key import KeyChoice, opened_key, program_environment
+from ci_toolkit.publishers.signing_key import program_environment
 from ci_toolkit.reports.publishing import (
     faults_json,
     faults_text,
@@ -25,16 +26,12 @@ from ci_toolkit.reports.publishing import (
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from contextlib import AbstractContextManager
 
     from ci_toolkit.cli.surface import Terminal
     from ci_toolkit.publishers.pacman_repository import Publication
-    from ci_toolkit.publishers.signing_key import SigningKey
 
 NAME = "publish"
 HELP = "publish built packages in a signed pacman repository, list, check and take them back"
-KEY_VARIABLE = "CI_SIGNING_KEY"
-PASSPHRASE_VARIABLE = "CI_SIGNING_PASSPHRASE"  # noqa: S105 - its name, not a passphrase
 # What pacman takes for the name of a section, and what is harmless in a path.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,63}")
 _DAY_S = 86_400.0
@@ -73,11 +70,7 @@ def _declare_folder(parser: ArgumentParser) -> None:
 def _declare_writing(parser: ArgumentParser) -> None:
     parser.add_argument("--keep-days", type=float, default=14.0, metavar="N", help="how long older versions are kept")
     parser.add_argument("--wait", type=float, default=60.0, metavar="SECONDS", help="how long to wait for another run")
-    group = parser.add_argument_group("signing key", f"without any of these, the variable {KEY_VARIABLE} holds it")
-    keys = group.add_mutually_exclusive_group()
-    keys.add_argument("--key", metavar="FINGERPRINT", help="a key in your keyring")
-    keys.add_argument("--key-file", metavar="FILE", type=Path, help="an exported secret key")
-    keys.add_argument("--demo-key", action="store_true", help="a key made for demonstrations, which protects nobody")
+    declare_key(parser)
 
 
 def run(options: Namespace, terminal: Terminal) -> int:
@@ -119,45 +112,11 @@ def _check(repository: PacmanRepository, options: Namespace, terminal: Terminal)
 def _repository(options: Namespace, terminal: Terminal) -> PacmanRepository:
     processes = Processes(redactor=terminal.redactor)
     writes = options.verb != "list"
-
-    def open_key() -> AbstractContextManager[SigningKey]:
-        return opened_key(
-            _key_choice(options, terminal),
-            processes=processes,
-            environ=terminal.environ,
-            passphrase=terminal.environ.get(PASSPHRASE_VARIABLE),
-        )
-
     return PacmanRepository(
         layout=Layout(top=(terminal.cwd / options.repo).absolute(), name=options.repository_name, arch=options.arch),
         programs=DatabasePrograms(processes=processes, env=program_environment(terminal.environ)),
-        open_key=open_key,
+        open_key=key_opener(options, terminal, processes),
         clock=terminal.clock,
         keep_s=options.keep_days * _DAY_S if writes else 0.0,
         wait_s=options.wait if writes else 0.0,
     )
-
-
-def _key_choice(options: Namespace, terminal: Terminal) -> KeyChoice:
-    if options.demo_key:
-        terminal.stderr.write("signing with a key for demonstrations, which protects nobody\n")
-        return KeyChoice(demo=_data_folder(terminal) / "demo-key")
-    if options.key_file:
-        path = terminal.cwd / options.key_file
-        if not path.is_file():
-            raise NotReadyError("the signing key is missing", file=str(path))
-        return KeyChoice(material=path.read_bytes())
-    if options.key:
-        return KeyChoice(fingerprint=options.key)
-    text = terminal.environ.get(KEY_VARIABLE, "")
-    if not text.strip():
-        hint = f"--key FINGERPRINT, --key-file FILE, --demo-key, or the variable {KEY_VARIABLE}"
-        raise NotReadyError("the signing key is missing, and nothing is published unsigned", hint=hint)
-    return KeyChoice(material=text.encode())
-
-
-def _data_folder(terminal: Terminal) -> Path:
-    """`$XDG_DATA_HOME/ci-toolkit`, by default `~/.local/share/ci-toolkit`."""
-    if terminal.environ.get("XDG_DATA_HOME"):
-        return Path(terminal.environ["XDG_DATA_HOME"]) / "ci-toolkit"
-    return Path(terminal.environ.get("HOME") or "~").expanduser() / ".local/share/ci-toolkit"

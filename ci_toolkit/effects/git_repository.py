@@ -100,6 +100,25 @@ class Repository:
         records = output.decode(errors="replace").split("\0")
         return tuple((Oid(record[:40].split("\n")[0]), record.partition("\n")[2]) for record in records if record)
 
+    def last_changes(self, commit: Oid, folders: Iterable[str]) -> dict[str, int]:
+        """When folders at the top changed last, in seconds since 1970, as far as a shallow history shows."""
+        missing, found = set(folders), dict[str, int]()
+        # Most of what is asked for changed lately, and a whole history takes seconds.
+        for limit in (_RECENT, None):
+            if missing:
+                self._find_changes(commit, missing, found, limit)
+        return found
+
+    def _find_changes(self, commit: Oid, missing: set[str], found: dict[str, int], limit: int | None) -> None:
+        words = ["log", "-z", "--format=%x01%ct", "--name-only", "--no-renames"]
+        words += [] if limit is None else [f"--max-count={limit}"]
+        output = self.git.run(*words, "--end-of-options", commit, "--").stdout.decode(errors="surrogateescape")
+        for record in output.split("\x01")[1:]:
+            time_s, *paths = record.strip("\n\0").replace("\n", "\0").split("\0")
+            for folder in {path.partition("/")[0] for path in paths} & missing:
+                found[folder] = int(time_s)
+                missing.discard(folder)
+
     def not_in_history(self, heads: Iterable[Oid], of: Oid) -> frozenset[Oid]:
         """Those of `heads` that are no ancestors of commit `of`, as far as a shallow history shows.
 
@@ -127,6 +146,7 @@ class Repository:
             self.git.run("index-pack", "--stdin", "--strict", stdin=draft.pack())
 
 
+_RECENT = 300
 _KINDS = (b"commit", b"tree", b"blob", b"tag")
 
 

@@ -34,7 +34,7 @@ _CONTROL = re.compile(r"[\0-\x08\x0a-\x1f\x7f]")
 class PackageInfo:
     """Which package a file holds; `version` is `[epoch:]pkgver-pkgrel`, `arch` may be `any`.
 
-    `depends` are as written, with their version constraints; `prohibited` are its replaces and groups, as `group x`.
+    `depends` and `provides` are as written, with versions; `prohibited` are its replaces and groups, as `group x`.
     """
 
     name: str
@@ -42,6 +42,7 @@ class PackageInfo:
     version: str
     arch: str
     depends: tuple[str, ...] = ()
+    provides: tuple[str, ...] = ()
     prohibited: tuple[str, ...] = ()
 
     @property
@@ -76,6 +77,7 @@ def parse_package_info(content: bytes) -> PackageInfo:
         version=_checked(found, "pkgver", _VERSION, VERSION_MAX),
         arch=_checked(found, "arch", _ARCHITECTURE, NAME_MAX),
         depends=tuple(several.get("depend", ())),
+        provides=tuple(several.get("provides", ())),
         prohibited=tuple(f"{key} {value}" for key in ("replaces", "group") for value in several.get(key, ())),
     )
 

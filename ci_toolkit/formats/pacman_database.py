@@ -66,7 +66,7 @@ _CONTROL = re.compile(rb"[\0-\x09\x0b-\x1f\x7f]")
 _FILENAME = re.compile(rb"[A-Za-z0-9@_+][A-Za-z0-9@._+:~^-]*")
 _NUMBER = re.compile(rb"[0-9]{1,15}")
 _SHA256 = re.compile(rb"[0-9a-f]{64}")
-_FILE_KEYS = frozenset({b"%FILENAME%", b"%CSIZE%", b"%SHA256SUM%", b"%PGPSIG%"})
+_FILE_KEYS = frozenset({b"%FILENAME%", b"%CSIZE%", b"%SHA256SUM%", b"%PGPSIG%", b"%DEPENDS%"})
 _WANTED = frozenset({b"%NAME%", b"%BASE%", b"%VERSION%", b"%PROVIDES%"})
 
 
@@ -86,12 +86,16 @@ class DatabasePackage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseFile:
-    """The file that a database names for a package; `signature` is a detached OpenPGP signature, empty without one."""
+    """The file that a database names for a package; `signature` is a detached OpenPGP signature, empty without one.
+
+    `depends` are what it needs when it is installed, as written.
+    """
 
     file: str
     size_bytes: int
     sha256: str
     signature: bytes
+    depends: tuple[str, ...] = ()
 
 
 def read_database_files(data: bytes, *, file: str) -> dict[str, DatabaseFile]:
@@ -119,6 +123,7 @@ def _database_file(folder: str, desc: bytes) -> DatabaseFile:
         size_bytes=int(_required(folder, fields, b"%CSIZE%", _NUMBER)),
         sha256=_required(folder, fields, b"%SHA256SUM%", _SHA256),
         signature=signature,
+        depends=_texts(folder, fields, b"%DEPENDS%"),
     )
 
 
@@ -167,15 +172,20 @@ def _package(folder: str, desc: bytes) -> tuple[DatabasePackage, int]:
     base = _required(folder, fields, b"%BASE%", _NAME) if b"%BASE%" in fields else name
     if f"{name}-{version}" != folder:
         raise FormatError(f"is the folder of {name} {version}", key=folder)
-    provides = fields.get(b"%PROVIDES%", b"")
-    if _CONTROL.search(provides):
-        raise FormatError("has a control character in %PROVIDES%", key=folder)
+    provides = _texts(folder, fields, b"%PROVIDES%")
+    size_bytes = len(fields.get(b"%PROVIDES%", b""))
+    return DatabasePackage(name=name, base=base, version=version, provides=provides), size_bytes
+
+
+def _texts(folder: str, fields: dict[bytes, bytes], key: bytes) -> tuple[str, ...]:
+    lines = fields.get(key, b"")
+    if _CONTROL.search(lines):
+        raise FormatError(f"has a control character in {key.decode()}", key=folder)
     try:
-        text = provides.decode()
+        text = lines.decode()
     except UnicodeDecodeError as error:
-        raise FormatError("has a %PROVIDES% that is not UTF-8", key=folder) from error
-    values = tuple(text.split("\n")) if text else ()
-    return DatabasePackage(name=name, base=base, version=version, provides=values), len(provides)
+        raise FormatError(f"has a {key.decode()} that is not UTF-8", key=folder) from error
+    return tuple(text.split("\n")) if text else ()
 
 
 def _fields(folder: str, desc: bytes, wanted: frozenset[bytes] = _WANTED) -> dict[bytes, bytes]:

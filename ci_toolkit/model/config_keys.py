@@ -145,6 +145,21 @@ REPOSITORY_KEYS = _table(
     ("CI_BUILD_TIMEOUT", Shape.COUNT, "3600", "seconds that a build may take, times BUILDER_EXTRA_TIMEOUT"),
     ("CI_BUILD_MEMORY", Shape.COUNT, "8192", "MiB of memory that a build may use"),
     ("CI_BUILD_DISK", Shape.COUNT, "32768", "MiB that a build may write"),
+    ("CI_BUILD_SLOTS", Shape.COUNT, "0", "builds at once on this machine; 0: by its processors and memory"),
+    (
+        "CI_CLASS_LIMITS",
+        Shape.WORDS,
+        None,
+        "CLASS:N at most N builds of that class or higher, or of the builder of that name, at once here; 0: none",
+    ),
+    (
+        "CI_PUBLISH_DIR",
+        Shape.TEXT,
+        None,
+        "the folder that the local backend publishes, below the user's data by default",
+    ),
+    ("CI_ARCHIVE_DAYS", Shape.COUNT, "14", "days that packages are kept for going back once they are not published"),
+    ("CI_LOG_DAYS", Shape.COUNT, "90", "days that jobs and their logs are kept, but for a package's last one"),
     ("CI_REMOVE_LIMIT", Shape.COUNT, "20", "percent of the packages that may disappear in one run"),
 )
 
@@ -261,6 +276,24 @@ def parse_template_updates(text: str) -> bool:
     if text not in ("review", "commit"):
         raise ConfigError("is neither review nor commit", got=text)
     return text == "commit"
+
+
+def parse_class_limits(text: str) -> dict[str, int]:
+    """How many builds at once a builder class, or a builder's name, may have: `CLASS:N` separated by blanks."""
+    found = {}
+    for word in text.split():
+        builder, _, count = word.rpartition(":")
+        if not builder or not count.isdecimal():
+            raise ConfigError("is not CLASS:N", got=word, hint="write 5:1 for at most one build of class 5 or higher")
+        found[parse_builder(builder)] = parse_count(count)
+    return found
+
+
+def parse_absolute_path(text: str) -> str:
+    """A path from the root."""
+    if not text.startswith("/") or not text.isprintable():
+        raise ConfigError("is no path that begins with /", got=text)
+    return text
 
 
 def parse_patterns(text: str) -> tuple[re.Pattern[str], ...]:

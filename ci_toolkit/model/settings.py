@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.model.config_keys import (
     REPOSITORY_KEYS,
+    parse_absolute_path,
     parse_auto_merge,
     parse_boolean,
     parse_builder,
+    parse_class_limits,
     parse_commas,
     parse_count,
     parse_names,
@@ -82,6 +84,11 @@ class Settings:
     build_timeout_s: int
     build_memory_mib: int
     build_disk_mib: int
+    build_slots: int
+    class_limits: Mapping[str, int]
+    publish_dir: str | None
+    archive_days: int
+    log_days: int
     overridden: tuple[str, ...] = ()
 
 
@@ -136,6 +143,11 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         build_timeout_s=read("CI_BUILD_TIMEOUT", parse_count),
         build_memory_mib=read("CI_BUILD_MEMORY", parse_count),
         build_disk_mib=read("CI_BUILD_DISK", parse_count),
+        build_slots=read("CI_BUILD_SLOTS", parse_count),
+        class_limits=read("CI_CLASS_LIMITS", parse_class_limits),
+        publish_dir=read.optional("CI_PUBLISH_DIR", parse_absolute_path),
+        archive_days=read("CI_ARCHIVE_DAYS", parse_count),
+        log_days=read("CI_LOG_DAYS", parse_count),
         overridden=tuple(key for key in REPOSITORY_KEYS if read.is_overridden(key)),
     )
 

@@ -10,6 +10,7 @@ from ci_toolkit.errors import HandOverError
 from ci_toolkit.formats.git_objects import ObjectDraft
 from ci_toolkit.model.verdict import Code, Weight
 from ci_toolkit.pipelines.drafting import draft_state
+from ci_toolkit.pipelines.package_folders import RepositoryFolders
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def hand_over(backend: Backend, schedule: Schedule, workshop: Workshop, snapshot
     """What the backend says to a schedule; None when it is empty."""
     if schedule.is_empty:
         return None
-    return backend.submit(schedule, workshop.backend_tools(snapshot))
+    folders = RepositoryFolders(repository=workshop.repository, commit=schedule.commit)
+    return backend.submit(schedule, folders, workshop.backend_tools(snapshot))
 
 
 def cross_off(

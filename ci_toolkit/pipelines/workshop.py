@@ -46,7 +46,7 @@ class Workshop:
 
     def backend_tools(self, snapshot: Snapshot) -> BackendTools:
         """What a backend is handed."""
-        return BackendTools(top=self.top, environ=self.environ, settings=snapshot.settings)
+        return BackendTools(top=self.top, environ=self.environ, settings=snapshot.settings, clock=self.clock)
 
     def push_options(self, *, skip: bool) -> tuple[str, ...]:
         """`ci.skip` where the forge knows it."""

@@ -57,13 +57,15 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltPackage:
-    """A package file that was built; `arch` is `any` or the machine's."""
+    """A package file that was built; `arch` is `any` or the machine's, `provides` and `depends` as it says itself."""
 
     path: Path
     name: str
     version: str
     arch: str
     size_bytes: int
+    provides: tuple[str, ...] = ()
+    depends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

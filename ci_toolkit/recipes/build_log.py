@@ -26,7 +26,7 @@ _OWN = "\x1b[1;34m::\x1b[0m "
 
 
 class BuildLog:
-    """For `with`; what is taken goes to the file and, line by line, to `show`.
+    """For `with`; what is taken goes to the file and, line by line, to `show`, every new phase to `tell`.
 
     The phase is told from what makepkg says. A package's code can say the same, so it is a label and nothing more.
     """
@@ -39,6 +39,7 @@ class BuildLog:
         redactor: Redactor,
         limit_bytes: int,
         show: Callable[[str], None],
+        tell: Callable[[Phase], None] = lambda _: None,
     ) -> None:
         self.path = path
         self.phase: Phase = "interfere"
@@ -47,6 +48,7 @@ class BuildLog:
         self._redactor = redactor
         self._left = limit_bytes
         self._show = show
+        self._tell = tell
         self._partial = b""
         self._times: dict[Phase, float] = {}
         self._since = clock.monotonic()
@@ -69,6 +71,8 @@ class BuildLog:
         """From now on it is this phase."""
         now = self._clock.monotonic()
         self._times[self.phase] = self._times.get(self.phase, 0.0) + now - self._since
+        if phase != self.phase:
+            self._tell(phase)
         self.phase, self._since = phase, now
 
     def note(self, text: str) -> None:

@@ -97,6 +97,21 @@ class SourceFetcher:
         self._file(source, target, keep=keep, say=say)
         return True
 
+    def head(self, source: Source) -> str:
+        """The commit that a git source is at now; UpstreamError when it is not to be had."""
+        vcs = parse_vcs_source(source.text)
+        if vcs is None or vcs.vcs != "git":
+            raise UpstreamError(f"{source.url} is no git repository")
+        if vcs.fragment_kind == "commit":
+            return vcs.fragment_value or ""
+        names = {"branch": f"refs/heads/{vcs.fragment_value}", "tag": f"refs/tags/{vcs.fragment_value}"}
+        name = names.get(vcs.fragment_kind or "", "HEAD")
+        # A tag that is an object of its own is listed with the commit behind it, which comes last.
+        lines = (
+            self._git(vcs.url, "ls-remote", "--exit-code", "--", vcs.url, name, f"{name}^{{}}").decode().splitlines()
+        )
+        return lines[-1].partition("\t")[0]
+
     def sweep(self, now_s: float) -> None:
         """Remove what nothing was built from for a month."""
         if not self.cache.is_dir():
@@ -150,15 +165,15 @@ class SourceFetcher:
         target.parent.mkdir(parents=True, exist_ok=True)
         self._git(url, "clone", "--quiet", "--mirror", "--template=", "--", url, str(target))
 
-    def _git(self, url: str, *words: str) -> None:
+    def _git(self, url: str, *words: str) -> bytes:
         local = self.downloads.web.manners.allow_local
         try:
             options = address_options(parse_git_url(url, allow_local=local), allow_local=local)
-            self.processes.run(
+            return self.processes.run(
                 ("prlimit", f"--fsize={_LARGEST_PACK_BYTES}", "--", "git", "-c", "gc.auto=0", *options, *words),
                 env=self.env,
                 timeout_s=NETWORK_TIMEOUT_S + LOCAL_TIMEOUT_S,
-            )
+            ).stdout
         except ConfigError as error:
             raise UpstreamError(f"a git source {error.what}") from error
         except ProcessError as error:

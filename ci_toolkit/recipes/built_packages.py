@@ -87,7 +87,15 @@ def _taken(source: Path, target: Path, info: PackageInfo) -> BuiltPackage:
             writing.write(chunk)
             size += len(chunk)
     partial.replace(target)
-    return BuiltPackage(path=target, name=info.name, version=info.version, arch=info.arch, size_bytes=size)
+    return BuiltPackage(
+        path=target,
+        name=info.name,
+        version=info.version,
+        arch=info.arch,
+        size_bytes=size,
+        provides=info.provides,
+        depends=info.depends,
+    )
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.redaction import Redactor
     from ci_toolkit.effects.sandbox import Sandbox
     from ci_toolkit.formats.srcinfo import SrcInfo
-    from ci_toolkit.recipes.build import BuildOutcome, BuildRequest
+    from ci_toolkit.recipes.build import BuildOutcome, BuildRequest, Phase
     from ci_toolkit.recipes.build_sources import SourceFetcher
 
 _DEPENDENCIES_MISSING = 8  # a status of makepkg
@@ -44,13 +44,17 @@ _IMPORT_WORDS = ("bash", "-c", f"gpg --batch --quiet --import {_KEYS}*.asc")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakepkgBuild:
-    """The builder; `show` gets the log's lines as they come, and `cancelled` says why a build has to end, if it has."""
+    """The builder; `show` gets the log's lines as they come, and `cancelled` says why a build has to end, if it has.
+
+    `phase` is called with every new phase.
+    """
 
     sandbox: Sandbox
     fetcher: SourceFetcher
     clock: Clock
     redactor: Redactor
     show: Callable[[str], None] = lambda _: None
+    phase: Callable[[Phase], None] = lambda _: None
     cancelled: Callable[[], str | None] = lambda: None
 
     def run(self, request: BuildRequest) -> BuildResult:
@@ -61,6 +65,7 @@ class MakepkgBuild:
             redactor=self.redactor,
             limit_bytes=request.limits.output_bytes,
             show=self.show,
+            tell=self.phase,
         ) as log:
             try:
                 return self._run_in_new_root(request, log, written_srcinfo(request.files))

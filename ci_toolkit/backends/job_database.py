@@ -1,0 +1,249 @@
+"""The jobs of the local backend in one SQLite file, which processes that submit, cancel, build and list share."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ci_toolkit.backends.job_schema import FORM, SCHEMA
+from ci_toolkit.backends.schedule_intake import OPEN, Submission, end_job, marks, repeat_job, take_schedule
+from ci_toolkit.backends.spec import PackageFolder
+from ci_toolkit.effects.sqlite_file import open_sqlite, transaction
+from ci_toolkit.errors import RefusedError
+from ci_toolkit.formats.deptree import parse_deptree
+from ci_toolkit.formats.packed_folder import parse_folder
+from ci_toolkit.model.job import FOLLOWING, Job, JobFilter, JobState, Transition
+from ci_toolkit.model.names import Pkgbase
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from ci_toolkit.formats.deptree import DeptreeRecord
+    from ci_toolkit.scheduling.schedule import Schedule
+
+_FACTS = frozenset(
+    {"waits_for", "version", "phase", "status", "phases", "interference", "log_of", "build", "started_at", "ended_at"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a job that is being built has to end, because somebody wants that."""
+
+    state: JobState
+    reason: str
+
+
+class JobDatabase:
+    """One open file; every method is one transaction."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make it; MachineError or NotReadyError when that is impossible."""
+        self._connection = open_sqlite(path, schema=SCHEMA, form=FORM)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    # schedules
+
+    def submit(
+        self, schedule: Schedule, folders: Mapping[Pkgbase, PackageFolder], *, source: str, now_s: float
+    ) -> Submission:
+        """Take a schedule of repository `source` whole; once it returns, it is stored.
+
+        A package's job that is not over is replaced: at once, or, while it is built, by whoever builds it.
+        """
+        with self._writing() as connection:
+            return take_schedule(connection, schedule, folders, source=source, now_s=now_s)
+
+    def retry(self, job: Job, *, now_s: float) -> int:
+        """A new job for the same folder as an earlier one; RefusedError while one of the package is not over."""
+        with self._writing() as connection:
+            return repeat_job(connection, job, now_s=now_s)
+
+    def set_phase(self, number: int, phase: str) -> None:
+        """Note where a build is."""
+        with self._writing() as connection:
+            connection.execute("UPDATE jobs SET phase = ? WHERE number = ?", (phase, number))
+
+    def deptree(self) -> dict[Pkgbase, DeptreeRecord]:
+        """What the packages of every repository provide and need, by the last schedule of each."""
+        rows = self._connection.execute(
+            "SELECT deptree FROM requests WHERE number IN (SELECT max(number) FROM requests GROUP BY source)"
+        )
+        return {record.pkgbase: record for row in rows for record in parse_deptree(row["deptree"])}
+
+    # jobs
+
+    def jobs(self, wanted: JobFilter | None = None) -> tuple[Job, ...]:
+        """The jobs that are meant, oldest first."""
+        wanted = wanted or JobFilter()
+        conditions, values = ["1"], list[Any]()
+        if wanted.newest:
+            conditions.append("jobs.number IN (SELECT max(number) FROM jobs GROUP BY pkgbase)")
+        for column, chosen in (
+            ("jobs.number", sorted(wanted.numbers)),
+            ("pkgbase", sorted(wanted.packages)),
+            ("state", [state.value for state in wanted.states]),
+        ):
+            if chosen:
+                conditions.append(f"{column} IN ({marks(chosen)})")
+                values += chosen
+        rows = self._connection.execute(
+            "SELECT jobs.*, commit_id FROM jobs JOIN requests ON requests.id = jobs.request"
+            f" WHERE {' AND '.join(conditions)} ORDER BY jobs.number",
+            values,
+        )
+        return tuple(map(_job, rows))
+
+    def unfinished(self) -> tuple[Job, ...]:
+        """Every job that is not over, oldest first."""
+        return self.jobs(JobFilter(states=frozenset(OPEN)))
+
+    def failures(self) -> dict[Pkgbase, Job]:
+        """Packages whose last job that came to an end of its own failed."""
+        own = ", ".join(f"'{state.value}'" for state in JobState if state.is_good or state.is_failure)
+        rows = self._connection.execute(
+            "SELECT jobs.*, commit_id FROM jobs JOIN requests ON requests.id = jobs.request WHERE jobs.number IN"
+            f" (SELECT max(number) FROM jobs WHERE state IN ({own}) GROUP BY pkgbase)"
+        )
+        return {job.pkgbase: job for job in map(_job, rows) if job.state.is_failure}
+
+    def transitions(self, number: int) -> tuple[Transition, ...]:
+        """Every step of a job, in order."""
+        rows = self._connection.execute("SELECT * FROM transitions WHERE job = ? ORDER BY number", (number,))
+        return tuple(
+            Transition(
+                at_s=row["at"],
+                old=JobState(row["old"]) if row["old"] else None,
+                new=JobState(row["new"]),
+                reason=row["reason"],
+            )
+            for row in rows
+        )
+
+    def folder(self, number: int) -> PackageFolder:
+        """What a job builds."""
+        row = self._connection.execute(
+            "SELECT tree, files, epoch_s FROM jobs JOIN folders USING (tree) WHERE number = ?", (number,)
+        ).fetchone()
+        return PackageFolder(tree=row["tree"], epoch_s=row["epoch_s"], files=parse_folder(row["files"]))
+
+    def build_of(self, number: int) -> str | None:
+        """The identity of the build whose packages a job is about to publish, or has published."""
+        row = self._connection.execute("SELECT build FROM jobs WHERE number = ?", (number,)).fetchone()
+        return row["build"] if row else None
+
+    def move(self, job: Job, new: JobState, reason: str, *, now_s: float, **facts: float | str | None) -> bool:
+        """Take a job one step on; False when it is not where it was any more, since somebody else moved it.
+
+        `facts` are columns that change with it; `phases` and `interference` as JSON.
+        """
+        if new not in FOLLOWING[job.state] or not facts.keys() <= _FACTS:
+            raise ValueError(f"job {job.number}: {job.state.value} to {new.value} with {sorted(facts)}")
+        if new.is_over:
+            facts = {"waits_for": None, "ended_at": now_s, **facts}
+        changes = {"state": new.value, "reason": reason, "changed_at": now_s, **facts}
+        assignments = ", ".join(f"{column} = ?" for column in changes)
+        with self._writing() as connection:
+            cursor = connection.execute(
+                f"UPDATE jobs SET {assignments} WHERE number = ? AND state = ?",
+                (*changes.values(), job.number, job.state.value),
+            )
+        return cursor.rowcount == 1
+
+    def explain(self, job: Job, reason: str) -> None:
+        """Say something else of a job that stays where it is."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE jobs SET reason = ? WHERE number = ? AND state = ?", (reason, job.number, job.state.value)
+            )
+
+    # endings that others ask for
+
+    def cancel(self, job: Job, reason: str, *, now_s: float) -> None:
+        """Have a job end: at once, or soon when it is being built. RefusedError when it is too late for that."""
+        with self._writing() as connection:
+            row = connection.execute("SELECT state FROM jobs WHERE number = ?", (job.number,)).fetchone()
+            state = JobState(row["state"])
+            if state.is_over or state is JobState.PUBLISHING:
+                what = f"job {job.number} is {state.value}" + ("" if state.is_over else ", which is not interrupted")
+                raise RefusedError(what, package=job.pkgbase)
+            end_job(connection, job.number, state, JobState.CANCELLED, reason, now_s)
+
+    def endings(self) -> dict[int, Ending]:
+        """Jobs being built that somebody wants to end."""
+        rows = self._connection.execute(
+            "SELECT number, ending, ending_reason FROM jobs WHERE ending IS NOT NULL AND state = ?",
+            (JobState.BUILDING.value,),
+        )
+        return {row["number"]: Ending(state=JobState(row["ending"]), reason=row["ending_reason"]) for row in rows}
+
+    def changes(self) -> int:
+        """A number that differs once another connection has written something."""
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    # removals
+
+    def removals(self) -> frozenset[Pkgbase]:
+        """Packages whose folder is gone and that are to be published no longer."""
+        return frozenset(Pkgbase(row["pkgbase"]) for row in self._connection.execute("SELECT pkgbase FROM removals"))
+
+    def removed(self, names: Iterable[str]) -> None:
+        """Those removals are done."""
+        with self._writing() as connection:
+            connection.executemany("DELETE FROM removals WHERE pkgbase = ?", [(name,) for name in names])
+
+    # keeping it small
+
+    def forget(self, *, before_s: float) -> tuple[Job, ...]:
+        """Forget jobs that ended before, unless it is a package's last one; gives those that were forgotten."""
+        with self._writing() as connection:
+            rows = connection.execute(
+                "SELECT jobs.*, commit_id FROM jobs JOIN requests ON requests.id = jobs.request WHERE ended_at < ?"
+                " AND jobs.number NOT IN (SELECT max(number) FROM jobs GROUP BY pkgbase)"
+                " AND jobs.number NOT IN (SELECT log_of FROM jobs WHERE log_of IS NOT NULL AND log_of != number)",
+                (before_s,),
+            ).fetchall()
+            connection.executemany("DELETE FROM jobs WHERE number = ?", [(row["number"],) for row in rows])
+            connection.execute("DELETE FROM folders WHERE tree NOT IN (SELECT tree FROM jobs)")
+            connection.execute(
+                "DELETE FROM requests WHERE id NOT IN (SELECT request FROM jobs)"
+                " AND number NOT IN (SELECT max(number) FROM requests GROUP BY source)"
+            )
+        return tuple(map(_job, rows))
+
+    # parts of transactions
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with transaction(self._connection):
+            yield self._connection
+
+
+def _job(row: sqlite3.Row) -> Job:
+    return Job(
+        number=row["number"],
+        pkgbase=Pkgbase(row["pkgbase"]),
+        state=JobState(row["state"]),
+        reason=row["reason"],
+        request=row["request"],
+        commit=row["commit_id"],
+        builder_class=row["builder_class"],
+        queued_at_s=row["queued_at"],
+        started_at_s=row["started_at"],
+        ended_at_s=row["ended_at"],
+        waits_for=Pkgbase(row["waits_for"]) if row["waits_for"] else None,
+        version=row["version"],
+        phase=row["phase"],
+        status=row["status"],
+        phases=tuple((phase, seconds) for phase, seconds in json.loads(row["phases"])),
+        interference=tuple(json.loads(row["interference"])),
+        also_needs=tuple(json.loads(row["also_needs"])),
+        log_of=row["log_of"],
+    )

@@ -1,0 +1,110 @@
+"""Logs of jobs: plain while they grow, packed when they are complete, gone after a time."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import zstandard
+
+from ci_toolkit.errors import NotReadyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.model.job import Job
+
+_PACKED = ".zst"
+_CHUNK = 1 << 16
+_LOOK_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobLogs:
+    """The folder of logs."""
+
+    folder: Path
+
+    def path(self, pkgbase: str, number: int) -> Path:
+        """Where the log of a job grows."""
+        return self.folder / pkgbase / f"{number}.log"
+
+    def pack(self, pkgbase: str, number: int) -> None:
+        """Pack a complete log; it is there in one form or the other at any moment."""
+        plain = self.path(pkgbase, number)
+        if not plain.is_file():
+            return
+        packed = plain.with_name(plain.name + _PACKED)
+        partial = packed.with_name(f".{packed.name}.part")
+        with plain.open("rb") as source, partial.open("wb") as target:
+            zstandard.ZstdCompressor().copy_stream(source, target)
+            target.flush()
+            os.fsync(target.fileno())
+        partial.replace(packed)
+        plain.unlink()
+
+    def pack_leftovers(self, running: Iterable[Job]) -> None:
+        """Pack what killed processes left, but for the logs of jobs that go on."""
+        kept = {self.path(job.pkgbase, job.number) for job in running}
+        for plain in self.folder.glob("*/*.log"):
+            if plain not in kept and plain.stem.isdecimal():
+                self.pack(plain.parent.name, int(plain.stem))
+
+    def remove(self, jobs: Iterable[Job]) -> None:
+        """Remove the logs of jobs, and the folders that become empty."""
+        for job in jobs:
+            plain = self.path(job.pkgbase, job.number)
+            plain.unlink(missing_ok=True)
+            plain.with_name(plain.name + _PACKED).unlink(missing_ok=True)
+
+    def is_there(self, job: Job) -> bool:
+        """Whether a job has a log of its own or links to one."""
+        if job.log_of is None:
+            return False
+        plain = self.path(job.pkgbase, job.log_of)
+        return plain.is_file() or plain.with_name(plain.name + _PACKED).is_file()
+
+    def read(self, job: Job) -> Iterator[str]:
+        """What there is of a job's log by now; NotReadyError when there is none."""
+        return self._pieces(job, lambda: True)
+
+    def follow(self, job: Job, is_over: Callable[[], bool], clock: Clock) -> Iterator[str]:
+        """A job's log as it grows, until `is_over`; waits for one that was not begun yet."""
+        while not self.is_there(job):
+            if is_over():
+                break
+            clock.sleep(_LOOK_S)
+        return self._pieces(job, is_over, clock)
+
+    def _pieces(self, job: Job, is_over: Callable[[], bool], clock: Clock | None = None) -> Iterator[str]:
+        if job.log_of is None or not self.is_there(job):
+            raise NotReadyError(f"job {job.number} has no log: it is {job.state.value}", package=job.pkgbase)
+        plain = self.path(job.pkgbase, job.log_of)
+        try:
+            file = plain.open("rb")
+        except FileNotFoundError:
+            return self._unpacked(plain.with_name(plain.name + _PACKED))
+        return _growing(file, is_over, clock)
+
+    def _unpacked(self, path: Path) -> Iterator[str]:
+        with path.open("rb") as packed, zstandard.ZstdDecompressor().stream_reader(packed) as reader:
+            text = io.TextIOWrapper(reader, encoding="utf-8", errors="replace", newline="")
+            while piece := text.read(_CHUNK):
+                yield piece
+
+
+def _growing(file: io.BufferedReader, is_over: Callable[[], bool], clock: Clock | None) -> Iterator[str]:
+    """What is in a file, and comes, until it is over; one that is packed meanwhile is still open here."""
+    with file, io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="") as text:
+        while True:
+            ended = is_over()  # asked first: what was written before that is read after it
+            while piece := text.read(_CHUNK):
+                yield piece
+            if ended:
+                return
+            if clock is not None:
+                clock.sleep(_LOOK_S)

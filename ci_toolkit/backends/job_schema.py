@@ -1,0 +1,77 @@
+"""The tables of the job database.
+
+Only transitions that `legal` lists can be made, and each is recorded by the database itself, so that no program, nor a
+newer one, can leave them out.
+"""
+
+from __future__ import annotations
+
+from ci_toolkit.model.job import FOLLOWING
+
+FORM = 1
+
+_LEGAL = ", ".join(
+    f"('{old.value}', '{new.value}')" for old, followers in FOLLOWING.items() for new in sorted(followers, key=str)
+)
+
+SCHEMA = f"""
+CREATE TABLE legal (old TEXT NOT NULL, new TEXT NOT NULL, PRIMARY KEY (old, new)) WITHOUT ROWID;;
+INSERT INTO legal VALUES {_LEGAL};;
+CREATE TABLE requests (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  source TEXT NOT NULL,
+  commit_id TEXT NOT NULL,
+  submitted_at REAL NOT NULL,
+  deptree BLOB NOT NULL
+);;
+CREATE TABLE folders (tree TEXT PRIMARY KEY, files BLOB NOT NULL) WITHOUT ROWID;;
+CREATE TABLE jobs (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  request TEXT NOT NULL REFERENCES requests (id),
+  pkgbase TEXT NOT NULL,
+  tree TEXT NOT NULL REFERENCES folders,
+  epoch_s INTEGER NOT NULL,
+  builder_class TEXT,
+  state TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  changed_at REAL NOT NULL,
+  queued_at REAL NOT NULL,
+  started_at REAL,
+  ended_at REAL,
+  waits_for TEXT,
+  version TEXT,
+  phase TEXT,
+  status INTEGER,
+  phases TEXT NOT NULL DEFAULT '[]',
+  interference TEXT NOT NULL DEFAULT '[]',
+  also_needs TEXT NOT NULL DEFAULT '[]',
+  log_of INTEGER,
+  build TEXT,
+  ending TEXT,
+  ending_reason TEXT
+);;
+CREATE INDEX jobs_of_packages ON jobs (pkgbase, number);;
+CREATE INDEX jobs_in_states ON jobs (state);;
+CREATE TABLE transitions (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  job INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
+  at REAL NOT NULL,
+  old TEXT,
+  new TEXT NOT NULL,
+  reason TEXT NOT NULL
+);;
+CREATE INDEX transitions_of_jobs ON transitions (job);;
+CREATE TRIGGER refuse_illegal BEFORE UPDATE OF state ON jobs
+WHEN NOT EXISTS (SELECT 1 FROM legal WHERE old = OLD.state AND new = NEW.state)
+BEGIN SELECT RAISE (ABORT, 'illegal transition'); END;;
+CREATE TRIGGER record_first AFTER INSERT ON jobs
+BEGIN INSERT INTO transitions (job, at, new, reason) VALUES (NEW.number, NEW.changed_at, NEW.state, NEW.reason); END;;
+CREATE TRIGGER record AFTER UPDATE OF state ON jobs
+BEGIN
+  INSERT INTO transitions (job, at, old, new, reason)
+  VALUES (NEW.number, NEW.changed_at, OLD.state, NEW.state, NEW.reason);
+END;;
+CREATE TABLE known_packages (source TEXT NOT NULL, pkgbase TEXT NOT NULL, PRIMARY KEY (source, pkgbase)) WITHOUT ROWID;;
+CREATE TABLE removals (source TEXT NOT NULL, pkgbase TEXT NOT NULL, PRIMARY KEY (source, pkgbase)) WITHOUT ROWID
+"""

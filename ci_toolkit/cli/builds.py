@@ -1,0 +1,129 @@
+"""`ci-toolkit builds`."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from ci_toolkit.cli.build_backend import meant_jobs, opened_backend
+from ci_toolkit.cli.signing import declare_key, key_opener
+from ci_toolkit.cli.surface import Terminal, cache_folder
+from ci_toolkit.effects.process import Processes
+from ci_toolkit.errors import ConfigError, NotReadyError, PackagesFailedError
+from ci_toolkit.model.job import JobFilter, JobState
+from ci_toolkit.reports.jobs import job_json, job_text, jobs_json, jobs_text, summary_json, summary_text
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from ci_toolkit.backends.spec import Backend, BackendTools
+
+NAME = "builds"
+HELP = "build what is scheduled on this machine; list, show, cancel and try builds again"
+
+
+def declare(parser: ArgumentParser) -> None:
+    """Add arguments."""
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    listing = verbs.add_parser("list", help="the last build of each package, or those that are meant")
+    listing.add_argument("packages", metavar="PACKAGE", nargs="*", help="only of these")
+    listing.add_argument("--state", action="append", default=[], help=f"only in this state: {', '.join(_STATES)}")
+    listing.add_argument("--all", action="store_true", help="earlier builds, too")
+    show = verbs.add_parser("show", help="one build: where it is and how it came there")
+    show.add_argument("job", metavar="PACKAGE|NUMBER", help="a package's last build, or a build")
+    cancel = verbs.add_parser("cancel", help="end builds, or take them out of the queue")
+    retry = verbs.add_parser("retry", help="build the same again")
+    for verb in (cancel, retry):
+        verb.add_argument("jobs", metavar="PACKAGE|NUMBER", nargs="*", help="packages' last builds, or builds")
+    retry.add_argument("--failed", action="store_true", help="everything whose last build failed")
+    cancel.add_argument("--reason", default="somebody cancelled it", help="what others are told (%(default)s)")
+    run = verbs.add_parser("run", help="build and publish everything that is queued")
+    declare_key(run)
+    for verb in (listing, show, cancel, retry, run):
+        verb.add_argument("--json", action="store_true", help="print JSON on stdout")
+    status = PackagesFailedError.exit_status
+    run.epilog = f"Exit status: 0 all is well; {status} a build failed; 11 another process builds, or there is no key."
+
+
+def run(options: Namespace, terminal: Terminal) -> int:
+    """Do what the verb says."""
+    backend, tools = opened_backend(terminal)
+    match options.verb:
+        case "list":
+            jobs = backend.jobs(_filter(options), tools)
+            terminal.say(jobs_json(jobs) if options.json else jobs_text(jobs, now_s=terminal.clock.now()))
+        case "show":
+            (job,) = meant_jobs([options.job], backend, tools)
+            steps = backend.transitions(job, tools)
+            terminal.say(job_json(job, steps) if options.json else job_text(job, steps))
+        case "cancel":
+            _cancel(options, terminal, backend, tools)
+        case "retry":
+            _retry(options, terminal, backend, tools)
+        case _:
+            return _run(options, terminal, tools)
+    return 0
+
+
+_STATES = {state.value.replace(" ", "-"): state for state in JobState}
+
+
+def _filter(options: Namespace) -> JobFilter:
+    states = set()
+    for word in options.state:
+        if word.replace(" ", "-") not in _STATES:
+            raise ConfigError("is no state of a build", key="--state", got=word, hint=f"there are {', '.join(_STATES)}")
+        states.add(_STATES[word.replace(" ", "-")])
+    return JobFilter(packages=frozenset(options.packages), states=frozenset(states), newest=not options.all)
+
+
+def _cancel(options: Namespace, terminal: Terminal, backend: Backend, tools: BackendTools) -> None:
+    jobs = meant_jobs(_words(options), backend, tools)
+    for job in jobs:
+        backend.cancel(job, options.reason, tools)
+    numbers = frozenset(job.number for job in jobs)
+    now = backend.jobs(JobFilter(numbers=numbers), tools)
+    terminal.say(jobs_json(now) if options.json else jobs_text(now, now_s=terminal.clock.now()))
+
+
+def _retry(options: Namespace, terminal: Terminal, backend: Backend, tools: BackendTools) -> None:
+    if options.failed:
+        newest = backend.jobs(JobFilter(newest=True), tools)
+        jobs = tuple(job for job in newest if job.state.is_failure)
+    else:
+        jobs = meant_jobs(_words(options), backend, tools)
+    numbers = frozenset(backend.retry(job, tools) for job in jobs)
+    now = backend.jobs(JobFilter(numbers=numbers), tools) if numbers else ()
+    terminal.say(jobs_json(now) if options.json else jobs_text(now, now_s=terminal.clock.now()))
+
+
+def _words(options: Namespace) -> list[str]:
+    if not options.jobs:
+        raise ConfigError("needs the packages or numbers that are meant", key=options.verb)
+    return list(options.jobs)
+
+
+def _run(options: Namespace, terminal: Terminal, tools: BackendTools) -> int:
+    # All that builds need takes longer to import than a list takes to print.
+    from ci_toolkit.pipelines.running_builds import BuildsRun  # noqa: PLC0415
+    from ci_toolkit.reports.build_progress import build_progress  # noqa: PLC0415
+
+    if tools.settings.backend != "local":
+        raise NotReadyError(f"CI_BACKEND is {tools.settings.backend}, which builds elsewhere", hint="set it to local")
+    builds = BuildsRun(
+        settings=tools.settings,
+        environ=terminal.environ,
+        clock=terminal.clock,
+        redactor=terminal.redactor,
+        processes=Processes(redactor=terminal.redactor),
+        cache=cache_folder(terminal.environ) or terminal.cwd / ".cache",
+        open_key=lambda processes: key_opener(options, terminal, processes)(),
+    )
+    # What ends a service ends builds as orderly as a person does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with build_progress(stream=terminal.stderr, surroundings=terminal.surroundings, clock=terminal.clock) as listener:
+        summary = builds.run(listener)
+    terminal.say(summary_json(summary) if options.json else summary_text(summary))
+    if summary.fault is not None:
+        raise summary.fault
+    return PackagesFailedError.exit_status if any(job.state.is_failure for job in summary.ended) else 0

@@ -1,0 +1,30 @@
+"""`ci-toolkit logs PACKAGE`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ci_toolkit.cli.build_backend import meant_jobs, opened_backend
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from ci_toolkit.cli.surface import Terminal
+
+NAME = "logs"
+HELP = "the log of a package's last build, or of a build"
+
+
+def declare(parser: ArgumentParser) -> None:
+    """Add arguments."""
+    parser.add_argument("job", metavar="PACKAGE|NUMBER", help="a package's last build, or a build")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on as the log grows, until the build is over")
+
+
+def run(options: Namespace, terminal: Terminal) -> int:
+    """Print it as it was written."""
+    backend, tools = opened_backend(terminal)
+    (job,) = meant_jobs([options.job], backend, tools)
+    for piece in backend.log(job, tools, follow=options.follow):
+        terminal.say(piece)
+    return 0

@@ -1,0 +1,101 @@
+"""What builds on this machine share, whoever asks for them: the recipe with its effects, limits and settings."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci_toolkit.effects.base_root import HostRoot
+from ci_toolkit.effects.build_root import BuildLimits
+from ci_toolkit.effects.downloads import Downloads
+from ci_toolkit.effects.git_command import upstream_environment
+from ci_toolkit.effects.sandbox import Sandbox
+from ci_toolkit.effects.web import Web, WebManners
+from ci_toolkit.recipes.build_sources import SourceFetcher
+from ci_toolkit.recipes.spec import RecipeTools
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from ci_toolkit.effects.base_root import BaseRoot
+    from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.effects.process import Processes
+    from ci_toolkit.effects.redaction import Redactor
+    from ci_toolkit.model.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Builder:
+    """Everything that a build needs besides the package; several threads may use it at once."""
+
+    settings: Settings
+    root: BaseRoot
+    fetcher: SourceFetcher
+    sandbox: Sandbox
+    clock: Clock
+    redactor: Redactor
+    packager: str
+    make_flags: str
+
+    @property
+    def limits(self) -> BuildLimits:
+        """What one build may use."""
+        return BuildLimits(
+            time_s=self.settings.build_timeout_s,
+            memory_bytes=self.settings.build_memory_mib << 20,
+            disk_bytes=self.settings.build_disk_mib << 20,
+        )
+
+    def tools(
+        self,
+        *,
+        phase: Callable[[str], None],
+        cancelled: Callable[[], str | None],
+    ) -> RecipeTools:
+        """What a recipe is handed for one build."""
+        return RecipeTools(
+            sandbox=self.sandbox,
+            fetcher=self.fetcher,
+            clock=self.clock,
+            redactor=self.redactor,
+            phase=phase,
+            cancelled=cancelled,
+        )
+
+
+@contextmanager
+def opened_builder(
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    clock: Clock,
+    redactor: Redactor,
+    processes: Processes,
+    cache: Path,
+    slots: int = 1,
+) -> Iterator[Builder]:
+    """A builder for as many builds at once as there are slots; sources that are long unused leave the cache."""
+    manners = WebManners(allow_local=settings.allow_local_upstreams, delay_s=settings.clone_delay_s)
+    author = f"{settings.author_name} <{settings.author_email}>" if settings.author_name else "Unknown Packager"
+    cores = len(os.sched_getaffinity(0))
+    with closing(Web(clock=clock, manners=manners)) as web:
+        fetcher = SourceFetcher(
+            downloads=Downloads(folder=cache / "downloads", web=web),
+            processes=processes,
+            env=upstream_environment(environ, allow_local=settings.allow_local_upstreams),
+            cache=cache / "sources",
+        )
+        fetcher.sweep(clock.now())
+        yield Builder(
+            settings=settings,
+            root=HostRoot(),
+            fetcher=fetcher,
+            sandbox=Sandbox(processes=processes, environ=environ, wish=settings.sandbox),
+            clock=clock,
+            redactor=redactor,
+            packager=environ.get("PACKAGER") or author,
+            make_flags=environ.get("MAKEFLAGS") or f"-j{max(1, cores // slots)}",
+        )

@@ -1,0 +1,342 @@
+"""One run of the local backend: everything queued is built in order, stored, and published, until nothing can be begun.
+
+One thread, this one, moves jobs and holds the database. A thread a slot makes packages, and one publishes: whatever was
+built while it published the last time goes into one generation. A dependant begins when what it needs is in the store.
+Killed at any moment, the next run goes on: a build that was running is queued again, packages that were stored are
+found by their identity or published, and a publication that was not complete is undone or completed by the publisher.
+"""
+
+from __future__ import annotations
+
+import queue
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ci_toolkit.errors import ToolkitError
+from ci_toolkit.model.job import Job, JobFilter, JobState
+from ci_toolkit.pipelines.build_listener import RunSummary
+from ci_toolkit.pipelines.job_facts import facts_of, state_after
+from ci_toolkit.pipelines.one_job import JobEnd, Made, NotMade, Order, StillPublished, available_packages
+from ci_toolkit.pipelines.packages_at_hand import PackagesAtHand
+from ci_toolkit.pipelines.publishing_batch import Batch, BatchEnd, ReadyJob, publish_batch
+from ci_toolkit.recipes.build import described
+from ci_toolkit.scheduling.dependencies import circles, edges
+from ci_toolkit.scheduling.queue import Needs, next_turns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ci_toolkit.backends.job_database import JobDatabase
+    from ci_toolkit.backends.job_logs import JobLogs
+    from ci_toolkit.backends.local_folder import LocalFolder
+    from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.model.names import Pkgbase
+    from ci_toolkit.pipelines.build_listener import Listener
+    from ci_toolkit.pipelines.one_job import JobMaker
+    from ci_toolkit.publishers.spec import OpenPublisher
+    from ci_toolkit.scheduling.queue import Capacity
+
+_LOOK_S = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Began:
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Phase:
+    number: int
+    phase: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ended:
+    number: int
+    end: JobEnd | BaseException
+
+
+@dataclass(slots=True)
+class _InHand:
+    job: Job
+    ending: str | None = None
+
+
+@dataclass(kw_only=True)
+class LocalBuilds:
+    """One run; use it once."""
+
+    place: LocalFolder
+    database: JobDatabase
+    logs: JobLogs
+    publisher: OpenPublisher
+    maker: JobMaker
+    capacity: Capacity
+    clock: Clock
+    listener: Listener
+
+    def __post_init__(self) -> None:
+        self._events: queue.SimpleQueue[_Began | _Phase | _Ended | BatchEnd] = queue.SimpleQueue()
+        self._in_hand: dict[int, _InHand] = {}
+        self._ready: list[ReadyJob] = []
+        self._is_publishing = False
+        self._ended: dict[int, Job] = {}
+        self._removed: list[str] = []
+        self._fault: ToolkitError | OSError | None = None
+        self._seen = -1
+        self._dirty = True
+        self._at_hand = PackagesAtHand(self.publisher.available())
+        self._needs = Needs({})
+        self._told_circles: set[tuple[Pkgbase, ...]] = set()
+
+    def run(self) -> RunSummary:
+        """Until nothing more can be begun; what the machine refuses ends it early, with all jobs kept."""
+        self._recover()
+        try:
+            with (
+                ThreadPoolExecutor(self.capacity.slots, thread_name_prefix="build") as pool,
+                ThreadPoolExecutor(1, thread_name_prefix="publish") as press,
+            ):
+                try:
+                    while self._step(pool, press):
+                        self._handle_next()
+                except BaseException:
+                    for hand in self._in_hand.values():
+                        hand.ending = "the backend was stopped"
+                    raise
+        finally:
+            for hand in self._in_hand.values():
+                if hand.job.state is JobState.BUILDING:
+                    self._move(hand.job, JobState.QUEUED, "the backend was stopped while it was being built")
+        waiting = tuple(job for job in self.database.unfinished())
+        ended = tuple(self._ended[number] for number in sorted(self._ended))
+        return RunSummary(ended=ended, waiting=waiting, removed=tuple(self._removed), fault=self._fault)
+
+    # what a killed run left
+
+    def _recover(self) -> None:
+        shutil.rmtree(self.place.work, ignore_errors=True)
+        self.logs.pack_leftovers(())
+        endings = self.database.endings()
+        for job in self.database.unfinished():
+            if job.state is JobState.BUILDING:
+                ending = endings.get(job.number)
+                if ending:
+                    self._move(job, ending.state, ending.reason)
+                else:
+                    self._move(job, JobState.QUEUED, "the backend was killed while it was being built")
+            elif job.state is JobState.PUBLISHING:
+                stored = self.maker.store.build(self.database.build_of(job.number) or "")
+                if stored is None:
+                    self._move(job, JobState.QUEUED, "its packages are not in the store any more")
+                else:
+                    self._ready.append(ReadyJob(job=job, stored=stored))
+                    self._at_hand.take_up(available_packages(stored, self.maker.store))
+
+    # one step
+
+    def _step(self, pool: ThreadPoolExecutor, press: ThreadPoolExecutor) -> bool:
+        """Begin what can be begun; False when nothing is going on after that."""
+        self._look_outside()
+        if self._fault is None:
+            if self._dirty:
+                self._dirty = False
+                self._take_turns(pool)
+            self._begin_publishing(press)
+        return bool(self._in_hand) or self._is_publishing
+
+    def _look_outside(self) -> None:
+        """Take notice of what other processes wrote: new jobs, and jobs that are to end."""
+        changes = self.database.changes()
+        if changes == self._seen:
+            return
+        self._seen, self._dirty = changes, True
+        for number, ending in self.database.endings().items():
+            if number in self._in_hand:
+                self._in_hand[number].ending = ending.reason
+        records = self.database.deptree()
+        for job in self.database.unfinished():
+            if job.also_needs and job.pkgbase in records:
+                record = records[job.pkgbase]
+                more = set(job.also_needs) - set(record.names)
+                records[job.pkgbase] = replace(record, dependencies=(*record.dependencies, *sorted(more)))
+        self._needs = Needs(edges(records.values()))
+        self._tell_circles(edges(records.values()))
+
+    def _tell_circles(self, needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> None:
+        open_jobs = {job.pkgbase for job in self.database.unfinished()}
+        for circle in circles({name: needed & open_jobs for name, needed in needs.items() if name in open_jobs}):
+            if circle not in self._told_circles:
+                self._told_circles.add(circle)
+                self.listener.note(
+                    f"{', '.join(sorted(circle))} depend on each other in a circle, and are built by name"
+                )
+
+    def _take_turns(self, pool: ThreadPoolExecutor) -> None:
+        jobs = [
+            replace(job, state=JobState.BUILDING) if job.number in self._in_hand else job
+            for job in self.database.unfinished()
+        ]
+        turns = next_turns(
+            jobs,
+            self._needs,
+            failures=self.database.failures(),
+            published=self._at_hand.published_bases,
+            capacity=self.capacity,
+        )
+        held = {hold.job.number for hold in turns.held}
+        for hold in turns.held:
+            if (hold.job.waits_for, hold.job.reason) != (hold.waits_for, hold.reason):
+                self._move(hold.job, JobState.WAITING, hold.reason, waits_for=hold.waits_for)
+        for job in jobs:
+            if job.state is JobState.WAITING and job.number not in held:
+                self._move(job, JobState.QUEUED, "what it needs is there", waits_for=None)
+            if job.number in turns.without_slot and job.reason != turns.without_slot[job.number]:
+                self.database.explain(replace(job, state=JobState.QUEUED), turns.without_slot[job.number])
+        for job in turns.begun:
+            self._begin(replace(job, state=JobState.QUEUED), pool)
+
+    def _begin(self, job: Job, pool: ThreadPoolExecutor) -> None:
+        hand = self._in_hand[job.number] = _InHand(job)
+        order = Order(
+            job=job,
+            folder=self.database.folder(job.number),
+            available=self._at_hand.available,
+            published=self._at_hand.published,
+            work=self.place.work / str(job.number),
+            log=self.logs.path(job.pkgbase, job.number),
+            begun=lambda: self._events.put(_Began(number=job.number)),
+            phase=lambda phase: self._events.put(_Phase(number=job.number, phase=phase)),
+            ending=lambda: hand.ending,
+        )
+        pool.submit(self._work, order)
+
+    def _work(self, order: Order) -> None:
+        try:
+            end: JobEnd | BaseException = self.maker.make(order)
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that can say it
+            end = error
+        self._events.put(_Ended(number=order.job.number, end=end))
+
+    # what has happened
+
+    def _handle_next(self) -> None:
+        try:
+            event = self._events.get(timeout=_LOOK_S)
+        except queue.Empty:
+            return
+        match event:
+            case _Began(number=number):
+                self._handle_begun(self._in_hand[number])
+            case _Phase(number=number, phase=phase):
+                self.database.set_phase(number, phase)
+                self.listener.phase(self._in_hand[number].job, phase)
+            case _Ended(number=number, end=end):
+                self._dirty = True
+                self._handle_end(self._in_hand.pop(number).job, end)
+            case BatchEnd():
+                self._dirty, self._is_publishing = True, False
+                self._handle_published(event)
+
+    def _handle_begun(self, hand: _InHand) -> None:
+        moved = self._move(
+            hand.job,
+            JobState.BUILDING,
+            "its turn has come",
+            started_at=self.clock.now(),
+            log_of=hand.job.number,
+        )
+        if moved is None:
+            hand.ending = "it was ended before it began"
+        else:
+            hand.job = moved
+
+    def _handle_end(self, job: Job, end: JobEnd | BaseException) -> None:
+        ending = self.database.endings().get(job.number)
+        if ending is not None:
+            self._move(job, ending.state, ending.reason)
+        elif isinstance(end, BaseException):
+            self._blame_machine(end)
+            if job.state is JobState.BUILDING:
+                self._move(job, JobState.QUEUED, f"this machine could not go on: {end}")
+        elif isinstance(end, Made):
+            self._handle_made(job, end)
+        elif isinstance(end, NotMade):
+            self._move(job, state_after(end.outcome), described(end.outcome), **facts_of(end.result, end.outcome))
+        elif isinstance(end, StillPublished):
+            self._move(job, JobState.ALREADY_BUILT, end.reason, version=end.version)
+        self.logs.pack(job.pkgbase, job.number)
+
+    def _handle_made(self, job: Job, made: Made) -> None:
+        stored = made.stored
+        version = stored.packages[0].version
+        self._at_hand.take_up(made.packages)
+        facts: dict[str, float | str | None] = {"version": version, "build": stored.identity, **facts_of(made.result)}
+        if made.result is None:
+            facts["log_of"] = stored.job
+            if self._at_hand.are_published(made.packages):
+                self._move(job, JobState.ALREADY_BUILT, f"job {stored.job} built the same", **facts)
+                return
+        why = "it is built" if made.result is not None else f"job {stored.job} built the same"
+        moved = self._move(job, JobState.PUBLISHING, why, **facts)
+        if moved is not None:
+            self._ready.append(ReadyJob(job=moved, stored=stored))
+
+    # publishing
+
+    def _begin_publishing(self, press: ThreadPoolExecutor) -> None:
+        for ready in [ready for ready in self._ready if ready.bases & self._at_hand.refused]:
+            self._ready.remove(ready)
+            self._refuse(ready, f"it was built against {min(ready.bases & self._at_hand.refused)}, which is not")
+        gone = self.database.removals()
+        if self._is_publishing or not (self._ready or gone):
+            return
+        batch, self._ready, self._is_publishing = Batch(jobs=tuple(self._ready), gone=gone), [], True
+        press.submit(self._press, batch)
+
+    def _press(self, batch: Batch) -> None:
+        folder = self.place.work / "publish"
+        end = publish_batch(batch, store=self.maker.store, publisher=self.publisher, folder=folder)
+        self._events.put(end)
+
+    def _handle_published(self, end: BatchEnd) -> None:
+        if end.error is not None:
+            self._blame_machine(end.error)
+            return
+        gone = end.batch.gone
+        self.database.removed(gone)
+        self._removed += sorted(base for base in gone if self._at_hand.remove(base))
+        for ready in end.batch.jobs:
+            base = ready.stored.pkgbase
+            if ready.job.number in end.lost:
+                self._at_hand.drop_built(base)
+                self._move(ready.job, JobState.QUEUED, "its packages were damaged in the store")
+            elif base in end.refused:
+                self._refuse(ready, end.refused[base])
+            else:
+                self._at_hand.publish(base, available_packages(ready.stored, self.maker.store))
+                is_own = ready.job.log_of == ready.job.number
+                state = JobState.SUCCEEDED if is_own else JobState.ALREADY_BUILT
+                self._move(ready.job, state, f"{ready.job.version} is published")
+
+    def _refuse(self, ready: ReadyJob, why: str) -> None:
+        self._at_hand.refuse(ready.stored.pkgbase)
+        self._move(ready.job, JobState.FAILED, f"it is not published: {why}")
+
+    def _blame_machine(self, error: BaseException) -> None:
+        """The machine is at fault and no package: nothing more is begun, and every job is kept."""
+        if not isinstance(error, ToolkitError | OSError):
+            raise error
+        self._fault = self._fault or error
+
+    def _move(self, job: Job, new: JobState, reason: str, **facts: float | str | None) -> Job | None:
+        """The job as it is then; None when another process moved it meanwhile."""
+        if not self.database.move(job, new, reason, now_s=self.clock.now(), **facts):
+            return None
+        moved = self.database.jobs(JobFilter(numbers=frozenset({job.number})))[0]
+        if new.is_over:
+            self._ended[job.number] = moved
+        self.listener.moved(moved)
+        return moved

@@ -1,0 +1,215 @@
+"""One job from its folder to packages in the store, in a thread of its own: looked up, or built with a recipe."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ci_toolkit.errors import ConfigError, FormatError, MachineError
+from ci_toolkit.formats.key_value import KeyValueFile
+from ci_toolkit.model.package_config import CONFIG_PATH, parse_package_config
+from ci_toolkit.plugins import recipe_for
+from ci_toolkit.recipes.build import BuildRequest, Built, Failed
+from ci_toolkit.scheduling.built_with import AvailablePackage, built_with
+from ci_toolkit.store.index import StoredBuild
+from ci_toolkit.store.object_store import Output, link, sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ci_toolkit.backends.spec import PackageFolder
+    from ci_toolkit.model.build_identity import BuildInputs
+    from ci_toolkit.model.job import Job
+    from ci_toolkit.model.package_config import PackageConfig
+    from ci_toolkit.pipelines.builder import Builder
+    from ci_toolkit.recipes.build import BuildOutcome, BuildResult
+    from ci_toolkit.recipes.spec import PackageFacts, Recipe
+    from ci_toolkit.store.object_store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a thread is handed.
+
+    `available` are our packages that may be built with, `published` those that clients have. `begun` is called before
+    the first program runs, `phase` with every new phase, and `ending` says why the build has to end, if it has.
+    """
+
+    job: Job
+    folder: PackageFolder
+    available: Mapping[str, AvailablePackage]
+    published: Mapping[str, AvailablePackage]
+    work: Path
+    log: Path
+    begun: Callable[[], None]
+    phase: Callable[[str], None]
+    ending: Callable[[], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """There are packages in the store: `result` tells of the build, None when an earlier one made them."""
+
+    stored: StoredBuild
+    packages: tuple[AvailablePackage, ...]
+    result: BuildResult | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotMade:
+    """There are none: how it ended, and what its build told if one was begun."""
+
+    outcome: BuildOutcome
+    result: BuildResult | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillPublished:
+    """Nothing was begun, as this version is published and the owner has changed nothing since."""
+
+    version: str
+    reason: str
+
+
+JobEnd = Made | NotMade | StillPublished
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobMaker:
+    """Makes one job after the other; several threads may use it at once."""
+
+    builder: Builder
+    recipes: tuple[Recipe, ...]
+    store: ObjectStore
+    now: Callable[[], float]
+
+    def make(self, order: Order) -> JobEnd:
+        """Do it; what is wrong with the package is an outcome, what is wrong with this machine a ToolkitError."""
+        files = order.folder.files
+        recipe = recipe_for(files, self.recipes)
+        if recipe is None:
+            reason = f"no recipe builds such a folder; there are {', '.join(one.name for one in self.recipes)}"
+            return NotMade(outcome=Failed(phase="evaluate", status=None, reason=reason))
+        try:
+            text = files[CONFIG_PATH].content if CONFIG_PATH in files else b""
+            config = parse_package_config(KeyValueFile.parse(text, file=CONFIG_PATH))
+        except (ConfigError, FormatError) as error:
+            return NotMade(outcome=Failed(phase="evaluate", status=None, reason=error.what_and_where))
+        facts = recipe.facts(files, config)
+        with_ = built_with(facts.needed, order.available)
+        inputs = recipe.inputs(
+            files, config, root=self.builder.root.identity(), built_with=with_, fetcher=self.builder.fetcher
+        )
+        if inputs is not None:
+            stored = self.store.build(inputs.identity)
+            if stored is not None:
+                return Made(stored=stored, packages=available_packages(stored, self.store), result=None)
+            known = self._known(order, facts, inputs)
+            if known is not None:
+                return known
+        order.begun()
+        try:
+            return self._built(order, recipe, config, inputs, with_)
+        finally:
+            shutil.rmtree(order.work, ignore_errors=True)
+
+    def _known(self, order: Order, facts: PackageFacts, inputs: BuildInputs) -> JobEnd | None:
+        """Whether this very version is published: another content under the same name is never published."""
+        there = [order.published[name] for name in facts.names if name in order.published]
+        if facts.version is None or not there or any(one.version != facts.version for one in there):
+            return None
+        origins = [self.store.origins(one.sha256) for one in there]
+        if not all(origins):
+            return None
+        if all(inputs.own in origin for origin in origins):
+            why = f"{facts.version} is published, and only what it is built with has changed"
+            return StillPublished(
+                version=facts.version, reason=f"{why}: ci-toolkit bump {order.job.pkgbase} rebuilds it"
+            )
+        why = f"{facts.version} is published already and was made of other files; raise pkgrel"
+        reason = f"{why}, or: ci-toolkit bump {order.job.pkgbase}"
+        return NotMade(outcome=Failed(phase="evaluate", status=None, reason=reason))
+
+    def _built(
+        self,
+        order: Order,
+        recipe: Recipe,
+        config: PackageConfig,
+        inputs: BuildInputs | None,
+        with_: tuple[AvailablePackage, ...],
+    ) -> JobEnd:
+        out = order.work / "out"
+        out.mkdir(parents=True)
+        builder = self.builder
+        request = BuildRequest(
+            pkgbase=order.job.pkgbase,
+            files=order.folder.files,
+            config=config,
+            out=out,
+            log=order.log,
+            epoch_s=order.folder.epoch_s,
+            packager=builder.packager,
+            make_flags=builder.make_flags,
+            dependencies=_laid_out(with_, order.work / "with"),
+            skip_status=builder.settings.skip_status,
+            root=builder.root,
+            limits=builder.limits,
+        )
+        result = recipe.build(request, builder.tools(phase=order.phase, cancelled=order.ending))
+        if not isinstance(result.outcome, Built):
+            return NotMade(outcome=result.outcome, result=result)
+        outputs = [
+            Output(
+                path=one.path,
+                name=one.name,
+                version=one.version,
+                arch=one.arch,
+                provides=one.provides,
+                depends=one.depends,
+            )
+            for one in result.outcome.packages
+        ]
+        made = StoredBuild(
+            identity=f"job {order.job.number} at {self.now()}" if inputs is None else inputs.identity,
+            pkgbase=order.job.pkgbase,
+            job=order.job.number,
+            built_at_s=self.now(),
+            own="" if inputs is None else inputs.own,
+            built_with=tuple((one.base, one.name, one.version) for one in with_),
+            packages=(),
+        )
+        stored = self.store.add(outputs, made)
+        return Made(stored=stored, packages=available_packages(stored, self.store), result=result)
+
+
+def available_packages(stored: StoredBuild, store: ObjectStore) -> tuple[AvailablePackage, ...]:
+    """What a build made, for other builds to be installed with."""
+    return tuple(
+        AvailablePackage(
+            name=package.name,
+            base=stored.pkgbase,
+            version=package.version,
+            file=package.file,
+            sha256=package.sha256,
+            place=str(store.path(package.sha256)),
+            provides=package.provides,
+            depends=package.depends,
+        )
+        for package in stored.packages
+    )
+
+
+def _laid_out(packages: tuple[AvailablePackage, ...], folder: Path) -> tuple[Path, ...]:
+    """The packages under their own names, each compared with its checksum as it will be read."""
+    folder.mkdir(parents=True)
+    found = []
+    for package in packages:
+        path = folder / package.file
+        link(Path(package.place), path)
+        if sha256_of(path) != package.sha256:
+            hint = "ci-toolkit store check --mend, and ci-toolkit publish check --mend, say more"
+            raise MachineError(f"{package.place}, which {package.file} was kept in, is damaged", hint=hint)
+        found.append(path)
+    return tuple(found)

@@ -1,0 +1,70 @@
+"""What was built since the last publication, published at once, in a thread of its own."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ci_toolkit.publishers.spec import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ci_toolkit.model.job import Job
+    from ci_toolkit.model.names import Pkgbase
+    from ci_toolkit.publishers.spec import OpenPublisher
+    from ci_toolkit.store.index import StoredBuild
+    from ci_toolkit.store.object_store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyJob:
+    """A job whose packages are in the store and are to be published."""
+
+    job: Job
+    stored: StoredBuild
+
+    @property
+    def bases(self) -> frozenset[str]:
+        """The package bases that it was built against."""
+        return frozenset(base for base, _, _ in self.stored.built_with)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Jobs to publish, and package bases whose folder is gone."""
+
+    jobs: tuple[ReadyJob, ...]
+    gone: frozenset[Pkgbase]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchEnd:
+    """What became of a batch: package bases that were refused, numbers of jobs whose packages are lost, or an error."""
+
+    batch: Batch
+    refused: Mapping[str, str] = field(default_factory=dict)
+    lost: frozenset[int] = frozenset()
+    error: BaseException | None = None
+
+
+def publish_batch(batch: Batch, *, store: ObjectStore, publisher: OpenPublisher, folder: Path) -> BatchEnd:
+    """Publish it by way of `folder`, which is gone afterwards."""
+    try:
+        deliveries, lost = [], set()
+        for ready in batch.jobs:
+            # Asked for again, and so compared with its checksums.
+            stored = store.build(ready.stored.identity)
+            if stored is None:
+                lost.add(ready.job.number)
+                continue
+            files = store.lay_out(stored, folder / stored.pkgbase)
+            deliveries.append(Delivery(pkgbase=stored.pkgbase, files=files, built_with=ready.bases))
+        refused = publisher.publish(deliveries, batch.gone)
+        return BatchEnd(batch=batch, refused=refused, lost=frozenset(lost))
+    except BaseException as error:  # noqa: BLE001 - handed to the thread that can say it
+        return BatchEnd(batch=batch, error=error)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

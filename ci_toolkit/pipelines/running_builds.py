@@ -1,0 +1,116 @@
+"""A run of the local backend put together: its folder locked, its database, store, publisher and builder open."""
+
+from __future__ import annotations
+
+import os
+import platform
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci_toolkit.backends.job_database import JobDatabase
+from ci_toolkit.backends.job_logs import JobLogs
+from ci_toolkit.backends.local_folder import local_folder
+from ci_toolkit.effects.exclusive_lock import exclusive
+from ci_toolkit.pipelines.builder import opened_builder
+from ci_toolkit.pipelines.local_builds import LocalBuilds
+from ci_toolkit.pipelines.one_job import JobMaker
+from ci_toolkit.plugins import load_publisher, load_recipes
+from ci_toolkit.publishers.spec import PublisherTools
+from ci_toolkit.scheduling.queue import Capacity
+from ci_toolkit.store.object_store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from ci_toolkit.backends.local_folder import LocalFolder
+    from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.effects.process import Processes
+    from ci_toolkit.effects.redaction import Redactor
+    from ci_toolkit.model.settings import Settings
+    from ci_toolkit.pipelines.build_listener import Listener, RunSummary
+    from ci_toolkit.publishers.signing_key import SigningKey
+    from ci_toolkit.store.object_store import ObjectStore
+
+_PUBLISHER = "pacman"  # what is published is one pacman repository
+_DAY_S = 86_400.0
+_WAIT_S = 2.0  # one that is about to end is waited for
+_MEMORY_A_BUILD = 2 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildsRun:
+    """Everything a run needs from outside."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+    clock: Clock
+    redactor: Redactor
+    processes: Processes
+    cache: Path
+    open_key: Callable[[Processes], AbstractContextManager[SigningKey]]
+
+    def run(self, listener: Listener) -> RunSummary:
+        """Build and publish everything that can be; NotReadyError while another process does, or without a key."""
+        place = local_folder(self.settings, self.environ)
+        capacity = capacity_of(self.settings)
+        recipes = tuple(recipe for recipe in load_recipes() if recipe.publisher == _PUBLISHER)
+        with ExitStack() as open_:
+            open_.enter_context(exclusive(place.lock, who="builds run", wait_s=_WAIT_S, clock=self.clock))
+            database = open_.enter_context(closing(JobDatabase(place.jobs)))
+            store = open_.enter_context(open_store(place.store))
+            publisher = open_.enter_context(
+                load_publisher(_PUBLISHER).opened(
+                    PublisherTools(
+                        folder=place.repository,
+                        name=self.settings.repo_name,
+                        architecture=platform.machine(),
+                        processes=self.processes,
+                        environ=self.environ,
+                        clock=self.clock,
+                        keep_s=self.settings.archive_days * _DAY_S,
+                        open_key=lambda: self.open_key(self.processes),
+                    )
+                )
+            )
+            builder = open_.enter_context(
+                opened_builder(
+                    self.settings,
+                    environ=self.environ,
+                    clock=self.clock,
+                    redactor=self.redactor,
+                    processes=self.processes,
+                    cache=self.cache,
+                    slots=capacity.slots,
+                )
+            )
+            builds = LocalBuilds(
+                place=place,
+                database=database,
+                logs=JobLogs(folder=place.logs),
+                publisher=publisher,
+                maker=JobMaker(builder=builder, recipes=recipes, store=store, now=self.clock.now),
+                capacity=capacity,
+                clock=self.clock,
+                listener=listener,
+            )
+            summary = builds.run()
+            self._tidy(place, database, store, publisher.kept())
+        return summary
+
+    def _tidy(self, place: LocalFolder, database: JobDatabase, store: ObjectStore, kept: frozenset[str]) -> None:
+        """Remove what has been kept for long enough."""
+        now_s = self.clock.now()
+        JobLogs(folder=place.logs).remove(database.forget(before_s=now_s - self.settings.log_days * _DAY_S))
+        store.collect(before_s=now_s - self.settings.archive_days * _DAY_S, referenced=kept)
+
+
+def capacity_of(settings: Settings) -> Capacity:
+    """How many builds at once: as configured, else one a processor, as long as each has 2 GiB of memory."""
+    slots = settings.build_slots
+    if not slots:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        slots = max(1, min(len(os.sched_getaffinity(0)), memory // _MEMORY_A_BUILD))
+    return Capacity(slots=slots, classes=settings.class_limits, host=platform.node())

@@ -1,0 +1,59 @@
+"""The recipe for folders with a PKGBUILD."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from ci_toolkit.recipes.makepkg_build import MakepkgBuild
+from ci_toolkit.recipes.makepkg_inputs import build_inputs, package_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ci_toolkit.model.build_identity import BuildInputs
+    from ci_toolkit.model.observation import UpstreamFile
+    from ci_toolkit.model.package_config import PackageConfig
+    from ci_toolkit.model.root_identity import RootIdentity
+    from ci_toolkit.recipes.build import BuildRequest, BuildResult
+    from ci_toolkit.recipes.build_sources import SourceFetcher
+    from ci_toolkit.recipes.spec import PackageFacts, RecipeTools
+    from ci_toolkit.scheduling.built_with import AvailablePackage
+
+
+class MakepkgRecipe:
+    """Builds with makepkg, into packages for pacman."""
+
+    name: ClassVar[str] = "makepkg"
+    publisher: ClassVar[str] = "pacman"
+
+    def accepts(self, files: Mapping[str, UpstreamFile]) -> bool:
+        """Whether there is a PKGBUILD."""
+        return "PKGBUILD" in files
+
+    def facts(self, files: Mapping[str, UpstreamFile], config: PackageConfig) -> PackageFacts:
+        """By `.SRCINFO`."""
+        return package_facts(files, config)
+
+    def inputs(
+        self,
+        files: Mapping[str, UpstreamFile],
+        config: PackageConfig,
+        *,
+        root: RootIdentity,
+        built_with: tuple[AvailablePackage, ...],
+        fetcher: SourceFetcher,
+    ) -> BuildInputs | None:
+        """Files, settings, tools, our packages, and where the repositories of its sources are."""
+        return build_inputs(files, config, root=root, built_with=built_with, fetcher=fetcher)
+
+    def build(self, request: BuildRequest, tools: RecipeTools) -> BuildResult:
+        """One build in a root of its own."""
+        return MakepkgBuild(
+            sandbox=tools.sandbox,
+            fetcher=tools.fetcher,
+            clock=tools.clock,
+            redactor=tools.redactor,
+            show=tools.show,
+            phase=tools.phase,
+            cancelled=tools.cancelled,
+        ).run(request)

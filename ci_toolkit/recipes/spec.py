@@ -1,0 +1,81 @@
+"""What a recipe must be able to do, and what it is handed: how a package folder becomes files to publish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.effects.redaction import Redactor
+    from ci_toolkit.effects.sandbox import Sandbox
+    from ci_toolkit.model.build_identity import BuildInputs
+    from ci_toolkit.model.observation import UpstreamFile
+    from ci_toolkit.model.package_config import PackageConfig
+    from ci_toolkit.model.root_identity import RootIdentity
+    from ci_toolkit.recipes.build import BuildRequest, BuildResult, Phase
+    from ci_toolkit.recipes.build_sources import SourceFetcher
+    from ci_toolkit.scheduling.built_with import AvailablePackage
+
+
+def _nothing(_: str) -> None:
+    """Nobody is told."""
+
+
+def _never() -> str | None:
+    """Nobody wants it to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeTools:
+    """The effects of one build.
+
+    `show` gets the log's lines as they come, `phase` every new phase, and `cancelled` says why a build has to end, if
+    it has.
+    """
+
+    sandbox: Sandbox
+    fetcher: SourceFetcher
+    clock: Clock
+    redactor: Redactor
+    show: Callable[[str], None] = _nothing
+    phase: Callable[[Phase], None] = _nothing
+    cancelled: Callable[[], str | None] = _never
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageFacts:
+    """What a folder says of itself: names to install first, what it makes, and in which version if that is certain."""
+
+    needed: tuple[str, ...]
+    names: tuple[str, ...]
+    version: str | None
+
+
+class Recipe(Protocol):
+    """A way of building; `publisher` is the kind of place that what it makes is published at."""
+
+    name: ClassVar[str]
+    publisher: ClassVar[str]
+
+    def accepts(self, files: Mapping[str, UpstreamFile]) -> bool:
+        """Whether a folder of these files is built this way."""
+
+    def facts(self, files: Mapping[str, UpstreamFile], config: PackageConfig) -> PackageFacts:
+        """What is known before anything runs; nothing of the folder is run to find out."""
+
+    def inputs(
+        self,
+        files: Mapping[str, UpstreamFile],
+        config: PackageConfig,
+        *,
+        root: RootIdentity,
+        built_with: tuple[AvailablePackage, ...],
+        fetcher: SourceFetcher,
+    ) -> BuildInputs | None:
+        """All that goes into a build; None where nobody can tell, so that it is always made."""
+
+    def build(self, request: BuildRequest, tools: RecipeTools) -> BuildResult:
+        """Build; what is wrong with the package is an outcome, what is wrong with this machine a ToolkitError."""

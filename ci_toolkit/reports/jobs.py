@@ -1,0 +1,160 @@
+"""Jobs of a build backend, for a person and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ci_toolkit.reports.plain_text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ci_toolkit.model.job import Job, JobState, Transition
+    from ci_toolkit.pipelines.build_listener import RunSummary
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+def jobs_text(jobs: Sequence[Job], *, now_s: float) -> str:
+    """One line a job: number, package, state, version, how long ago, and why it is where it is."""
+    if not jobs:
+        return "no builds\n"
+    rows = [
+        (
+            str(job.number),
+            str(job.pkgbase),
+            job.state.value,
+            job.version or "",
+            ago(now_s - (job.ended_at_s or job.started_at_s or job.queued_at_s)),
+            one_line(job.reason),
+        )
+        for job in jobs
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    lines = []
+    for number, *cells, reason in rows:
+        padded = [f"{cell:<{width}}" for cell, width in zip(cells, widths[1:], strict=True)]
+        lines.append("  ".join([f"{number:>{widths[0]}}", *padded, reason]).rstrip())
+    return "".join(f"{line}\n" for line in lines)
+
+
+def job_text(job: Job, steps: Iterable[Transition]) -> str:
+    """Everything about one job."""
+    lines = [
+        f"job {job.number}: {job.pkgbase} {job.version or ''}".rstrip(),
+        f"  {job.state.value}: {one_line(job.reason)}",
+    ]
+    lines.append(f"  commit {job.commit[:12]}, schedule {job.request}" + _class(job))
+    if job.phases:
+        lines.append(
+            f"  took {', '.join(f'{phase} {seconds:.1f} s' for phase, seconds in job.phases if seconds >= 0.05)}"
+        )
+    if job.status is not None:
+        lines.append(f"  exit status {job.status} in phase {job.phase}")
+    lines += [f"  interfered: {one_line(text)}" for text in job.interference]
+    if job.log_of is not None:
+        lines.append(
+            f"  log: ci-toolkit logs {job.number}"
+            + (f" (that of job {job.log_of})" if job.log_of != job.number else "")
+        )
+    lines += ["", *(f"  {moment(step.at_s)}  {step.new.value}: {one_line(step.reason)}" for step in steps)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def summary_text(summary: RunSummary) -> str:
+    """How a run ended, with what needs somebody to look at it."""
+    counts = Counter(job.state.value for job in summary.ended)
+    said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "nothing was built"
+    lines = [said]
+    lines += [
+        f"  {job.pkgbase}: {one_line(job.reason)} (ci-toolkit logs {job.number})"
+        for job in summary.ended
+        if job.state.is_failure
+    ]
+    if summary.removed:
+        lines.append(f"removed: {', '.join(summary.removed)}")
+    if summary.waiting:
+        lines.append(f"{len(summary.waiting)} not built:")
+        lines += [f"  {job.pkgbase}: {one_line(job.reason)}" for job in summary.waiting]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def jobs_json(jobs: Iterable[Job]) -> str:
+    """A list of objects, one a job."""
+    return json.dumps([_record(job) for job in jobs], indent=2) + "\n"
+
+
+def job_json(job: Job, steps: Iterable[Transition]) -> str:
+    """One object, with its transitions."""
+    return json.dumps({**_record(job), "transitions": [_step(step) for step in steps]}, indent=2) + "\n"
+
+
+def summary_json(summary: RunSummary) -> str:
+    """An object: jobs that ended, jobs that are left, package bases that were removed, what stopped the run."""
+    record = {
+        "ended": [_record(job) for job in summary.ended],
+        "waiting": [_record(job) for job in summary.waiting],
+        "removed": list(summary.removed),
+        "fault": None if summary.fault is None else str(summary.fault),
+    }
+    return json.dumps(record, indent=2) + "\n"
+
+
+def _record(job: Job) -> dict[str, Any]:
+    return {
+        "job": job.number,
+        "package": job.pkgbase,
+        "state": job.state.value,
+        "reason": job.reason,
+        "version": job.version,
+        "class": job.builder_class,
+        "waits_for": job.waits_for,
+        "commit": job.commit,
+        "schedule": job.request,
+        "queued_at": job.queued_at_s,
+        "started_at": job.started_at_s,
+        "ended_at": job.ended_at_s,
+        "phase": job.phase,
+        "status": job.status,
+        "phases": dict(job.phases),
+        "interference": list(job.interference),
+        "log_of": job.log_of,
+    }
+
+
+def _step(step: Transition) -> dict[str, Any]:
+    return {
+        "at": step.at_s,
+        "from": step.old.value if step.old else None,
+        "to": step.new.value,
+        "reason": step.reason,
+    }
+
+
+def _class(job: Job) -> str:
+    return f", builder class {job.builder_class}" if job.builder_class else ""
+
+
+def moment(at_s: float) -> str:
+    """A time as `2026-11-21 14:03:05`, in UTC."""
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def ago(seconds: float) -> str:
+    """How long ago, in the largest unit that fits: `5 s ago`, `3 h ago`."""
+    for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit} ago"
+    return f"{max(seconds, 0):.0f} s ago"
+
+
+def verdict_word(state: JobState) -> str:
+    """One of good, bad, going and over, for colours."""
+    if state.is_good:
+        return "good"
+    if state.is_failure:
+        return "bad"
+    return "over" if state.is_over else "going"

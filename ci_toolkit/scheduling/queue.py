@@ -1,0 +1,215 @@
+"""What is built next: a decision on the jobs that are not over, of values alone.
+
+A package waits while one that it needs, directly or through others, is not built yet or has failed. One that failed
+before the waiting one was scheduled holds it only if no earlier version of it is published. Packages that need each
+other in a circle are built by name, so that the first of them waits for none of the others. A package whose chain of
+dependants is longest comes first, which keeps all slots busy for longest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci_toolkit.model.job import Job, JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from ci_toolkit.model.names import Pkgbase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A job that waits: for which package, and why."""
+
+    job: Job
+    waits_for: Pkgbase
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """What is held, what is begun now, and what could be but that no slot is free (with the reason)."""
+
+    held: tuple[Hold, ...]
+    begun: tuple[Job, ...]
+    without_slot: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """`slots` builds at once; `classes` limits those of a class and higher, or of a builder's name; `host` is ours."""
+
+    slots: int
+    classes: Mapping[str, int]
+    host: str
+
+    def refusal(self, job: Job, running: Collection[Job]) -> str | None:
+        """Why a job cannot be begun beside those that run, if it cannot."""
+        own = job.builder_class or "1"
+        if not own.isdecimal():
+            if own not in self.classes and own != self.host:
+                return f"is for the builder {own}, and this is {self.host}"
+            return self._refusal(own, [other for other in running if other.builder_class == own])
+        for limit in (name for name in self.classes if name.isdecimal() and int(name) <= int(own)):
+            beside = [other for other in running if _class_number(other) >= int(limit)]
+            if refusal := self._refusal(limit, beside):
+                return refusal
+        return None
+
+    def _refusal(self, limit: str, beside: Collection[Job]) -> str | None:
+        if limit not in self.classes or len(beside) < self.classes[limit]:
+            return None
+        if not self.classes[limit]:
+            return f"builds of class {limit} are not for this machine (CI_CLASS_LIMITS)"
+        return f"{len(beside)} of class {limit} or higher are being built, and no more are allowed (CI_CLASS_LIMITS)"
+
+
+class Needs:
+    """Which package needs which, directly or through others, as sets of bits: there are thousands of them."""
+
+    def __init__(self, direct: Mapping[Pkgbase, frozenset[Pkgbase]]) -> None:
+        names = sorted({*direct, *(name for needed in direct.values() for name in needed)})
+        self._names = names
+        self._bits = {name: 1 << number for number, name in enumerate(names)}
+        self._direct = {name: self.bits(direct.get(name, ())) for name in names}
+        self._all = self._closed()
+        self._before = {name: self._without_later(name) for name in names}
+
+    def bits(self, names: Iterable[Pkgbase]) -> int:
+        """These packages as bits; those that nobody knows are left out."""
+        found = 0
+        for name in names:
+            found |= self._bits.get(name, 0)
+        return found
+
+    def names(self, bits: int) -> Iterator[Pkgbase]:
+        """The packages of bits, by name."""
+        while bits:
+            lowest = bits & -bits
+            yield self._names[lowest.bit_length() - 1]
+            bits ^= lowest
+
+    def before(self, name: Pkgbase) -> int:
+        """What has to be built before a package: all that it needs, without those of its own circle that come later."""
+        return self._before.get(name, 0)
+
+    def direct(self, name: Pkgbase) -> int:
+        """What a package itself needs."""
+        return self._direct.get(name, 0)
+
+    def _without_later(self, name: Pkgbase) -> int:
+        needed, own = self._all[name], self._bits[name]
+        if not needed & own:
+            return needed
+        # Names are sorted, so that later ones have higher bits; it is among those itself.
+        later = (other for other in self.names(needed & ~(own - 1)) if self._all[other] & own)
+        return needed & ~self.bits(later)
+
+    def _closed(self) -> dict[Pkgbase, int]:
+        """Everything that each package needs: rounds until nothing is added, as many as the longest chain has links."""
+        found = dict(self._direct)
+        changed = True
+        while changed:
+            changed = False
+            for name in self._names:
+                before = found[name]
+                more = before
+                for other in self.names(self._direct[name]):
+                    more |= found[other]
+                if more != before:
+                    found[name] = more
+                    changed = True
+        return found
+
+
+def next_turns(
+    jobs: Iterable[Job],
+    needs: Needs,
+    *,
+    failures: Mapping[Pkgbase, Job],
+    published: Collection[Pkgbase],
+    capacity: Capacity,
+) -> Turns:
+    """What to hold and what to begin among jobs that are not over."""
+    listed = tuple(jobs)
+    pending: dict[Pkgbase, Job] = {}
+    for job in listed:
+        if job.state is not JobState.PUBLISHING:  # what is published next is at hand already
+            pending.setdefault(job.pkgbase, job)
+    running = [job for job in listed if job.state is JobState.BUILDING]
+    busy = {job.pkgbase for job in listed if job.state in (JobState.BUILDING, JobState.PUBLISHING)}
+    obstacles = _Obstacles(needs=needs, pending=pending, failures=failures, published=published)
+    held, free = [], []
+    for job in listed:
+        if job.state not in (JobState.QUEUED, JobState.WAITING):
+            continue
+        hold = obstacles.hold(job)
+        if hold is not None:
+            held.append(hold)
+        elif job.pkgbase not in busy:
+            free.append(job)
+    begun, without_slot = _begun(_longest_first(free, listed, needs), running, capacity)
+    return Turns(held=tuple(held), begun=begun, without_slot=without_slot)
+
+
+class _Obstacles:
+    """What may stand in the way of a job."""
+
+    def __init__(
+        self,
+        *,
+        needs: Needs,
+        pending: Mapping[Pkgbase, Job],
+        failures: Mapping[Pkgbase, Job],
+        published: Collection[Pkgbase],
+    ) -> None:
+        self._needs, self._pending, self._failures, self._published = needs, pending, failures, published
+        self._unbuilt = needs.bits(pending)
+        self._failed = needs.bits(failures) & ~self._unbuilt
+
+    def hold(self, job: Job) -> Hold | None:
+        """What stands in the way of this one, if anything does."""
+        needs, before = self._needs, self._needs.before(job.pkgbase)
+        if not before & (self._unbuilt | self._failed):
+            return None
+        direct = needs.direct(job.pkgbase)
+        # What it needs itself is named before what that needs.
+        for bits in (before & direct, before & ~direct):
+            for name in needs.names(bits & self._failed):
+                failure = self._failures[name]
+                if (failure.ended_at_s or 0.0) >= job.queued_at_s or name not in self._published:
+                    return Hold(job=job, waits_for=name, reason=f"needs {name}, whose job {failure.number} failed")
+            for name in needs.names(bits & self._unbuilt):
+                reason = f"needs {name}, whose job {self._pending[name].number} comes first"
+                return Hold(job=job, waits_for=name, reason=reason)
+        return None
+
+
+def _longest_first(free: Iterable[Job], jobs: Iterable[Job], needs: Needs) -> list[Job]:
+    """Jobs by the number of others that wait for them, most first, else oldest first."""
+    names = {job.pkgbase for job in jobs}
+    bits = needs.bits(names)
+    count = Counter(other for name in names for other in needs.names(needs.before(name) & bits))
+    return sorted(free, key=lambda job: (-count[job.pkgbase], job.number))
+
+
+def _begun(free: Iterable[Job], running: Iterable[Job], capacity: Capacity) -> tuple[tuple[Job, ...], dict[int, str]]:
+    beside = list(running)
+    begun: dict[Pkgbase, Job] = {}
+    without_slot = {}
+    for job in free:
+        refusal = capacity.refusal(job, beside)
+        if refusal is not None:
+            without_slot[job.number] = refusal
+        elif len(beside) < capacity.slots and job.pkgbase not in begun:
+            begun[job.pkgbase] = job
+            beside.append(job)
+    return tuple(begun.values()), without_slot
+
+
+def _class_number(job: Job) -> int:
+    own = job.builder_class or "1"
+    return int(own) if own.isdecimal() else 1

@@ -1,0 +1,1 @@
+"""What was built, kept once by content, with an index of which build made which file."""
