@@ -7,9 +7,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci_toolkit.backends.local_folder import local_folder
 from ci_toolkit.cli.signing import declare_key, key_opener
 from ci_toolkit.effects.process import Processes
 from ci_toolkit.errors import ConfigError, PackagesFailedError
+from ci_toolkit.pipelines.checking import find_top
+from ci_toolkit.pipelines.checkout_settings import checkout_settings
 from ci_toolkit.publishers.checking import examine, mend
 from ci_toolkit.publishers.database import DatabasePrograms
 from ci_toolkit.publishers.layout import Layout
@@ -61,22 +64,24 @@ def declare(parser: ArgumentParser) -> None:
 
 
 def _declare_folder(parser: ArgumentParser) -> None:
-    parser.add_argument("--repo", metavar="DIR", type=Path, required=True, help="the folder that is published")
-    parser.add_argument("--name", required=True, help="what pacman.conf calls the repository", dest="repository_name")
+    parser.add_argument("--repo", metavar="DIR", type=Path, help="the folder (default: the local backend's)")
+    parser.add_argument(
+        "--name", help="what pacman.conf calls the repository (default: REPO_NAME)", dest="repository_name"
+    )
     parser.add_argument("--arch", default=platform.machine(), help="its architecture (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON on stdout")
 
 
 def _declare_writing(parser: ArgumentParser) -> None:
-    parser.add_argument("--keep-days", type=float, default=14.0, metavar="N", help="how long older versions are kept")
+    parser.add_argument(
+        "--keep-days", type=float, metavar="N", help="how long older versions are kept (default: CI_ARCHIVE_DAYS)"
+    )
     parser.add_argument("--wait", type=float, default=60.0, metavar="SECONDS", help="how long to wait for another run")
     declare_key(parser)
 
 
 def run(options: Namespace, terminal: Terminal) -> int:
     """Do what the verb says."""
-    if _NAME.fullmatch(options.repository_name) is None:
-        raise ConfigError("is no name for a repository", key="--name", got=options.repository_name)
     if re.fullmatch(r"[a-z0-9_]{1,32}", options.arch) is None:
         raise ConfigError("is no architecture", key="--arch", got=options.arch)
     repository = _repository(options, terminal)
@@ -112,11 +117,17 @@ def _check(repository: PacmanRepository, options: Namespace, terminal: Terminal)
 def _repository(options: Namespace, terminal: Terminal) -> PacmanRepository:
     processes = Processes(redactor=terminal.redactor)
     writes = options.verb != "list"
+    settings = checkout_settings(find_top(terminal.cwd.resolve()), terminal.environ)
+    name = options.repository_name or settings.repo_name
+    if _NAME.fullmatch(name) is None:
+        raise ConfigError("is no name for a repository", key="--name", got=name)
+    top = terminal.cwd / options.repo if options.repo else local_folder(settings, terminal.environ).repository
+    keep_days = settings.archive_days if not writes or options.keep_days is None else options.keep_days
     return PacmanRepository(
-        layout=Layout(top=(terminal.cwd / options.repo).absolute(), name=options.repository_name, arch=options.arch),
+        layout=Layout(top=top.absolute(), name=name, arch=options.arch),
         programs=DatabasePrograms(processes=processes, env=program_environment(terminal.environ)),
         open_key=key_opener(options, terminal, processes),
         clock=terminal.clock,
-        keep_s=options.keep_days * _DAY_S if writes else 0.0,
+        keep_s=keep_days * _DAY_S,
         wait_s=options.wait if writes else 0.0,
     )

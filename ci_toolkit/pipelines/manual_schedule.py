@@ -35,7 +35,9 @@ class ManualSchedule:
         chosen = choose(self.wanted, snapshot.packages)
         verdicts = tuple(self._verdict(snapshot, pkgbase) for pkgbase in chosen)
         builds = {pkgbase: chosen[pkgbase] for pkgbase, verdict in zip(chosen, verdicts, strict=True) if verdict.builds}
-        schedule = make_schedule(snapshot, builds, commit=snapshot.heads.main)
+        # Whoever asks again wants it built again, also where an earlier wish is not fulfilled yet.
+        occasion = self.workshop.run_name
+        schedule = make_schedule(snapshot, builds, commit=snapshot.heads.main, occasion=occasion)
         outcome = Outcome(
             pipeline="schedule",
             dry_run=self.dry_run,

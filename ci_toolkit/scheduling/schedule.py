@@ -44,8 +44,12 @@ def make_schedule(
     *,
     commit: Oid,
     removed: bool = False,
+    occasion: str = "",
 ) -> Schedule:
-    """The schedule for packages of a snapshot, given with the builder class to use (None: the configured one)."""
+    """The schedule for packages of a snapshot, given with the builder class to use (None: the configured one).
+
+    With an `occasion` it is another one than all before, although the packages may be the same.
+    """
     records = deptree_records(snapshot.packages.values())
     needs = edges(records)
     order = build_order(wanted.keys(), needs)
@@ -54,7 +58,7 @@ def make_schedule(
         for pkgbase in order
     )
     return Schedule(
-        request=request_id(commit, snapshot.state.counter, builds),
+        request=request_id(commit, snapshot.state.counter, builds, occasion),
         commit=commit,
         builds=builds,
         deptree=records,
@@ -68,9 +72,9 @@ def configured_class(snapshot: Snapshot, pkgbase: Pkgbase) -> str | None:
     return snapshot.packages[pkgbase].config.builder_class or snapshot.settings.default_class
 
 
-def request_id(commit: str, counter: int, builds: Iterable[PendingBuild]) -> str:
+def request_id(commit: str, counter: int, builds: Iterable[PendingBuild], occasion: str = "") -> str:
     """The same for the same schedule of the same state: 16 hexadecimal digits."""
-    text = "\n".join([commit, str(counter), *(f"{build.pkgbase}/{build.builder_class}" for build in builds)])
+    text = "\n".join([commit, str(counter) + occasion, *(f"{build.pkgbase}/{build.builder_class}" for build in builds)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
