@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ci_toolkit.cli.build_backend import meant_jobs, opened_backend
@@ -15,6 +16,7 @@ from ci_toolkit.reports.jobs import job_json, job_text, jobs_json, jobs_text, su
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
 
     from ci_toolkit.backends.spec import Backend, BackendTools
 
@@ -119,11 +121,20 @@ def _run(options: Namespace, terminal: Terminal, tools: BackendTools) -> int:
         cache=cache_folder(terminal.environ) or terminal.cwd / ".cache",
         open_key=lambda processes: key_opener(options, terminal, processes)(),
     )
-    # What ends a service ends builds as orderly as a person does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with build_progress(stream=terminal.stderr, surroundings=terminal.surroundings, clock=terminal.clock) as listener:
+    shown = build_progress(stream=terminal.stderr, surroundings=terminal.surroundings, clock=terminal.clock)
+    with _orderly_end(), shown as listener:
         summary = builds.run(listener)
     terminal.say(summary_json(summary) if options.json else summary_text(summary))
     if summary.fault is not None:
         raise summary.fault
     return PackagesFailedError.exit_status if any(job.state.is_failure for job in summary.ended) else 0
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """What ends a service ends builds in the same way as a person does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -126,9 +126,7 @@ class Job:
     @property
     def seconds(self) -> float | None:
         """How long it was built, None when it has not been, or still is."""
-        if self.started_at_s is None or self.ended_at_s is None:
-            return None
-        return self.ended_at_s - self.started_at_s
+        return sum(seconds for _, seconds in self.phases) if self.phases else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

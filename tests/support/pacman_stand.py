@@ -126,13 +126,13 @@ class PacmanStand:
 class Client:
     """pacman in a root of its own, which demands trusted signatures of everything."""
 
-    def __init__(self, root: Path, served: Path, public_key: Path) -> None:
+    def __init__(self, root: Path, served: Path, public_key: Path, *, name: str = "demo") -> None:
         self.root = root
-        for name in ("var/lib/pacman", "cache", "gnupg"):
-            (root / name).mkdir(parents=True, mode=0o700)
+        for folder in ("var/lib/pacman", "cache", "gnupg"):
+            (root / folder).mkdir(parents=True, mode=0o700)
         (root / "pacman.conf").write_text(
             "[options]\nArchitecture = x86_64\nSigLevel = Required DatabaseRequired TrustedOnly\n"
-            f"[demo]\nServer = file://{served}\n"
+            f"[{name}]\nServer = file://{served}\n"
         )
         self._gpg("--import", str(public_key))
         listed = self._gpg("--with-colons", "--list-keys")
