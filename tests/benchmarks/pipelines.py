@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # A process inherits the peak of the one it was forked from, so a small one stands in between.
-_LAUNCHER = """
+LAUNCHER = """
 import os, sys, time
 began = time.monotonic()
 child = os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:])
@@ -146,7 +146,7 @@ class Scale:
         with tempfile.TemporaryFile() as output:
             command = [sys.executable, "-m", "ci_toolkit", *arguments, "--json"]
             done = subprocess.run(
-                [sys.executable, "-S", "-c", _LAUNCHER, *command],
+                [sys.executable, "-S", "-c", LAUNCHER, *command],
                 cwd=self.world.work,
                 env=self.world.env,
                 stdout=output,

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.demo.build_steps import BuildSteps
 from tests.support.git import GitRepo
 from tests.support.samples import lay_out, move_upstreams
 from tests.support.sealed import sealed_environment
@@ -23,7 +24,8 @@ class Story:
     """One telling: steps are numbered, commands are shown before they run."""
 
     def __init__(self, folder: Path) -> None:
-        self.env = {**sealed_environment(folder / "home"), **_look()}
+        self.env = {**sealed_environment(folder / "home"), **_look(), "CI_BACKEND": "local"}
+        self.folder = folder
         self.origin = GitRepo.bare(folder / "origin.git", self.env)
         self.packages = folder / "packages"
         self._steps = 0
@@ -33,16 +35,17 @@ class Story:
         self._steps += 1
         print(f"\n{_BOLD}{self._steps}. {text}{_PLAIN}", flush=True)
 
-    def call(self, *command: str, status: int = 0) -> None:
+    def call(self, *command: str, status: int = 0, **variables: str) -> None:
         """Run a command in the package repository, its output where the reader sees it."""
-        print(f"   $ {' '.join(command)}", flush=True)
-        done = subprocess.run(command, cwd=self.packages, env=self.env, check=False)
+        said = [f"{name}={value}" for name, value in variables.items()]
+        print(f"   $ {' '.join([*said, *command])}", flush=True)
+        done = subprocess.run(command, cwd=self.packages, env={**self.env, **variables}, check=False)
         if done.returncode != status:
             sys.exit(f"the demo expected status {status} and got {done.returncode}")
 
-    def toolkit(self, *arguments: str, status: int = 0) -> None:
+    def toolkit(self, *arguments: str, status: int = 0, **variables: str) -> None:
         """Run ci-toolkit."""
-        self.call("ci-toolkit", *arguments, status=status)
+        self.call("ci-toolkit", *arguments, status=status, **variables)
 
     def expect(self, what: str, *, holds: bool) -> None:
         """Stop the demo when it did not do what it says."""
@@ -61,6 +64,7 @@ def main() -> int:
     print(f"\nThat took {time.monotonic() - started:.0f} s. Everything is still there to look around in:\n")
     print(f"   {_relative(story.packages)}         the package repository; try git log --all --graph")
     print(f"   {_relative(story.origin.path)}       its bare origin, with branch state and tag scheduled")
+    print(f"   {_relative(FOLDER / 'home/.local/share/ci-toolkit')}   builds: jobs, logs, store, and what is published")
     print(f"   {_relative(FOLDER / 'upstreams')}        what the upstream servers served; they are stopped now")
     print(f"\n   .venv/bin/ci-toolkit explain pw-words --repository {_relative(story.packages)}")
     return 0
@@ -77,7 +81,8 @@ def tell(story: Story, upstreams: Upstreams) -> None:
 
     story.step("on-commit: everything is new, so everything is scheduled, dependencies first.")
     story.toolkit("on-commit")
-    story.call("cat", ".ci/schedule-params.txt")
+    builds = BuildSteps(story)
+    builds.everything()
 
     story.step("on-schedule: nothing has moved; what the upstreams have today is recorded on branch state.")
     story.toolkit("on-schedule")
@@ -90,6 +95,7 @@ def tell(story: Story, upstreams: Upstreams) -> None:
 
     story.step("on-schedule: harmless changes are applied, the rest is put up for review, the -git package is rebuilt.")
     story.toolkit("on-schedule")
+    builds.what_changed()
     story.call("git", "pull", "-q", "--ff-only")
     story.toolkit("reviews")
     story.call("git", "log", "--oneline", "--all", "--graph")
@@ -101,6 +107,12 @@ def tell(story: Story, upstreams: Upstreams) -> None:
 
     story.step("on-commit: the merged update is scheduled.")
     story.toolkit("on-commit")
+
+    builds.same_again()
+
+    story.step("An existing chaotic-manager fleet gets the same schedule as two files.")
+    story.toolkit("schedule", "tally", CI_BACKEND="chaotic_manager")
+    story.call("cat", ".ci/schedule-params.txt")
 
     story.step("on-schedule again: nothing to do but to remove the merged review branch.")
     story.toolkit("on-schedule")

@@ -138,6 +138,8 @@ class Client:
         listed = self._gpg("--with-colons", "--list-keys")
         fingerprint = next(line.split(":")[9] for line in listed.splitlines() if line.startswith("fpr"))
         self._gpg("--import-ownertrust", text=f"{fingerprint}:6:\n")
+        # What pacman looks for to see whether there is a keyring; gpg goes on with its own file.
+        (root / "gnupg/pubring.gpg").touch()
 
     def pacman(self, *words: str) -> subprocess.CompletedProcess[str]:
         """One call, with what it says in its `stdout`."""
