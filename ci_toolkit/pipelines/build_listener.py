@@ -19,6 +19,9 @@ class Listener(Protocol):
     def phase(self, job: Job, phase: str) -> None:
         """A build came to another phase."""
 
+    def left(self, *, queued: int, waiting: int) -> None:
+        """So many jobs are queued, and so many wait for others."""
+
     def note(self, text: str) -> None:
         """Something that belongs to no single job."""
 

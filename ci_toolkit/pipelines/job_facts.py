@@ -27,6 +27,21 @@ def state_after(outcome: BuildOutcome) -> JobState:
             assert_never(outcome)
 
 
+def reason_after(outcome: BuildOutcome) -> str:
+    """Why it ended so, in words that go on where the state's name ends."""
+    match outcome:
+        case Built(packages=packages):
+            return f"made {', '.join(package.path.name for package in packages)}"
+        case Failed(phase=phase, status=status, reason=reason):
+            return f"in phase {phase}: {reason}" + ("" if status is None else f" (status {status})")
+        case Skipped(reason=reason):
+            return reason
+        case TimedOut(phase=phase, limit_s=limit_s):
+            return f"after {limit_s:g} s, in phase {phase}"
+        case _:
+            assert_never(outcome)
+
+
 def facts_of(result: BuildResult | None, outcome: BuildOutcome | None = None) -> dict[str, float | str | None]:
     """What a build told, as the job database keeps it."""
     facts: dict[str, float | str | None] = {}

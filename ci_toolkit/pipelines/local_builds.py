@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING
 from ci_toolkit.errors import ToolkitError
 from ci_toolkit.model.job import Job, JobFilter, JobState
 from ci_toolkit.pipelines.build_listener import RunSummary
-from ci_toolkit.pipelines.job_facts import facts_of, state_after
+from ci_toolkit.pipelines.job_facts import facts_of, reason_after, state_after
 from ci_toolkit.pipelines.one_job import JobEnd, Made, NotMade, Order, StillPublished, available_packages
 from ci_toolkit.pipelines.packages_at_hand import PackagesAtHand
 from ci_toolkit.pipelines.publishing_batch import Batch, BatchEnd, ReadyJob, publish_batch
-from ci_toolkit.recipes.build import described
 from ci_toolkit.scheduling.dependencies import circles, edges
 from ci_toolkit.scheduling.queue import Needs, next_turns
 
@@ -195,6 +194,8 @@ class LocalBuilds:
                 self._move(job, JobState.QUEUED, "what it needs is there", waits_for=None)
             if job.number in turns.without_slot and job.reason != turns.without_slot[job.number]:
                 self.database.explain(replace(job, state=JobState.QUEUED), turns.without_slot[job.number])
+        left = sum(1 for job in jobs if job.state in (JobState.QUEUED, JobState.WAITING)) - len(turns.begun)
+        self.listener.left(queued=left - len(held), waiting=len(held))
         for job in turns.begun:
             self._begin(replace(job, state=JobState.QUEUED), pool)
 
@@ -264,7 +265,7 @@ class LocalBuilds:
         elif isinstance(end, Made):
             self._handle_made(job, end)
         elif isinstance(end, NotMade):
-            self._move(job, state_after(end.outcome), described(end.outcome), **facts_of(end.result, end.outcome))
+            self._move(job, state_after(end.outcome), reason_after(end.outcome), **facts_of(end.result, end.outcome))
         elif isinstance(end, StillPublished):
             self._move(job, JobState.ALREADY_BUILT, end.reason, version=end.version)
         self.logs.pack(job.pkgbase, job.number)

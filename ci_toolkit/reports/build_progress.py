@@ -13,8 +13,7 @@ from ci_toolkit.reports.surroundings import Place, Surroundings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console
-    from rich.table import Table
+    from rich.console import Console, Group
 
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.model.job import Job
@@ -35,7 +34,7 @@ def build_progress(*, stream: TextIO, surroundings: Surroundings, clock: Clock) 
 
     console = Console(file=stream, width=surroundings.width, no_color=not surroundings.colours, highlight=False)
     shown = _Shown(console, clock)
-    with Live(get_renderable=shown.table, console=console, refresh_per_second=_REFRESH_A_SECOND, transient=True):
+    with Live(get_renderable=shown.lines, console=console, refresh_per_second=_REFRESH_A_SECOND, transient=True):
         yield shown
 
 
@@ -47,11 +46,14 @@ class _Lines:
 
     def moved(self, job: Job) -> None:
         """Say what begins and what ends."""
-        if job.state in (JobState.BUILDING, JobState.WAITING) or job.state.is_over:
+        if job.state is JobState.BUILDING or job.state.is_over:
             self._write(_line(job))
 
     def phase(self, job: Job, phase: str) -> None:
         """Phases are in the build's own log."""
+
+    def left(self, *, queued: int, waiting: int) -> None:
+        """What is left is said at the end."""
 
     def note(self, text: str) -> None:
         """Say it."""
@@ -68,6 +70,7 @@ class _Shown:
     def __init__(self, console: Console, clock: Clock) -> None:
         self._console, self._clock = console, clock
         self._running: dict[int, tuple[Job, str, float]] = {}
+        self._left = ""
 
     def moved(self, job: Job) -> None:
         """Show it in one of both places."""
@@ -88,20 +91,26 @@ class _Shown:
         if job.number in self._running:
             self._running[job.number] = (job, phase, self._running[job.number][2])
 
+    def left(self, *, queued: int, waiting: int) -> None:
+        """Show it below."""
+        self._left = f"{queued} queued, {waiting} waiting" if queued or waiting else ""
+
     def note(self, text: str) -> None:
         """Show it above."""
         from rich.text import Text  # noqa: PLC0415 - likewise
 
         self._console.print(Text(text))
 
-    def table(self) -> Table:
-        """The lines of what runs."""
+    def lines(self) -> Group:
+        """What runs, and what is left."""
+        from rich.console import Group  # noqa: PLC0415 - likewise
         from rich.table import Table  # noqa: PLC0415 - likewise
+        from rich.text import Text  # noqa: PLC0415 - likewise
 
         table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
         for job, phase, since in list(self._running.values()):
             table.add_row(job.pkgbase, phase, f"{self._clock.monotonic() - since:.0f} s")
-        return table
+        return Group(table, Text(self._left, style="dim")) if self._left else Group(table)
 
 
 def _line(job: Job) -> str:
