@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.backends.job_schema import FORM, SCHEMA
-from ci_toolkit.backends.schedule_intake import OPEN, Submission, end_job, marks, repeat_job, take_schedule
+from ci_toolkit.backends.schedule_intake import (
+    OPEN,
+    Submission,
+    end_job,
+    marks,
+    repeat_job,
+    require_known,
+    take_schedule,
+)
 from ci_toolkit.backends.spec import PackageFolder
 from ci_toolkit.effects.sqlite_file import open_sqlite, transaction
 from ci_toolkit.errors import RefusedError
@@ -27,6 +35,10 @@ if TYPE_CHECKING:
 
 _FACTS = frozenset(
     {"waits_for", "version", "phase", "status", "phases", "interference", "log_of", "build", "started_at", "ended_at"}
+)
+# The last job of each package that came to an end of its own.
+_LAST_OF_THEIR_OWN = "SELECT max(number) FROM jobs WHERE state IN ({}) GROUP BY pkgbase".format(
+    ", ".join(f"'{state.value}'" for state in JobState if state.is_good or state.is_failure)
 )
 
 
@@ -107,10 +119,9 @@ class JobDatabase:
 
     def failures(self) -> dict[Pkgbase, Job]:
         """Packages whose last job that came to an end of its own failed."""
-        own = ", ".join(f"'{state.value}'" for state in JobState if state.is_good or state.is_failure)
         rows = self._connection.execute(
-            "SELECT jobs.*, commit_id FROM jobs JOIN requests ON requests.id = jobs.request WHERE jobs.number IN"
-            f" (SELECT max(number) FROM jobs WHERE state IN ({own}) GROUP BY pkgbase)"
+            "SELECT jobs.*, commit_id FROM jobs JOIN requests ON requests.id = jobs.request"
+            f" WHERE jobs.number IN ({_LAST_OF_THEIR_OWN})"
         )
         return {job.pkgbase: job for job in map(_job, rows) if job.state.is_failure}
 
@@ -142,6 +153,7 @@ class JobDatabase:
     def move(self, job: Job, new: JobState, reason: str, *, now_s: float, **facts: float | str | None) -> bool:
         """Take a job one step on; False when it is not where it was any more, since somebody else moved it.
 
+        A build that somebody wants to end goes nowhere else: it ends so here, and that is somebody else's step, too.
         `facts` are columns that change with it; `phases` and `interference` as JSON.
         """
         if new not in FOLLOWING[job.state] or not facts.keys() <= _FACTS:
@@ -151,6 +163,12 @@ class JobDatabase:
         changes = {"state": new.value, "reason": reason, "changed_at": now_s, **facts}
         assignments = ", ".join(f"{column} = ?" for column in changes)
         with self._writing() as connection:
+            if job.state is JobState.BUILDING:
+                connection.execute(
+                    "UPDATE jobs SET state = ending, reason = ending_reason, changed_at = ?, ended_at = ?"
+                    " WHERE number = ? AND state = ? AND ending != ?",
+                    (now_s, now_s, job.number, job.state.value, new.value),
+                )
             cursor = connection.execute(
                 f"UPDATE jobs SET {assignments} WHERE number = ? AND state = ?",
                 (*changes.values(), job.number, job.state.value),
@@ -169,8 +187,7 @@ class JobDatabase:
     def cancel(self, job: Job, reason: str, *, now_s: float) -> None:
         """Have a job end: at once, or soon when it is being built. RefusedError when it is too late for that."""
         with self._writing() as connection:
-            row = connection.execute("SELECT state FROM jobs WHERE number = ?", (job.number,)).fetchone()
-            state = JobState(row["state"])
+            state = JobState(require_known(connection, job)["state"])
             if state.is_over or state is JobState.PUBLISHING:
                 what = f"job {job.number} is {state.value}" + ("" if state.is_over else ", which is not interrupted")
                 raise RefusedError(what, package=job.pkgbase)
@@ -202,11 +219,15 @@ class JobDatabase:
     # keeping it small
 
     def forget(self, *, before_s: float) -> tuple[Job, ...]:
-        """Forget jobs that ended before, unless it is a package's last one; gives those that were forgotten."""
+        """Forget jobs that ended before; gives those that were forgotten.
+
+        A package's last job is kept, also the last that failed or succeeded, and those whose log another one links to.
+        """
         with self._writing() as connection:
             rows = connection.execute(
                 "SELECT jobs.*, commit_id FROM jobs JOIN requests ON requests.id = jobs.request WHERE ended_at < ?"
                 " AND jobs.number NOT IN (SELECT max(number) FROM jobs GROUP BY pkgbase)"
+                f" AND jobs.number NOT IN ({_LAST_OF_THEIR_OWN})"
                 " AND jobs.number NOT IN (SELECT log_of FROM jobs WHERE log_of IS NOT NULL AND log_of != number)",
                 (before_s,),
             ).fetchall()

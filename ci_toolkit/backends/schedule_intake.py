@@ -79,11 +79,19 @@ def take_schedule(
 
 
 def repeat_job(connection: sqlite3.Connection, job: Job, *, now_s: float) -> int:
-    """A new job for the folder of an earlier one; RefusedError while one of the package is not over."""
+    """A new job for the folder of an earlier one; RefusedError while one of the package is not over, or without it."""
+    require_known(connection, job)
     unfinished = f"SELECT number, state FROM jobs WHERE pkgbase = ? AND state IN ({marks(OPEN)})"
     found = connection.execute(unfinished, (job.pkgbase, *_values(OPEN))).fetchone()
     if found:
         raise RefusedError(f"job {found['number']} of it is {found['state']}", package=job.pkgbase)
+    there = (
+        "SELECT 1 FROM known_packages JOIN requests USING (source) JOIN jobs ON jobs.request = requests.id"
+        " WHERE jobs.number = ? AND known_packages.pkgbase = jobs.pkgbase"
+    )
+    if not connection.execute(there, (job.number,)).fetchone():
+        hint = "add it to the repository again, and it is built"
+        raise RefusedError("its folder is gone, and it would be published again", package=job.pkgbase, hint=hint)
     cursor = connection.execute(
         "INSERT INTO jobs"
         " (request, pkgbase, tree, epoch_s, also_needs, builder_class, state, reason, changed_at, queued_at)"
@@ -92,6 +100,14 @@ def repeat_job(connection: sqlite3.Connection, job: Job, *, now_s: float) -> int
         (f"job {job.number} is tried again", now_s, now_s, job.number),
     )
     return _inserted(cursor)
+
+
+def require_known(connection: sqlite3.Connection, job: Job) -> sqlite3.Row:
+    """The row of a job; RefusedError when it was forgotten since somebody looked."""
+    row: sqlite3.Row | None = connection.execute("SELECT * FROM jobs WHERE number = ?", (job.number,)).fetchone()
+    if row is None:
+        raise RefusedError(f"job {job.number} is not known any more", package=job.pkgbase)
+    return row
 
 
 def end_job(
@@ -119,20 +135,33 @@ def _note_removals(connection: sqlite3.Connection, schedule: Schedule, source: s
     if schedule.remaining is not None:
         known = connection.execute("SELECT pkgbase FROM known_packages WHERE source = ?", (source,))
         gone = sorted({row["pkgbase"] for row in known} - set(schedule.remaining))
-        for pkgbase in gone:
-            _end_all(connection, pkgbase, JobState.CANCELLED, "its folder is gone", now_s)
         rows = [(source, pkgbase) for pkgbase in gone]
-        connection.executemany("INSERT OR IGNORE INTO removals VALUES (?, ?)", rows)
         connection.executemany("DELETE FROM known_packages WHERE source = ? AND pkgbase = ?", rows)
+        elsewhere = {row["pkgbase"] for row in connection.execute("SELECT pkgbase FROM known_packages")}
+        for pkgbase in gone:
+            _end_all(connection, pkgbase, JobState.CANCELLED, "its folder is gone", now_s, source=source)
+        rows = [row for row in rows if row[1] not in elsewhere]
+        connection.executemany("INSERT OR IGNORE INTO removals VALUES (?, ?)", rows)
     there = [(source, record.pkgbase) for record in schedule.deptree]
     connection.executemany("INSERT OR IGNORE INTO known_packages VALUES (?, ?)", there)
-    connection.executemany("DELETE FROM removals WHERE source = ? AND pkgbase = ?", there)
+    # Whichever repository it was gone from, it is published.
+    connection.executemany("DELETE FROM removals WHERE pkgbase = ?", [(pkgbase,) for _, pkgbase in there])
 
 
-def _end_all(connection: sqlite3.Connection, pkgbase: str, state: JobState, reason: str, now_s: float) -> int:
+def _end_all(
+    connection: sqlite3.Connection,
+    pkgbase: str,
+    state: JobState,
+    reason: str,
+    now_s: float,
+    *,
+    source: str | None = None,
+) -> int:
+    """End a package's jobs, or those that a source repository asked for; how many there were."""
     found = connection.execute(
-        f"SELECT number, state FROM jobs WHERE pkgbase = ? AND state IN ({marks(_ENDABLE)})",
-        (pkgbase, *_values(_ENDABLE)),
+        "SELECT jobs.number, state FROM jobs JOIN requests ON requests.id = jobs.request"
+        f" WHERE pkgbase = ? AND state IN ({marks(_ENDABLE)}) AND source = coalesce(?, source)",
+        (pkgbase, *_values(_ENDABLE), source),
     ).fetchall()
     for row in found:
         end_job(connection, row["number"], JobState(row["state"]), state, reason, now_s)

@@ -273,16 +273,17 @@ class LocalBuilds:
     def _handle_made(self, job: Job, made: Made) -> None:
         stored = made.stored
         version = stored.packages[0].version
-        self._at_hand.take_up(made.packages)
         facts: dict[str, float | str | None] = {"version": version, "build": stored.identity, **facts_of(made.result)}
+        new, why = JobState.PUBLISHING, "it is built"
         if made.result is None:
-            facts["log_of"] = stored.job
+            facts["log_of"], why = stored.job, f"job {stored.job} built the same"
             if self._at_hand.are_published(made.packages):
-                self._move(job, JobState.ALREADY_BUILT, f"job {stored.job} built the same", **facts)
-                return
-        why = "it is built" if made.result is not None else f"job {stored.job} built the same"
-        moved = self._move(job, JobState.PUBLISHING, why, **facts)
-        if moved is not None:
+                new = JobState.ALREADY_BUILT
+        moved = self._move(job, new, why, **facts)
+        if moved is None:  # nobody wants it any more, and nothing else is built with it
+            return
+        self._at_hand.take_up(made.packages)
+        if new is JobState.PUBLISHING:
             self._ready.append(ReadyJob(job=moved, stored=stored))
 
     # publishing
@@ -333,11 +334,12 @@ class LocalBuilds:
         self._fault = self._fault or error
 
     def _move(self, job: Job, new: JobState, reason: str, **facts: float | str | None) -> Job | None:
-        """The job as it is then; None when another process moved it meanwhile."""
-        if not self.database.move(job, new, reason, now_s=self.clock.now(), **facts):
+        """The job as it is then; None when another process moved it meanwhile, or had it end otherwise."""
+        is_done = self.database.move(job, new, reason, now_s=self.clock.now(), **facts)
+        if not is_done and job.state is not JobState.BUILDING:
             return None
         moved = self.database.jobs(JobFilter(numbers=frozenset({job.number})))[0]
-        if new.is_over:
+        if moved.state.is_over:
             self._ended[job.number] = moved
         self.listener.moved(moved)
-        return moved
+        return moved if is_done else None
