@@ -19,7 +19,7 @@ from ci_toolkit.backends.schedule_intake import (
 )
 from ci_toolkit.backends.spec import PackageFolder
 from ci_toolkit.effects.sqlite_file import open_sqlite, transaction
-from ci_toolkit.errors import RefusedError
+from ci_toolkit.errors import FormatError, RefusedError
 from ci_toolkit.formats.deptree import parse_deptree
 from ci_toolkit.formats.packed_folder import parse_folder
 from ci_toolkit.model.job import FOLLOWING, Job, JobFilter, JobState, Transition
@@ -139,11 +139,15 @@ class JobDatabase:
         )
 
     def folder(self, number: int) -> PackageFolder:
-        """What a job builds."""
+        """What a job builds; FormatError when that was damaged."""
         row = self._connection.execute(
-            "SELECT tree, files, epoch_s FROM jobs JOIN folders USING (tree) WHERE number = ?", (number,)
+            "SELECT pkgbase, tree, files, epoch_s FROM jobs JOIN folders USING (tree) WHERE number = ?", (number,)
         ).fetchone()
-        return PackageFolder(tree=row["tree"], epoch_s=row["epoch_s"], files=parse_folder(row["files"]))
+        try:
+            files = parse_folder(row["files"])
+        except FormatError as error:
+            raise error.located(package=row["pkgbase"]) from error
+        return PackageFolder(tree=row["tree"], epoch_s=row["epoch_s"], files=files)
 
     def build_of(self, number: int) -> str | None:
         """The identity of the build whose packages a job is about to publish, or has published."""

@@ -1,6 +1,7 @@
 """A package folder as one piece of bytes, for keeping until it is built.
 
-zstd of: a line of JSON, `[[path, mode, size], …]` sorted by path, and the contents in that order, with nothing between.
+zstd with a checksum of: a line of JSON, `[[path, mode, size], …]` sorted by path, and the contents in that order, with
+nothing between.
 """
 
 from __future__ import annotations
@@ -19,21 +20,31 @@ if TYPE_CHECKING:
 
 def format_folder(files: Mapping[str, UpstreamFile]) -> bytes:
     """The packed form; the same for the same files."""
-    listed = sorted(files.items())
-    head = json.dumps([[path, file.mode, len(file.content)] for path, file in listed]).encode() + b"\n"
-    return zstandard.compress(head + b"".join(file.content for _, file in listed))
+    contents = (file.content for _, file in sorted(files.items()))
+    return zstandard.ZstdCompressor(write_checksum=True).compress(_head(files) + b"\n" + b"".join(contents))
 
 
 def parse_folder(packed: bytes) -> dict[str, UpstreamFile]:
     """The files; FormatError for what `format_folder` did not write."""
     try:
-        head, _, contents = zstandard.decompress(packed).partition(b"\n")
+        unpacked = zstandard.ZstdDecompressor().decompress(packed, allow_extra_data=False)
+        head, end, contents = unpacked.partition(b"\n")
         files, position = {}, 0
         for path, mode, size in json.loads(head):
             files[path] = UpstreamFile(mode=mode, content=contents[position : position + size])
             position += size
-    except (zstandard.ZstdError, ValueError, TypeError) as error:
-        raise FormatError("is damaged", key="a package folder that was to be built") from error
-    if position != len(contents):
-        raise FormatError("is damaged", key="a package folder that was to be built")
+        is_text = all(isinstance(part, str) for path, file in files.items() for part in (path, file.mode))
+        is_ours = is_text and bool(end) and position == len(contents) and _head(files) == head
+    except (zstandard.ZstdError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise _damaged() from error
+    if not is_ours:
+        raise _damaged()
     return files
+
+
+def _head(files: Mapping[str, UpstreamFile]) -> bytes:
+    return json.dumps([[path, file.mode, len(file.content)] for path, file in sorted(files.items())]).encode()
+
+
+def _damaged() -> FormatError:
+    return FormatError("is damaged", key="a package folder that was to be built")

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ci_toolkit.errors import ToolkitError
+from ci_toolkit.errors import FormatError, ToolkitError
 from ci_toolkit.model.job import Job, JobFilter, JobState
 from ci_toolkit.pipelines.build_listener import RunSummary
 from ci_toolkit.pipelines.job_facts import facts_of, reason_after, state_after
@@ -140,7 +140,7 @@ class LocalBuilds:
         """Begin what can be begun; False when nothing is going on after that."""
         self._look_outside()
         if self._fault is None:
-            if self._dirty:
+            while self._dirty:
                 self._dirty = False
                 self._take_turns(pool)
             self._begin_publishing(press)
@@ -200,10 +200,16 @@ class LocalBuilds:
             self._begin(replace(job, state=JobState.QUEUED), pool)
 
     def _begin(self, job: Job, pool: ThreadPoolExecutor) -> None:
+        try:
+            folder = self.database.folder(job.number)
+        except FormatError as error:
+            self._dirty = True
+            self._move(job, JobState.FAILED, f"{error.what}: schedule it again")
+            return
         hand = self._in_hand[job.number] = _InHand(job)
         order = Order(
             job=job,
-            folder=self.database.folder(job.number),
+            folder=folder,
             available=self._at_hand.available,
             published=self._at_hand.published,
             work=self.place.work / str(job.number),

@@ -6,7 +6,9 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -105,6 +107,16 @@ def test_only_what_the_owner_has_a_say_in_counts_as_a_change(world: World) -> No
     local.push(replace(APP, config="CI_PACKAGE_BUMP=1.0-1/1\n"))
     assert local.build().status == 0
     assert local.published() == {"lib": "2.0-1", "app": "1.0-1.1"}
+
+
+def test_a_folder_that_was_damaged_fails_its_job_and_stops_no_other(world: World) -> None:
+    local = LocalBuilds(world, LIB, Tiny(name="other"), CI_BUILD_SLOTS="1")
+    local.schedule()
+    with closing(sqlite3.connect(local.top / "jobs.sqlite", isolation_level=None)) as foreign:
+        foreign.execute("UPDATE folders SET files = x'00'")
+    assert local.build().status == PackagesFailedError.exit_status
+    assert local.states() == {"lib": "failed", "other": "failed"}
+    assert "is damaged: schedule it again" in local.jobs()["lib"]["reason"]
 
 
 def test_a_build_that_is_cancelled_ends_soon_and_one_that_waits_at_once(world: World) -> None:
