@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.process import Processes
     from ci_toolkit.effects.redaction import Redactor
+    from ci_toolkit.model.root_identity import RootIdentity
     from ci_toolkit.model.settings import Settings
+
+
+_REMEMBERED_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,7 @@ class Builder:
 
     settings: Settings
     root: BaseRoot
+    root_identity: Callable[[], RootIdentity]
     fetcher: SourceFetcher
     sandbox: Sandbox
     clock: Clock
@@ -89,9 +94,11 @@ def opened_builder(
             cache=cache / "sources",
         )
         fetcher.sweep(clock.now())
+        root = HostRoot()
         yield Builder(
             settings=settings,
-            root=HostRoot(),
+            root=root,
+            root_identity=_remembered(root.identity, clock),
             fetcher=fetcher,
             sandbox=Sandbox(processes=processes, environ=environ, wish=settings.sandbox),
             clock=clock,
@@ -99,3 +106,16 @@ def opened_builder(
             packager=environ.get("PACKAGER") or author,
             make_flags=environ.get("MAKEFLAGS") or f"-j{max(1, cores // slots)}",
         )
+
+
+def _remembered(ask: Callable[[], RootIdentity], clock: Clock) -> Callable[[], RootIdentity]:
+    """An answer that is asked for anew only now and then: thousands of jobs want it, and a system changes slowly."""
+    known: list[tuple[float, RootIdentity]] = []
+
+    def answer() -> RootIdentity:
+        now_s = clock.monotonic()
+        if not known or now_s - known[-1][0] > _REMEMBERED_S:
+            known[:] = [(now_s, ask())]
+        return known[-1][1]
+
+    return answer

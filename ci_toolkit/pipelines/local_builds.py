@@ -15,23 +15,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import FormatError, ToolkitError
-from ci_toolkit.model.job import Job, JobFilter, JobState
+from ci_toolkit.model.job import Job, JobState
 from ci_toolkit.pipelines.build_listener import RunSummary
+from ci_toolkit.pipelines.job_book import JobBook
 from ci_toolkit.pipelines.job_facts import facts_of, reason_after, state_after
 from ci_toolkit.pipelines.one_job import JobEnd, Made, NotMade, Order, StillPublished, available_packages
 from ci_toolkit.pipelines.packages_at_hand import PackagesAtHand
 from ci_toolkit.pipelines.publishing_batch import Batch, BatchEnd, ReadyJob, publish_batch
-from ci_toolkit.scheduling.dependencies import circles, edges
-from ci_toolkit.scheduling.queue import Needs, next_turns
+from ci_toolkit.scheduling.queue import next_turns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ci_toolkit.backends.job_database import JobDatabase
     from ci_toolkit.backends.job_logs import JobLogs
     from ci_toolkit.backends.local_folder import LocalFolder
     from ci_toolkit.effects.clock import Clock
-    from ci_toolkit.model.names import Pkgbase
     from ci_toolkit.pipelines.build_listener import Listener
     from ci_toolkit.pipelines.one_job import JobMaker
     from ci_toolkit.publishers.spec import OpenPublisher
@@ -81,14 +78,11 @@ class LocalBuilds:
         self._in_hand: dict[int, _InHand] = {}
         self._ready: list[ReadyJob] = []
         self._is_publishing = False
-        self._ended: dict[int, Job] = {}
         self._removed: list[str] = []
         self._fault: ToolkitError | OSError | None = None
-        self._seen = -1
         self._dirty = True
         self._at_hand = PackagesAtHand(self.publisher.available())
-        self._needs = Needs({})
-        self._told_circles: set[tuple[Pkgbase, ...]] = set()
+        self._book = JobBook(self.database, self.clock, self.listener)
 
     def run(self) -> RunSummary:
         """Until nothing more can be begun; what the machine refuses ends it early, with all jobs kept."""
@@ -108,10 +102,9 @@ class LocalBuilds:
         finally:
             for hand in self._in_hand.values():
                 if hand.job.state is JobState.BUILDING:
-                    self._move(hand.job, JobState.QUEUED, "the backend was stopped while it was being built")
-        waiting = tuple(job for job in self.database.unfinished())
-        ended = tuple(self._ended[number] for number in sorted(self._ended))
-        return RunSummary(ended=ended, waiting=waiting, removed=tuple(self._removed), fault=self._fault)
+                    self._book.move(hand.job, JobState.QUEUED, "the backend was stopped while it was being built")
+        ended = tuple(self._book.ended[number] for number in sorted(self._book.ended))
+        return RunSummary(ended=ended, waiting=self._book.jobs, removed=tuple(self._removed), fault=self._fault)
 
     # what a killed run left
 
@@ -119,17 +112,18 @@ class LocalBuilds:
         shutil.rmtree(self.place.work, ignore_errors=True)
         self.logs.pack_leftovers(())
         endings = self.database.endings()
-        for job in self.database.unfinished():
+        self._book.refresh()
+        for job in self._book.jobs:
             if job.state is JobState.BUILDING:
                 ending = endings.get(job.number)
                 if ending:
-                    self._move(job, ending.state, ending.reason)
+                    self._book.move(job, ending.state, ending.reason)
                 else:
-                    self._move(job, JobState.QUEUED, "the backend was killed while it was being built")
+                    self._book.move(job, JobState.QUEUED, "the backend was killed while it was being built")
             elif job.state is JobState.PUBLISHING:
                 stored = self.maker.store.build(self.database.build_of(job.number) or "")
                 if stored is None:
-                    self._move(job, JobState.QUEUED, "its packages are not in the store any more")
+                    self._book.move(job, JobState.QUEUED, "its packages are not in the store any more")
                 else:
                     self._ready.append(ReadyJob(job=job, stored=stored))
                     self._at_hand.take_up(available_packages(stored, self.maker.store))
@@ -138,7 +132,11 @@ class LocalBuilds:
 
     def _step(self, pool: ThreadPoolExecutor, press: ThreadPoolExecutor) -> bool:
         """Begin what can be begun; False when nothing is going on after that."""
-        self._look_outside()
+        if self._book.refresh():
+            self._dirty = True
+            for number, ending in self.database.endings().items():
+                if number in self._in_hand:
+                    self._in_hand[number].ending = ending.reason
         if self._fault is None:
             while self._dirty:
                 self._dirty = False
@@ -146,54 +144,26 @@ class LocalBuilds:
             self._begin_publishing(press)
         return bool(self._in_hand) or self._is_publishing
 
-    def _look_outside(self) -> None:
-        """Take notice of what other processes wrote: new jobs, and jobs that are to end."""
-        changes = self.database.changes()
-        if changes == self._seen:
-            return
-        self._seen, self._dirty = changes, True
-        for number, ending in self.database.endings().items():
-            if number in self._in_hand:
-                self._in_hand[number].ending = ending.reason
-        records = self.database.deptree()
-        for job in self.database.unfinished():
-            if job.also_needs and job.pkgbase in records:
-                record = records[job.pkgbase]
-                more = set(job.also_needs) - set(record.names)
-                records[job.pkgbase] = replace(record, dependencies=(*record.dependencies, *sorted(more)))
-        self._needs = Needs(edges(records.values()))
-        self._tell_circles(edges(records.values()))
-
-    def _tell_circles(self, needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> None:
-        open_jobs = {job.pkgbase for job in self.database.unfinished()}
-        for circle in circles({name: needed & open_jobs for name, needed in needs.items() if name in open_jobs}):
-            if circle not in self._told_circles:
-                self._told_circles.add(circle)
-                self.listener.note(
-                    f"{', '.join(sorted(circle))} depend on each other in a circle, and are built by name"
-                )
-
     def _take_turns(self, pool: ThreadPoolExecutor) -> None:
         jobs = [
-            replace(job, state=JobState.BUILDING) if job.number in self._in_hand else job
-            for job in self.database.unfinished()
+            replace(job, state=JobState.BUILDING) if job.number in self._in_hand else job for job in self._book.jobs
         ]
         turns = next_turns(
             jobs,
-            self._needs,
-            failures=self.database.failures(),
+            self._book.needs,
+            failures=self._book.failures,
             published=self._at_hand.published_bases,
             capacity=self.capacity,
         )
         held = {hold.job.number for hold in turns.held}
         for hold in turns.held:
             if (hold.job.waits_for, hold.job.reason) != (hold.waits_for, hold.reason):
-                self._move(hold.job, JobState.WAITING, hold.reason, waits_for=hold.waits_for)
+                self._book.move(hold.job, JobState.WAITING, hold.reason, waits_for=hold.waits_for)
         for job in jobs:
             if job.state is JobState.WAITING and job.number not in held:
-                self._move(job, JobState.QUEUED, "what it needs is there", waits_for=None)
+                self._book.move(job, JobState.QUEUED, "what it needs is there", waits_for=None)
             if job.number in turns.without_slot and job.reason != turns.without_slot[job.number]:
-                self.database.explain(replace(job, state=JobState.QUEUED), turns.without_slot[job.number])
+                self._book.explain(replace(job, state=JobState.QUEUED), turns.without_slot[job.number])
         left = sum(1 for job in jobs if job.state in (JobState.QUEUED, JobState.WAITING)) - len(turns.begun)
         self.listener.left(queued=left - len(held), waiting=len(held))
         for job in turns.begun:
@@ -204,7 +174,7 @@ class LocalBuilds:
             folder = self.database.folder(job.number)
         except FormatError as error:
             self._dirty = True
-            self._move(job, JobState.FAILED, f"{error.what}: schedule it again")
+            self._book.move(job, JobState.FAILED, f"{error.what}: schedule it again")
             return
         hand = self._in_hand[job.number] = _InHand(job)
         order = Order(
@@ -248,7 +218,7 @@ class LocalBuilds:
                 self._handle_published(event)
 
     def _handle_begun(self, hand: _InHand) -> None:
-        moved = self._move(
+        moved = self._book.move(
             hand.job,
             JobState.BUILDING,
             "its turn has come",
@@ -263,17 +233,19 @@ class LocalBuilds:
     def _handle_end(self, job: Job, end: JobEnd | BaseException) -> None:
         ending = self.database.endings().get(job.number)
         if ending is not None:
-            self._move(job, ending.state, ending.reason)
+            self._book.move(job, ending.state, ending.reason)
         elif isinstance(end, BaseException):
             self._blame_machine(end)
             if job.state is JobState.BUILDING:
-                self._move(job, JobState.QUEUED, f"this machine could not go on: {end}")
+                self._book.move(job, JobState.QUEUED, f"this machine could not go on: {end}")
         elif isinstance(end, Made):
             self._handle_made(job, end)
         elif isinstance(end, NotMade):
-            self._move(job, state_after(end.outcome), reason_after(end.outcome), **facts_of(end.result, end.outcome))
+            self._book.move(
+                job, state_after(end.outcome), reason_after(end.outcome), **facts_of(end.result, end.outcome)
+            )
         elif isinstance(end, StillPublished):
-            self._move(job, JobState.ALREADY_BUILT, end.reason, version=end.version)
+            self._book.move(job, JobState.ALREADY_BUILT, end.reason, version=end.version)
         self.logs.pack(job.pkgbase, job.number)
 
     def _handle_made(self, job: Job, made: Made) -> None:
@@ -285,7 +257,7 @@ class LocalBuilds:
             facts["log_of"], why = stored.job, f"job {stored.job} built the same"
             if self._at_hand.are_published(made.packages):
                 new = JobState.ALREADY_BUILT
-        moved = self._move(job, new, why, **facts)
+        moved = self._book.move(job, new, why, **facts)
         if moved is None:  # nobody wants it any more, and nothing else is built with it
             return
         self._at_hand.take_up(made.packages)
@@ -298,7 +270,7 @@ class LocalBuilds:
         for ready in [ready for ready in self._ready if ready.bases & self._at_hand.refused]:
             self._ready.remove(ready)
             self._refuse(ready, f"it was built against {min(ready.bases & self._at_hand.refused)}, which is not")
-        gone = self.database.removals()
+        gone = self._book.gone
         if self._is_publishing or not (self._ready or gone):
             return
         batch, self._ready, self._is_publishing = Batch(jobs=tuple(self._ready), gone=gone), [], True
@@ -314,38 +286,27 @@ class LocalBuilds:
             self._blame_machine(end.error)
             return
         gone = end.batch.gone
-        self.database.removed(gone)
+        self._book.removed(gone)
         self._removed += sorted(base for base in gone if self._at_hand.remove(base))
         for ready in end.batch.jobs:
             base = ready.stored.pkgbase
             if ready.job.number in end.lost:
                 self._at_hand.drop_built(base)
-                self._move(ready.job, JobState.QUEUED, "its packages were damaged in the store")
+                self._book.move(ready.job, JobState.QUEUED, "its packages were damaged in the store")
             elif base in end.refused:
                 self._refuse(ready, end.refused[base])
             else:
                 self._at_hand.publish(base, available_packages(ready.stored, self.maker.store))
                 is_own = ready.job.log_of == ready.job.number
                 state = JobState.SUCCEEDED if is_own else JobState.ALREADY_BUILT
-                self._move(ready.job, state, f"{ready.job.version} is published")
+                self._book.move(ready.job, state, f"{ready.job.version} is published")
 
     def _refuse(self, ready: ReadyJob, why: str) -> None:
         self._at_hand.refuse(ready.stored.pkgbase)
-        self._move(ready.job, JobState.FAILED, f"it is not published: {why}")
+        self._book.move(ready.job, JobState.FAILED, f"it is not published: {why}")
 
     def _blame_machine(self, error: BaseException) -> None:
         """The machine is at fault and no package: nothing more is begun, and every job is kept."""
         if not isinstance(error, ToolkitError | OSError):
             raise error
         self._fault = self._fault or error
-
-    def _move(self, job: Job, new: JobState, reason: str, **facts: float | str | None) -> Job | None:
-        """The job as it is then; None when another process moved it meanwhile, or had it end otherwise."""
-        is_done = self.database.move(job, new, reason, now_s=self.clock.now(), **facts)
-        if not is_done and job.state is not JobState.BUILDING:
-            return None
-        moved = self.database.jobs(JobFilter(numbers=frozenset({job.number})))[0]
-        if moved.state.is_over:
-            self._ended[job.number] = moved
-        self.listener.moved(moved)
-        return moved if is_done else None

@@ -100,7 +100,7 @@ class JobMaker:
         facts = recipe.facts(files, config)
         with_ = built_with(facts.needed, order.available)
         inputs = recipe.inputs(
-            files, config, root=self.builder.root.identity(), built_with=with_, fetcher=self.builder.fetcher
+            files, config, root=self.builder.root_identity(), built_with=with_, fetcher=self.builder.fetcher
         )
         if inputs is not None:
             stored = self.store.build(inputs.identity)
