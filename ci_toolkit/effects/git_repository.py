@@ -10,7 +10,7 @@ from ci_toolkit.errors import GitError, ProcessError
 from ci_toolkit.model.names import Oid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from ci_toolkit.effects.process import Processes
@@ -110,13 +110,26 @@ class Repository:
         return found
 
     def _find_changes(self, commit: Oid, missing: set[str], found: dict[str, int], limit: int | None) -> None:
-        words = ["log", "-z", "--format=%x01%ct", "--name-only", "--no-renames"]
+        # Of a merge only what it has from none of its parents (-c): the rest is in their histories.
+        words = [
+            "log",
+            "-z",
+            f"--format={'%x00' * _BEFORE_TIME}%ct",
+            "--name-only",
+            "--no-renames",
+            "-c",
+            "--root",
+            "--no-show-signature",
+        ]
         words += [] if limit is None else [f"--max-count={limit}"]
         output = self.git.run(*words, "--end-of-options", commit, "--").stdout.decode(errors="surrogateescape")
-        for record in output.split("\x01")[1:]:
-            time_s, *paths = record.strip("\n\0").replace("\n", "\0").split("\0")
-            for folder in {path.partition("/")[0] for path in paths} & missing:
-                found[folder] = int(time_s)
+        time_s = 0
+        for is_time, text in _times_and_paths(output):
+            folder, is_inside, _ = text.partition("/")
+            if is_time:
+                time_s = int(text)
+            elif is_inside and folder in missing:
+                found[folder] = time_s
                 missing.discard(folder)
 
     def not_in_history(self, heads: Iterable[Oid], of: Oid) -> frozenset[Oid]:
@@ -147,7 +160,23 @@ class Repository:
 
 
 _RECENT = 300
+_BEFORE_TIME = 3
 _KINDS = (b"commit", b"tree", b"blob", b"tag")
+
+
+def _times_and_paths(output: str) -> Iterator[tuple[bool, str]]:
+    """The pieces of a log: whether it is a time, and its text.
+
+    A path may hold any byte but NUL. A newline, or for a merge one more NUL, stands between a time and the first path.
+    """
+    empty, is_after_time = 0, False
+    for piece in output.split("\0"):
+        if not piece:
+            empty, is_after_time = empty + 1, False
+            continue
+        is_time = empty >= _BEFORE_TIME
+        yield is_time, piece.removeprefix("\n") if is_after_time else piece
+        empty, is_after_time = 0, is_time
 
 
 def _lines(names: Iterable[str]) -> bytes:
