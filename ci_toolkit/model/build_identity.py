@@ -54,7 +54,7 @@ def files_digest(files: Mapping[str, UpstreamFile]) -> str:
     digest = hashlib.sha256()
     for path, file in sorted(files.items()):
         if path not in _UNREAD:
-            digest.update(f"{path}\0{file.mode}\0{len(file.content)}\0".encode())
+            digest.update(f"{path}\0{file.mode}\0{len(file.content)}\0".encode(errors="surrogateescape"))
             digest.update(file.content)
     return digest.hexdigest()
 

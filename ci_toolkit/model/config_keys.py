@@ -172,6 +172,7 @@ _PUSH_URL = re.compile(
     r"(?:/[A-Za-z0-9._~+-]+)*/?"
 )
 _BUILDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_LONGEST_NAME = 253
 _POSIX_CLASSES = {
     "alnum": "a-zA-Z0-9",
     "alpha": "a-zA-Z",
@@ -210,9 +211,9 @@ def parse_count(text: str) -> int:
 
 def parse_builder(text: str) -> str:
     """A builder class (a whole number of at least 1) or a builder's host name."""
-    if text.isdigit() and int(text) < 1:
+    if text and not text.strip("0"):
         raise ConfigError("is a class below 1", got=text)
-    if _BUILDER_NAME.fullmatch(text) is None:
+    if _BUILDER_NAME.fullmatch(text) is None or len(text) > _LONGEST_NAME:
         raise ConfigError("is neither a class of at least 1 nor a builder's name", got=text)
     return text
 

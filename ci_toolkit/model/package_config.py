@@ -67,12 +67,12 @@ class PackageConfig:
 
 def parse_bump(text: str) -> Bump:
     """A `CI_PACKAGE_BUMP` value: `[epoch:]pkgver[-pkgrel][/N]`, or the older bare number."""
-    if text.isdigit():
-        return Bump(version=None, release=None, count=int(text))
+    if text.isascii() and text.isdigit():
+        return Bump(version=None, release=None, count=parse_count(text))
     match = _BUMP.fullmatch(text)
     if match is None or match["version"] is None:
         raise ConfigError("is no bump", got=text, hint="write [epoch:]pkgver-pkgrel/N, such as 1.2-1/1")
-    return Bump(version=match["version"], release=match["release"], count=int(match["count"] or 1))
+    return Bump(version=match["version"], release=match["release"], count=parse_count(match["count"] or "1"))
 
 
 def misspelt_keys(file: KeyValueFile) -> tuple[FormatWarning, ...]:

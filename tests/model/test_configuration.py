@@ -101,3 +101,67 @@ def test_names_that_no_package_and_no_branch_can_have(name: str) -> None:
 def test_the_nearest_names_are_offered() -> None:
     assert nearest("on-comit", ["on-commit", "explain"]) == "did you mean on-commit?"
     assert nearest("zzz", ["on-commit"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "limits"),
+    [
+        ("", {}),
+        ("5:1", {"5": 1}),
+        ("5:0  2:3", {"5": 0, "2": 3}),
+        ("big-one.example:2", {"big-one.example": 2}),
+        ("5:1 5:2", {"5": 2}),
+    ],
+)
+def test_limits_of_classes_are_read(text: str, limits: dict[str, int]) -> None:
+    assert settings(f"CI_CLASS_LIMITS={text}\n").class_limits == limits
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("5", "is not CLASS:N: '5'"),
+        ("5:", "is not CLASS:N: '5:'"),
+        (":5", "is not CLASS:N: ':5'"),
+        ("5:1,6:2", "is neither a class"),
+        ("5:-1", "is not CLASS:N: '5:-1'"),
+        ("5:x", "is not CLASS:N: '5:x'"),
+        ("5:²", "is not CLASS:N"),
+        ("5:٣", "is not a whole number"),
+        ("5:1000000000", "is not a whole number"),
+        ("0:1", "is a class below 1: '0'"),
+        ("²:1", "is neither a class of at least 1 nor"),
+        ("a:b:1", "is neither a class of at least 1 nor"),
+        ("-x:1", "is neither a class of at least 1 nor"),
+        ("2:1 5", "is not CLASS:N: '5'"),
+    ],
+)
+def test_limits_that_nobody_can_mean_are_refused_with_their_place(text: str, shown: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings(f"\nCI_CLASS_LIMITS={text}\n")
+    assert str(caught.value).startswith(f".ci/config line 2: CI_CLASS_LIMITS {shown}")
+
+
+@pytest.mark.parametrize("text", ["/srv/repository", "/", "/srv/a b"])
+def test_the_published_folder_is_a_path_from_the_root(text: str) -> None:
+    assert settings(f"CI_PUBLISH_DIR={text}\n").publish_dir == text
+    assert settings("", CI_PUBLISH_DIR=text).publish_dir == text
+    assert settings("").publish_dir is None
+
+
+@pytest.mark.parametrize("text", ["srv", "./srv", "~/srv", "$HOME/srv", "/srv\x07", "file:///srv"])
+def test_another_path_is_refused_with_its_place(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"^.ci/config line 1: CI_PUBLISH_DIR is no path that begins with /"):
+        settings(f"CI_PUBLISH_DIR={text}\n")
+
+
+@pytest.mark.parametrize("text", ["²", "0²", "9" * 5000, "00"])
+def test_digits_that_are_no_class_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="BUILDER_CLASS is"):
+        config(f"BUILDER_CLASS={text}\n")
+
+
+@pytest.mark.parametrize("text", ["²/²", "9" * 5000, "1.0-1/" + "9" * 5000])
+def test_digits_that_are_no_count_of_a_bump_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="CI_PACKAGE_BUMP is"):
+        config(f"CI_PACKAGE_BUMP={text}\n")
