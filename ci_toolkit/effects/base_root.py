@@ -7,13 +7,14 @@ what comes out of a compiler. That is a matter of milliseconds, so it can be ask
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import MachineError
-from ci_toolkit.model.root_identity import RootIdentity
+from ci_toolkit.model.root_identity import InstalledPackage, RootIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,11 +47,15 @@ class HostRoot:
 class ArchRoot:
     """A folder with an Arch system in it; `image` is the digest of the image that it was unpacked from, if it was.
 
-    Nobody may change the folder while builds run in it, as nobody may change the lower side of any overlay.
+    Nobody may change the folder while builds run in it, as nobody may change the lower side of any overlay. `cache` is
+    a folder for what pacman downloads; it may be lost, and None keeps nothing. While somebody has a lock on `in_use`
+    the root is not removed.
     """
 
     top: Path
     image: str | None = None
+    cache: Path | None = None
+    in_use: Path | None = None
 
     def identity(self) -> RootIdentity:
         """The image's digest, or, of a folder, one over names and versions of what pacman installed there."""
@@ -80,12 +85,19 @@ def _dpkg_lines(top: Path) -> Iterator[str]:
             yield f"dpkg {fields.get('Package')} {fields.get('Version')} {fields.get('Architecture')}"
 
 
-def _pacman_lines(top: Path) -> Iterator[str]:
+def package_entries(database: Path) -> tuple[InstalledPackage, ...]:
+    """The packages that a local database of pacman has folders for, sorted; none where there is no such database."""
     try:
-        names = [entry.name for entry in (top / LOCAL_DATABASE).iterdir()]
+        with os.scandir(database) as entries:
+            folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:
-        return
-    yield from (f"pacman {name}" for name in names if _ENTRY.fullmatch(name))
+        return ()
+    found = filter(None, map(_ENTRY.fullmatch, folders))
+    return tuple(sorted(InstalledPackage(match["name"], match["version"]) for match in found))
+
+
+def _pacman_lines(top: Path) -> Iterator[str]:
+    return (f"pacman {package.name} {package.version}" for package in package_entries(top / LOCAL_DATABASE))
 
 
 def _system_lines(top: Path) -> Iterator[str]:

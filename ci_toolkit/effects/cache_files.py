@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock in a cache that the system drops when the process ends, however it ends."""
+def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold a lock in a cache that the system drops when the process ends, however it ends; `shared`: with others."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -30,7 +30,7 @@ def locked(path: Path) -> Iterator[None]:
         hint = "XDG_CACHE_HOME names another place"
         raise UpstreamError(f"the cache {path.parent} cannot be written: {error.strerror}", hint=hint) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

@@ -145,6 +145,18 @@ REPOSITORY_KEYS = _table(
     ("CI_BUILD_TIMEOUT", Shape.COUNT, "3600", "seconds that a build may take, times BUILDER_EXTRA_TIMEOUT"),
     ("CI_BUILD_MEMORY", Shape.COUNT, "8192", "MiB of memory that a build may use"),
     ("CI_BUILD_DISK", Shape.COUNT, "32768", "MiB that a build may write"),
+    (
+        "CI_BUILD_ROOT",
+        Shape.TEXT,
+        None,
+        "what packages are built in: a folder with an Arch system, oci: and an image of one; without it, this machine",
+    ),
+    (
+        "CI_BUILD_CCACHE",
+        Shape.BOOLEAN,
+        "false",
+        "compile with ccache, and keep what each package compiled for its next build alone",
+    ),
     ("CI_BUILD_SLOTS", Shape.COUNT, "0", "builds at once on this machine; 0: by its processors and memory"),
     (
         "CI_CLASS_LIMITS",
@@ -170,6 +182,10 @@ _REPOSITORY_NAME = re.compile(r"[a-z0-9_+][a-z0-9_.+-]*")
 _PUSH_URL = re.compile(
     r"ssh://(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
     r"(?:/[A-Za-z0-9._~+-]+)*/?"
+)
+_IMAGE = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9._-]*(?::[0-9]+)?(?:/[a-z0-9][a-z0-9._-]*)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9._-]*)?(?:@sha256:[0-9a-f]{64})?"
 )
 _BUILDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _LONGEST_NAME = 253
@@ -262,6 +278,19 @@ def parse_sandbox(text: str) -> str:
     """One of `SANDBOXES`."""
     if text not in SANDBOXES:
         raise ConfigError("names no sandbox", got=text, hint=f"there are {', '.join(SANDBOXES)}")
+    return text
+
+
+def parse_build_root(text: str) -> str:
+    """Nothing, an absolute path other than `/`, or `oci:` and the name of an image."""
+    image = _IMAGE.fullmatch(text.removeprefix("oci:")) if text.startswith("oci:") else None
+    is_folder = text.startswith("/") and text.isprintable() and text.strip("/.") != ""
+    if text and image is None and not is_folder:
+        raise ConfigError(
+            "is no build root",
+            got=text,
+            hint="write the absolute path of a folder with an Arch system, oci:IMAGE, or nothing for this machine",
+        )
     return text
 
 

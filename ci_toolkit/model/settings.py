@@ -11,6 +11,7 @@ from ci_toolkit.model.config_keys import (
     parse_absolute_path,
     parse_auto_merge,
     parse_boolean,
+    parse_build_root,
     parse_builder,
     parse_class_limits,
     parse_commas,
@@ -84,6 +85,8 @@ class Settings:
     build_timeout_s: int
     build_memory_mib: int
     build_disk_mib: int
+    build_root: str
+    build_ccache: bool
     build_slots: int
     class_limits: Mapping[str, int]
     publish_dir: str | None
@@ -143,6 +146,8 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         build_timeout_s=read("CI_BUILD_TIMEOUT", parse_count),
         build_memory_mib=read("CI_BUILD_MEMORY", parse_count),
         build_disk_mib=read("CI_BUILD_DISK", parse_count),
+        build_root=read("CI_BUILD_ROOT", parse_build_root),
+        build_ccache=read("CI_BUILD_CCACHE", parse_boolean),
         build_slots=read("CI_BUILD_SLOTS", parse_count),
         class_limits=read("CI_CLASS_LIMITS", parse_class_limits),
         publish_dir=read.optional("CI_PUBLISH_DIR", parse_absolute_path),

@@ -7,8 +7,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ci_toolkit.effects.base_root import HostRoot
-from ci_toolkit.effects.build_root import BuildLimits
+from ci_toolkit.effects.build_limits import BuildLimits
+from ci_toolkit.effects.build_roots import find_root
 from ci_toolkit.effects.downloads import Downloads
 from ci_toolkit.effects.git_command import upstream_environment
 from ci_toolkit.effects.sandbox import Sandbox
@@ -38,6 +38,7 @@ class Builder:
     settings: Settings
     root: BaseRoot
     root_identity: Callable[[], RootIdentity]
+    compiler_caches: Path | None
     fetcher: SourceFetcher
     sandbox: Sandbox
     clock: Clock
@@ -82,10 +83,14 @@ def opened_builder(
     cache: Path,
     slots: int = 1,
 ) -> Iterator[Builder]:
-    """A builder for as many builds at once as there are slots; sources that are long unused leave the cache."""
+    """A builder for as many builds at once as there are slots; sources that are long unused leave the cache.
+
+    MachineError when there is no such build root as the settings ask for.
+    """
     manners = WebManners(allow_local=settings.allow_local_upstreams, delay_s=settings.clone_delay_s)
     author = f"{settings.author_name} <{settings.author_email}>" if settings.author_name else "Unknown Packager"
     cores = len(os.sched_getaffinity(0))
+    root = find_root(settings.build_root, processes=processes, environ=environ, cache=cache, clock=clock)
     with closing(Web(clock=clock, manners=manners)) as web:
         fetcher = SourceFetcher(
             downloads=Downloads(folder=cache / "downloads", web=web),
@@ -94,11 +99,11 @@ def opened_builder(
             cache=cache / "sources",
         )
         fetcher.sweep(clock.now())
-        root = HostRoot()
         yield Builder(
             settings=settings,
             root=root,
             root_identity=_remembered(root.identity, clock),
+            compiler_caches=cache / "ccache" if settings.build_ccache else None,
             fetcher=fetcher,
             sandbox=Sandbox(processes=processes, environ=environ, wish=settings.sandbox),
             clock=clock,

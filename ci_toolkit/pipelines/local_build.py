@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ci_toolkit.effects.build_root import BuildLimits
+from ci_toolkit.effects.build_limits import BuildLimits
+from ci_toolkit.effects.build_roots import find_root
 from ci_toolkit.effects.disk_folder import FolderLimits, read_disk_folder
 from ci_toolkit.effects.downloads import Downloads
 from ci_toolkit.effects.git_command import own_environment, upstream_environment
@@ -64,7 +65,12 @@ def build_here(
     folder = _folder(wish)
     settings = _settings(find_top(folder.parent), environ)
     processes = Processes(redactor=redactor)
-    request = _request(wish, folder, settings, processes, environ, clock)
+    root = find_root(settings.build_root, processes=processes, environ=environ, cache=cache, clock=clock)
+    request = replace(
+        _request(wish, folder, settings, processes, environ, clock),
+        root=root,
+        compiler_caches=cache / "ccache" if settings.build_ccache else None,
+    )
     manners = WebManners(allow_local=settings.allow_local_upstreams, delay_s=settings.clone_delay_s)
     with closing(Web(clock=clock, manners=manners)) as web:
         fetcher = SourceFetcher(

@@ -155,6 +155,7 @@ class JobMaker:
             dependencies=_laid_out(with_, order.work / "with"),
             skip_status=builder.settings.skip_status,
             root=builder.root,
+            compiler_caches=builder.compiler_caches,
             limits=builder.limits,
         )
         result = recipe.build(request, builder.tools(phase=order.phase, cancelled=order.ending))

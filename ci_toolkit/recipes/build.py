@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from ci_toolkit.effects.base_root import HostRoot
-from ci_toolkit.effects.build_root import BuildLimits
+from ci_toolkit.effects.build_limits import BuildLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,8 +36,10 @@ Phase = Literal[
 class BuildRequest:
     """One package folder to be built; `config` is its `.CI/config`, `dependencies` are package files to install first.
 
-    `assumed` are names of packages that the machine has although nobody can tell. Packages are put into `out`.
-    `epoch_s` becomes SOURCE_DATE_EPOCH; `limits` are multiplied by BUILDER_EXTRA_TIMEOUT where that is said.
+    `assumed` are names of packages that the machine has although nobody can tell, which an Arch root has none of.
+    Packages are put into `out`. `epoch_s` becomes SOURCE_DATE_EPOCH; `limits` are multiplied by BUILDER_EXTRA_TIMEOUT
+    where that is said. `root` is what to build in. `compiler_caches` is a folder with a cache of ccache's for each
+    package; None keeps none.
     """
 
     pkgbase: str
@@ -52,6 +54,7 @@ class BuildRequest:
     assumed: tuple[str, ...] = ()
     skip_status: int = 123
     root: BaseRoot = field(default_factory=HostRoot)
+    compiler_caches: Path | None = None
     limits: BuildLimits = field(default_factory=BuildLimits)
 
 

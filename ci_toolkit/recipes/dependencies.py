@@ -1,4 +1,4 @@
-"""What a build needs to be installed: packages that are given as files, and what the machine itself has.
+"""What a build on this machine needs to be installed: packages that are given as files, and what the machine has.
 
 pacman knows nothing of a machine that it does not manage. There, a program of the package's name, a library, or a file
 that stands for it shows that the machine has a package; it is then entered into the root's database.
@@ -13,21 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import UpstreamError
+from ci_toolkit.recipes.demands import parse_dependency, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ci_toolkit.effects.build_root import BuildRoot
+    from ci_toolkit.effects.host_view import HostView
     from ci_toolkit.formats.package_info import PackageInfo
-    from ci_toolkit.formats.srcinfo import Section, SrcInfo
+    from ci_toolkit.formats.srcinfo import SrcInfo
 
 _HOST_DATABASE = Path("/var/lib/pacman/local")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 _LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu")
-_DEPENDENCY = re.compile(
-    r"(?P<name>[A-Za-z0-9@_+][A-Za-z0-9@._+-]*)(?:(?P<how>[<>]=?|=)(?P<version>[A-Za-z0-9][A-Za-z0-9._+:~^-]*))?"
-)
-_OF_BUILDING = ("depends", "makedepends", "checkdepends")
 _NEWEST, _OLDEST = "99:0", "0"
 # Packages whose name is not that of a program: one that each of them brings, or a library.
 _SIGNS = {
@@ -62,18 +59,18 @@ _SIGNS = {
 class Dependencies:
     """Fills the database of a root; `assumed` are names that the machine is said to have."""
 
-    root: BuildRoot
+    view: HostView
     assumed: Sequence[str] = ()
     entered: dict[str, list[str]] = field(default_factory=dict)
 
     def of_machine(self, srcinfo: SrcInfo, architecture: str, given: Sequence[PackageInfo]) -> None:
         """Enter what the machine has of what a PKGBUILD, and the packages that are given, depend on."""
         if _HOST_DATABASE.is_dir() and any(_HOST_DATABASE.glob("*/desc")):
-            shutil.copytree(_HOST_DATABASE, self.root.database / "local", dirs_exist_ok=True)
+            shutil.copytree(_HOST_DATABASE, self.view.database / "local", dirs_exist_ok=True)
             return
         brought = {info.name for info in given}
-        for text in (*_written(srcinfo, architecture), *(text for info in given for text in info.depends)):
-            found = _DEPENDENCY.fullmatch(text)
+        for text in (*written(srcinfo, architecture), *(text for info in given for text in info.depends)):
+            found = parse_dependency(text)
             if found and found["name"] not in brought and (found["name"] in self.assumed or has(found["name"])):
                 provided = self.entered.setdefault(found["name"], [])
                 if found["how"]:
@@ -85,21 +82,14 @@ class Dependencies:
         """What pacman says; UpstreamError when it refuses them."""
         if not packages:
             return ""
-        done = self.root.install(packages)
+        done = self.view.install(packages)
         said = (done.stdout + done.stderr).decode(errors="replace").strip()
         if done.status != 0:
             raise UpstreamError(f"the packages it is built with cannot be installed: {said}")
         return said
 
-    def missing(self, srcinfo: SrcInfo, architecture: str, *, timeout_s: float) -> list[str]:
-        """What makepkg demands before it builds, and pacman does not find in the root."""
-        demanded = list(filter(_DEPENDENCY.fullmatch, _values(srcinfo.base, architecture)))
-        done = self.root.capture(("pacman", "--deptest", *demanded), variables={}, timeout_s=timeout_s)
-        said = done.stdout.decode(errors="replace").splitlines()
-        return [text for text in demanded if text in said]
-
     def _enter(self, name: str, versions: Iterable[str]) -> None:
-        entry = self.root.database / "local" / f"{name}-0-0"
+        entry = self.view.database / "local" / f"{name}-0-0"
         entry.mkdir()
         provides = "".join(f"{name}={version}\n" for version in dict.fromkeys(versions))
         text = f"%NAME%\n{name}\n\n%VERSION%\n0-0\n\n%ARCH%\nany\n\n"
@@ -113,15 +103,6 @@ def has(name: str) -> bool:
     if re.search(r"\.so(\.|$)", sign):
         return any(any(Path(folder).glob(f"{sign}*")) for folder in _LIBRARIES)
     return shutil.which(sign, path=_PATH) is not None
-
-
-def _written(srcinfo: SrcInfo, architecture: str) -> list[str]:
-    return [value for section in (srcinfo.base, *srcinfo.packages) for value in _values(section, architecture)]
-
-
-def _values(section: Section, architecture: str) -> list[str]:
-    keys = [key for kind in _OF_BUILDING for key in (kind, f"{kind}_{architecture}")]
-    return [value for key in keys for value in section.values(key)]
 
 
 def _satisfying(how: str, version: str) -> str:

@@ -82,9 +82,7 @@ class Interference:
         """Keep what makes a package take the place of others out of it, unless the owner allows it."""
         if config.allow_prohibited:
             return
-        path = root.layer / _TIDY_PATH
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(_TIDY)
+        root.lay(_TIDY_PATH, _TIDY)
         for key in _PROHIBITED:
             found = {value for section in srcinfo.packages for value in srcinfo.effective(section, key)}
             if found:

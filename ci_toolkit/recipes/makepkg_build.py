@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.build_root import build_root
+from ci_toolkit.effects.compiler_cache import compiler_cache
 from ci_toolkit.errors import FormatError, UpstreamError
-from ci_toolkit.model.root_identity import InstalledPackage
 from ci_toolkit.recipes.build import BuildEndedError, BuildResult, Built, Failed, described
 from ci_toolkit.recipes.build_log import BuildLog
 from ci_toolkit.recipes.build_sources import remote_sources
-from ci_toolkit.recipes.built_packages import package_info, take_packages
-from ci_toolkit.recipes.dependencies import Dependencies
+from ci_toolkit.recipes.built_packages import take_packages
+from ci_toolkit.recipes.compiling import CACHE_PLACE
+from ci_toolkit.recipes.installing import DEPENDENCIES_MISSING, Installing
 from ci_toolkit.recipes.interference import (
     PATCH,
     PATCH_WORDS,
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.redaction import Redactor
     from ci_toolkit.effects.sandbox import Sandbox
     from ci_toolkit.formats.srcinfo import SrcInfo
+    from ci_toolkit.model.root_identity import InstalledPackage
     from ci_toolkit.recipes.build import BuildOutcome, BuildRequest, Phase
     from ci_toolkit.recipes.build_sources import SourceFetcher
 
-_DEPENDENCIES_MISSING = 8  # a status of makepkg
 _PHASES_OF_SRCINFO = ("evaluate", "fetch", "dependencies", "sources", "collect")
 _KEYS = "keys/pgp/"
 # Imported keys say who signed, and `validpgpkeys` whom to believe.
@@ -74,7 +75,16 @@ class MakepkgBuild:
                 return self._run_in_new_root(request, log, None)
 
     def _run_in_new_root(self, request: BuildRequest, log: BuildLog, written: SrcInfo | None) -> BuildResult:
-        with build_root(self.sandbox, request.limits, request.files) as root:
+        with (
+            compiler_cache(request.compiler_caches, request.pkgbase) as cache,
+            build_root(
+                self.sandbox,
+                request.limits,
+                request.files,
+                base=request.root,
+                writable={} if cache is None else {CACHE_PLACE: cache},
+            ) as root,
+        ):
             return _Build(builder=self, request=request, root=root, log=log, written=written).run()
 
 
@@ -96,7 +106,6 @@ class _Build:
     log: BuildLog
     written: SrcInfo | None
     interference: Interference = field(default_factory=Interference)
-
     installed: tuple[InstalledPackage, ...] = ()
 
     def __post_init__(self) -> None:
@@ -107,6 +116,14 @@ class _Build:
             log=self.log,
             clock=self.builder.clock,
             cancelled=self.builder.cancelled,
+        )
+        self.installing = Installing(
+            request=self.request,
+            root=self.root,
+            log=self.log,
+            runner=self.runner,
+            interference=self.interference,
+            architecture=self.architecture,
         )
 
     def run(self) -> BuildResult:
@@ -141,9 +158,10 @@ class _Build:
         self.interference.bump(root, request.config, srcinfo)
         self.interference.prohibit(root, request.config, srcinfo)
         self.log.begin("fetch")
+        self.installing.check_programs(srcinfo)
         self._fetch(srcinfo)
         self.log.begin("dependencies")
-        self._install(srcinfo)
+        self.installed = self.installing.install(srcinfo)
         self.log.begin("sources")
         self._make(srcinfo)
         self.log.begin("collect")
@@ -196,17 +214,6 @@ class _Build:
                 )
         self.root.give(self.root.sources)
 
-    def _install(self, srcinfo: SrcInfo) -> None:
-        given = self.request.dependencies
-        informed = [package_info(path) for path in given]
-        dependencies = Dependencies(root=self.root, assumed=self.request.assumed)
-        dependencies.of_machine(srcinfo, self.architecture, informed)
-        if dependencies.entered:
-            self.log.note(f"the machine has {' '.join(sorted(dependencies.entered))}")
-        if given:
-            self.log.note(dependencies.install(given))
-            self.installed = tuple(InstalledPackage(info.name, info.version) for info in informed)
-
     def _make(self, srcinfo: SrcInfo) -> None:
         words = ["makepkg", "--force", "--noconfirm", "--noprogressbar", "--holdver"]
         if srcinfo.base.values("validpgpkeys"):
@@ -218,19 +225,10 @@ class _Build:
         try:
             self.runner.run(words, what="makepkg")
         except BuildEndedError as ended:
-            if not isinstance(ended.outcome, Failed) or ended.outcome.status != _DEPENDENCIES_MISSING:
+            if not isinstance(ended.outcome, Failed) or ended.outcome.status != DEPENDENCIES_MISSING:
                 raise
-            self._refuse_missing(srcinfo)
+            self.installing.refuse_missing(srcinfo)
             raise
-
-    def _refuse_missing(self, srcinfo: SrcInfo) -> None:
-        # makepkg names them in its log alone, in words that the package's code can print as well.
-        missing = Dependencies(root=self.root).missing(srcinfo, self.architecture, timeout_s=self.runner.left_s)
-        if not missing:
-            return
-        self.log.note("give a missing package's file with --with, or say with --assume that the machine has it")
-        reason = f"nothing here is or provides {', '.join(missing)}"
-        raise BuildEndedError(Failed(phase="dependencies", status=_DEPENDENCIES_MISSING, reason=reason))
 
     def _conclude(self, outcome: BuildOutcome) -> None:
         if self.interference.told:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ci_toolkit.effects.sandbox import BASE_VARIABLES
 from ci_toolkit.errors import ToolkitError
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.recipes.build import BuildEndedError, Built, Failed, Skipped, TimedOut, outcome_word
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _EVALUATE_S = 60.0
 _HOOK_S = 300.0
+_STAND_INS = "usr/lib/ci-toolkit"
 
 
 @dataclass(kw_only=True)
@@ -61,9 +63,12 @@ class PhaseRunner:
 
     def evaluated(self) -> SrcInfo:
         """What makepkg says of PKGBUILD; BuildEndedError when it cannot read it, FormatError for nonsense."""
+        self._stand_in()
         # Only what it prints counts, and not what a stranger wrote into `.SRCINFO`.
         done = self.root.capture(
-            ("makepkg", "--printsrcinfo"), variables=self.variables, timeout_s=min(_EVALUATE_S, self.left_s)
+            ("makepkg", "--printsrcinfo", "--nodeps"),
+            variables={**self.variables, "PATH": f"{BASE_VARIABLES['PATH']}:/{_STAND_INS}"},
+            timeout_s=min(_EVALUATE_S, self.left_s),
         )
         if done.status != 0:
             self.log.take(done.stderr)
@@ -93,6 +98,11 @@ class PhaseRunner:
             return
         if ended.status != 0:
             self.log.note(f"{hook} failed, which changes nothing")
+
+    def _stand_in(self) -> None:
+        """Put what makepkg looks for, before it even prints what it needs, where it finds it while it prints."""
+        for name in ("ccache", "distcc"):
+            self.root.lay(f"{_STAND_INS}/{name}", "#!/bin/sh\nexit 127\n", mode=0o755)
 
     @property
     def left_s(self) -> float:

@@ -165,3 +165,25 @@ def test_digits_that_are_no_class_are_refused(text: str) -> None:
 def test_digits_that_are_no_count_of_a_bump_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="CI_PACKAGE_BUMP is"):
         config(f"CI_PACKAGE_BUMP={text}\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "/srv/arch root",
+        "oci:docker.io/library/archlinux:base-devel",
+        "oci:localhost:5000/a/b",
+        f"oci:archlinux@sha256:{'0' * 64}",
+    ],
+)
+def test_build_roots(text: str) -> None:
+    assert settings(f"CI_BUILD_ROOT={text}\n").build_root == text
+
+
+@pytest.mark.parametrize(
+    "text", ["/", "//.", "arch", "../arch", "oci:", "oci:-v", "oci:--root=/", "oci:a b", "oci:../a", "docker:a"]
+)
+def test_what_is_no_build_root_is_blamed(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"\.ci/config line 1: CI_BUILD_ROOT is no build root"):
+        settings(f"CI_BUILD_ROOT={text}\n")

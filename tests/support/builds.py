@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ci_toolkit.effects.build_root import BuildLimits
+from ci_toolkit.effects.build_limits import BuildLimits
 from ci_toolkit.effects.clock import SystemClock
 from ci_toolkit.effects.downloads import Downloads
 from ci_toolkit.effects.git_command import upstream_environment

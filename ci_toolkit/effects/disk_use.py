@@ -1,0 +1,47 @@
+"""How much strangers' programs have written, looked at while they run."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_LOOK_S = 2.0
+
+
+class DiskUse:
+    """Looks now and then at how much lies in some folders, the more rarely the longer that takes."""
+
+    def __init__(self, folders: Sequence[Path], limit_bytes: int) -> None:
+        self._folders = folders
+        self._limit_bytes = limit_bytes
+        self._next_s = 0.0
+
+    def fault(self) -> str | None:
+        """Why a build has to end, if it has."""
+        start = time.monotonic()
+        if start < self._next_s:
+            return None
+        used = sum(used_bytes(str(folder)) for folder in self._folders)
+        took = time.monotonic() - start
+        self._next_s = start + max(_LOOK_S, 20 * took)
+        return f"it wrote more than {self._limit_bytes >> 20} MiB" if used > self._limit_bytes else None
+
+
+def used_bytes(folder: str) -> int:
+    """What a folder takes up on disk, which may change meanwhile."""
+    total = 0
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    total += used_bytes(entry.path)
+                else:
+                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+    except OSError:  # it goes on meanwhile, and removes what was there
+        return total
+    return total
