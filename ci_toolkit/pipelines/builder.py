@@ -13,6 +13,7 @@ from ci_toolkit.effects.downloads import Downloads
 from ci_toolkit.effects.git_command import upstream_environment
 from ci_toolkit.effects.sandbox import Sandbox
 from ci_toolkit.effects.web import Web, WebManners
+from ci_toolkit.recipes.build import BuildRequest
 from ci_toolkit.recipes.build_sources import SourceFetcher
 from ci_toolkit.recipes.spec import RecipeTools
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.process import Processes
     from ci_toolkit.effects.redaction import Redactor
+    from ci_toolkit.model.observation import UpstreamFile
+    from ci_toolkit.model.package_config import PackageConfig
     from ci_toolkit.model.root_identity import RootIdentity
     from ci_toolkit.model.settings import Settings
 
@@ -55,20 +58,35 @@ class Builder:
             disk_bytes=self.settings.build_disk_mib << 20,
         )
 
-    def tools(
+    @property
+    def tools(self) -> RecipeTools:
+        """What a recipe is handed, which tells nobody anything yet."""
+        return RecipeTools(sandbox=self.sandbox, fetcher=self.fetcher, clock=self.clock, redactor=self.redactor)
+
+    def request(
         self,
+        pkgbase: str,
+        files: Mapping[str, UpstreamFile],
+        config: PackageConfig,
         *,
-        phase: Callable[[str], None],
-        cancelled: Callable[[], str | None],
-    ) -> RecipeTools:
-        """What a recipe is handed for one build."""
-        return RecipeTools(
-            sandbox=self.sandbox,
-            fetcher=self.fetcher,
-            clock=self.clock,
-            redactor=self.redactor,
-            phase=phase,
-            cancelled=cancelled,
+        out: Path,
+        log: Path,
+        epoch_s: int,
+    ) -> BuildRequest:
+        """A build of a folder as the settings want it."""
+        return BuildRequest(
+            pkgbase=pkgbase,
+            files=files,
+            config=config,
+            out=out,
+            log=log,
+            epoch_s=epoch_s,
+            packager=self.packager,
+            make_flags=self.make_flags,
+            skip_status=self.settings.skip_status,
+            root=self.root,
+            limits=self.limits,
+            compiler_caches=self.compiler_caches,
         )
 
 

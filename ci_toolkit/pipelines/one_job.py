@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from ci_toolkit.errors import ConfigError, FormatError, MachineError
 from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.package_config import CONFIG_PATH, parse_package_config
 from ci_toolkit.plugins import recipe_for
-from ci_toolkit.recipes.build import BuildRequest, Built, Failed
+from ci_toolkit.recipes.build import Built, Failed
 from ci_toolkit.scheduling.built_with import AvailablePackage, built_with
 from ci_toolkit.store.index import StoredBuild
 from ci_toolkit.store.object_store import Output, link, sha256_of
@@ -143,22 +143,12 @@ class JobMaker:
         out = order.work / "out"
         out.mkdir(parents=True)
         builder = self.builder
-        request = BuildRequest(
-            pkgbase=order.job.pkgbase,
-            files=order.folder.files,
-            config=config,
-            out=out,
-            log=order.log,
-            epoch_s=order.folder.epoch_s,
-            packager=builder.packager,
-            make_flags=builder.make_flags,
-            dependencies=_laid_out(with_, order.work / "with"),
-            skip_status=builder.settings.skip_status,
-            root=builder.root,
-            compiler_caches=builder.compiler_caches,
-            limits=builder.limits,
+        request = builder.request(
+            order.job.pkgbase, order.folder.files, config, out=out, log=order.log, epoch_s=order.folder.epoch_s
         )
-        result = recipe.build(request, builder.tools(phase=order.phase, cancelled=order.ending))
+        request = replace(request, dependencies=_laid_out(with_, order.work / "with"))
+        tools = replace(builder.tools, phase=order.phase, cancelled=order.ending)
+        result = recipe.build(request, tools)
         if not isinstance(result.outcome, Built):
             return NotMade(outcome=result.outcome, result=result)
         outputs = [

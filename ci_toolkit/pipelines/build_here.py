@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ci_toolkit.effects.build_limits import BuildLimits
-from ci_toolkit.effects.build_roots import find_root
 from ci_toolkit.effects.disk_folder import FolderLimits, read_disk_folder
-from ci_toolkit.effects.downloads import Downloads
-from ci_toolkit.effects.git_command import own_environment, upstream_environment
+from ci_toolkit.effects.git_command import own_environment
 from ci_toolkit.effects.process import Processes
-from ci_toolkit.effects.sandbox import Sandbox
-from ci_toolkit.effects.web import Web, WebManners
 from ci_toolkit.errors import ConfigError, NotReadyError, ProcessError
 from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.names import is_pkgbase
 from ci_toolkit.model.package_config import CONFIG_PATH, parse_package_config
-from ci_toolkit.model.settings import SETTINGS_PATH, parse_settings
+from ci_toolkit.pipelines.builder import opened_builder
 from ci_toolkit.pipelines.checking import find_top
-from ci_toolkit.recipes.build import BuildRequest
-from ci_toolkit.recipes.build_sources import SourceFetcher
-from ci_toolkit.recipes.makepkg_build import MakepkgBuild
+from ci_toolkit.pipelines.checkout_settings import checkout_settings
+from ci_toolkit.plugins import load_recipes, recipe_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,7 +24,6 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.redaction import Redactor
     from ci_toolkit.model.observation import UpstreamFile
-    from ci_toolkit.model.settings import Settings
     from ci_toolkit.recipes.build import BuildResult
 
 _LIMITS = FolderLimits(most_files=5_000, largest_file_bytes=256 << 20, largest_folder_bytes=1 << 30)
@@ -63,26 +54,30 @@ def build_here(
 ) -> BuildResult:
     """Build it; ConfigError when there is no such package, MachineError when nothing can be built here."""
     folder = _folder(wish)
-    settings = _settings(find_top(folder.parent), environ)
+    settings = checkout_settings(find_top(folder.parent), environ)
     processes = Processes(redactor=redactor)
-    root = find_root(settings.build_root, processes=processes, environ=environ, cache=cache, clock=clock)
-    request = replace(
-        _request(wish, folder, settings, processes, environ, clock),
-        root=root,
-        compiler_caches=cache / "ccache" if settings.build_ccache else None,
-    )
-    manners = WebManners(allow_local=settings.allow_local_upstreams, delay_s=settings.clone_delay_s)
-    with closing(Web(clock=clock, manners=manners)) as web:
-        fetcher = SourceFetcher(
-            downloads=Downloads(folder=cache / "downloads", web=web),
-            processes=processes,
-            env=upstream_environment(environ, allow_local=settings.allow_local_upstreams),
-            cache=cache / "sources",
+    missing = [str(path) for path in wish.dependencies if not path.is_file()]
+    if missing:
+        raise ConfigError("is no package file", key="--with", got=", ".join(missing))
+    files = _files(folder)
+    recipe = recipe_for(files, load_recipes())
+    if recipe is None:
+        raise ConfigError("is a folder that no recipe builds", got=wish.package)
+    config = files[CONFIG_PATH].content if CONFIG_PATH in files else b""
+    with opened_builder(
+        settings, environ=environ, clock=clock, redactor=redactor, processes=processes, cache=cache
+    ) as builder:
+        request = builder.request(
+            folder.name,
+            files,
+            parse_package_config(KeyValueFile.parse(config, file=CONFIG_PATH)),
+            out=wish.out,
+            log=wish.log or wish.out / f"{folder.name}.log",
+            epoch_s=_epoch_s(folder, processes, environ, clock),
         )
-        fetcher.sweep(clock.now())
-        sandbox = Sandbox(processes=processes, environ=environ, wish=settings.sandbox)
-        builder = MakepkgBuild(sandbox=sandbox, fetcher=fetcher, clock=clock, redactor=redactor, show=show)
-        return builder.run(request)
+        given = tuple(path.resolve() for path in wish.dependencies)
+        request = replace(request, dependencies=given, assumed=wish.assumed)
+        return recipe.build(request, replace(builder.tools, show=show))
 
 
 def _folder(wish: Wish) -> Path:
@@ -93,47 +88,6 @@ def _folder(wish: Wish) -> Path:
     if is_pkgbase(wish.package) and (folder / "PKGBUILD").is_file():
         return folder
     raise ConfigError("is neither a package here nor a folder with a PKGBUILD", got=wish.package)
-
-
-def _settings(top: Path, environ: Mapping[str, str]) -> Settings:
-    path = top / SETTINGS_PATH
-    text = path.read_bytes() if path.is_file() else b""
-    return parse_settings(KeyValueFile.parse(text, file=SETTINGS_PATH), environ)
-
-
-def _request(
-    wish: Wish,
-    folder: Path,
-    settings: Settings,
-    processes: Processes,
-    environ: Mapping[str, str],
-    clock: Clock,
-) -> BuildRequest:
-    files = _files(folder)
-    config = files.get(CONFIG_PATH)
-    parsed = parse_package_config(KeyValueFile.parse(config.content if config else b"", file=CONFIG_PATH))
-    missing = [str(path) for path in wish.dependencies if not path.is_file()]
-    if missing:
-        raise ConfigError("is no package file", key="--with", got=", ".join(missing))
-    author = f"{settings.author_name} <{settings.author_email}>" if settings.author_name else "Unknown Packager"
-    return BuildRequest(
-        pkgbase=folder.name,
-        files=files,
-        config=parsed,
-        out=wish.out,
-        log=wish.log or wish.out / f"{folder.name}.log",
-        epoch_s=_epoch_s(folder, processes, environ, clock),
-        packager=environ.get("PACKAGER") or author,
-        make_flags=environ.get("MAKEFLAGS") or f"-j{len(os.sched_getaffinity(0))}",
-        dependencies=tuple(path.resolve() for path in wish.dependencies),
-        assumed=wish.assumed,
-        skip_status=settings.skip_status,
-        limits=BuildLimits(
-            time_s=settings.build_timeout_s,
-            memory_bytes=settings.build_memory_mib << 20,
-            disk_bytes=settings.build_disk_mib << 20,
-        ),
-    )
 
 
 def _files(folder: Path) -> Mapping[str, UpstreamFile]:
