@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from typing import TYPE_CHECKING
@@ -24,6 +25,12 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     except BaseException:
         os.unlink(name)  # noqa: PTH108 - likewise
         raise
+
+
+def sha256_of(path: Path) -> str:
+    """The checksum of a file in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def remove_file(path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci_toolkit.effects.files import sha256_of
 from ci_toolkit.errors import ConfigError, FormatError, MachineError
 from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.package_config import CONFIG_PATH, parse_package_config
@@ -14,7 +15,7 @@ from ci_toolkit.plugins import recipe_for
 from ci_toolkit.recipes.build import Built, Failed
 from ci_toolkit.scheduling.built_with import AvailablePackage, built_with
 from ci_toolkit.store.index import StoredBuild
-from ci_toolkit.store.object_store import Output, link, sha256_of
+from ci_toolkit.store.object_store import Output, link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,11 +10,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ci_toolkit.effects.files import write_file
+from ci_toolkit.effects.files import sha256_of, write_file
 from ci_toolkit.errors import FormatError, NotReadyError, ProcessError
 from ci_toolkit.formats.pacman_database import read_pacman_database
 from ci_toolkit.publishers.database import read_published
-from ci_toolkit.publishers.incoming import sha256_of
 from ci_toolkit.publishers.layout import SIGNATURE
 from ci_toolkit.publishers.switching import mend_links, prepare, readable_ledgers, set_aside, wrong_links
 

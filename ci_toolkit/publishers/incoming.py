@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import stat
 from typing import IO, TYPE_CHECKING
 
+from ci_toolkit.effects.files import sha256_of
 from ci_toolkit.errors import FormatError, RefusedError
 from ci_toolkit.formats.package_file import read_package_file
 from ci_toolkit.publishers.ledger import PublishedPackage
@@ -29,12 +29,6 @@ def take_in(files: Iterable[Path], staging: Path | None, *, arch: str) -> dict[s
             raise RefusedError("is given twice", key=package.name)
         found[package.name] = package
     return found
-
-
-def sha256_of(path: Path) -> str:
-    """The checksum of a file in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _copied(path: Path, staging: Path) -> Path:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.exclusive_lock import exclusive
-from ci_toolkit.effects.files import write_file
+from ci_toolkit.effects.files import sha256_of, write_file
 from ci_toolkit.errors import NotReadyError, RefusedError
 from ci_toolkit.publishers.changing import PackageChange, changes_between, with_added, with_earlier, without
 from ci_toolkit.publishers.database import check_database
-from ci_toolkit.publishers.incoming import sha256_of, take_in
+from ci_toolkit.publishers.incoming import take_in
 from ci_toolkit.publishers.layout import SIGNATURE
 from ci_toolkit.publishers.ledger import successor
 from ci_toolkit.publishers.switching import prepare, prune, readable_ledgers, recover, set_aside, switch

@@ -6,7 +6,6 @@ is a file without a row: `check` finds it. What is read is compared with its che
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci_toolkit.effects.files import sha256_of
 from ci_toolkit.store.index import StoredBuild, StoredPackage, StoreIndex
 
 if TYPE_CHECKING:
@@ -188,12 +188,6 @@ def open_store(folder: Path) -> Iterator[ObjectStore]:
     """The store in a folder, made where there is none."""
     with closing(StoreIndex(folder / "index.sqlite")) as index:
         yield ObjectStore(folder, index)
-
-
-def sha256_of(path: Path) -> str:
-    """The checksum of a file in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def link(source: Path, target: Path) -> None:

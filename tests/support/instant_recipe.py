@@ -9,49 +9,23 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.recipes.build import BuildResult, Built, BuiltPackage, PhaseTime
 from ci_toolkit.recipes.built_packages import package_info
-from ci_toolkit.recipes.makepkg_inputs import build_inputs, package_facts
+from ci_toolkit.recipes.makepkg_recipe import MakepkgRecipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ci_toolkit.model.build_identity import BuildInputs
-    from ci_toolkit.model.observation import UpstreamFile
-    from ci_toolkit.model.package_config import PackageConfig
-    from ci_toolkit.model.root_identity import RootIdentity
     from ci_toolkit.recipes.build import BuildRequest
-    from ci_toolkit.recipes.build_sources import SourceFetcher
-    from ci_toolkit.recipes.spec import PackageFacts, RecipeTools
-    from ci_toolkit.scheduling.built_with import AvailablePackage
+    from ci_toolkit.recipes.spec import RecipeTools
 
 FOLDER = "INSTANT_PACKAGES"
 """The variable that names the folder: `PKGBASE-VERSION/*.pkg.tar.zst`."""
 
 
-class InstantRecipe:
+class InstantRecipe(MakepkgRecipe):
     """Takes the packages of a version that `.SRCINFO` names."""
 
     name: ClassVar[str] = "instant"
-    publisher: ClassVar[str] = "pacman"
-
-    def accepts(self, files: Mapping[str, UpstreamFile]) -> bool:
-        return "PKGBUILD" in files
-
-    def facts(self, files: Mapping[str, UpstreamFile], config: PackageConfig) -> PackageFacts:
-        return package_facts(files, config)
-
-    def inputs(
-        self,
-        files: Mapping[str, UpstreamFile],
-        config: PackageConfig,
-        *,
-        root: RootIdentity,
-        built_with: tuple[AvailablePackage, ...],
-        fetcher: SourceFetcher,
-    ) -> BuildInputs | None:
-        return build_inputs(files, config, root=root, built_with=built_with, fetcher=fetcher)
 
     def build(self, request: BuildRequest, tools: RecipeTools) -> BuildResult:
-        facts = package_facts(request.files, request.config)
+        facts = self.facts(request.files, request.config)
         request.log.parent.mkdir(parents=True, exist_ok=True)
         request.log.write_text("at once\n")
         tools.phase("package")
