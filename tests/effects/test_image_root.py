@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ci_toolkit.effects.cache_files import locked
 from ci_toolkit.effects.image_root import ImageRoots
 from ci_toolkit.effects.process import Processes
 from ci_toolkit.effects.redaction import Redactor
@@ -147,8 +149,20 @@ def test_an_image_is_unpacked_once_and_packages_are_built_in_it(podman: Podman, 
     unpacked = marker.stat().st_ino
     assert podman.run("ps", "--all", "--quiet") == ""
     assert not (root.top / "dev/harm").exists()
-    result = bench.build(pkgbuild("package() {\n  only-in-the-root; mkdir -p $pkgdir/usr\n}\n"), root=podman.root())
+    held = []
+
+    def look() -> None:
+        assert root.in_use
+        with root.in_use.open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                held.append(root.in_use)
+
+    text = pkgbuild("package() {\n  only-in-the-root; sleep 0.5; mkdir -p $pkgdir/usr\n}\n")
+    result = bench.build(text, root=podman.root(), cancelled=look)
     built(result)
+    assert held
     assert "told by the root" in bench.log
     digest = podman.run("image", "inspect", "--format", "{{.Digest}}", IMAGE).strip()
     assert result.root == f"image:{digest}"
@@ -170,8 +184,12 @@ def test_a_name_that_means_another_image_gives_another_root_and_old_ones_go(
     assert "another" in (second.top / "usr/bin/only-in-the-root").read_text()
     assert podman.kept() == {first.top.name, second.top.name}
 
-    os.utime(podman.roots / f"{first.top.name}.lock", (1, 1))
     podman.clock.time = time.time() + 8 * DAY_S
+    assert first.in_use
+    with locked(first.in_use, shared=True):
+        os.utime(first.in_use, (1, 1))
+        podman.root(name)
+        assert podman.kept() == {first.top.name, second.top.name}
     podman.root(name)
     assert podman.kept() == {second.top.name}
 
