@@ -79,7 +79,8 @@ class HostView:
             words += ["--unshare-user", "--uid", "0", "--gid", "0"]
         for capability in _PACMAN_CAPABILITIES:
             words += ["--cap-add", capability]
-        words += ["--ro-bind", "/usr", "/usr", *system_words(network=False), "--proc", "/proc", "--dev", "/dev"]
+        words += ["--ro-bind", "/usr", "/usr", *system_words(network=False)]
+        words += ["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"]
         words += ["--tmpfs", _SCRATCH, "--bind", str(self.layer), "/layer", "--ro-bind", str(config), "/pacman.conf"]
         for package, name in zip(packages, inside, strict=True):
             words += ["--ro-bind", str(package), name]

@@ -163,13 +163,16 @@ class JobMaker:
             )
             for one in result.outcome.packages
         ]
+        ours = [(one.base, one.name, one.version) for one in with_]
+        names = {one.name for one in with_}
+        others = [("", one.name, one.version) for one in result.installed if one.name not in names]
         made = StoredBuild(
             identity=f"job {order.job.number} at {self.now()}" if inputs is None else inputs.identity,
             pkgbase=order.job.pkgbase,
             job=order.job.number,
             built_at_s=self.now(),
             own="" if inputs is None else inputs.own,
-            built_with=tuple((one.base, one.name, one.version) for one in with_),
+            built_with=(*ours, *others),
             packages=(),
         )
         stored = self.store.add(outputs, made)

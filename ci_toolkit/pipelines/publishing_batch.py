@@ -29,7 +29,7 @@ class ReadyJob:
     @property
     def bases(self) -> frozenset[str]:
         """The package bases that it was built against."""
-        return frozenset(base for base, _, _ in self.stored.built_with)
+        return frozenset(base for base, _, _ in self.stored.built_with if base)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

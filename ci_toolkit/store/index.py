@@ -66,8 +66,8 @@ class StoredPackage:
 class StoredBuild:
     """A build by its identity: the job that made it, and when.
 
-    `own` is what the package's owner put into it (`BuildInputs.own`, empty where nobody can tell), `built_with` the
-    packages of ours that it was built against, as package base, name and version.
+    `own` is what the package's owner put into it (`BuildInputs.own`, empty where nobody can tell), `built_with` what
+    was installed for it, as package base, name and version; the base of packages that are not ours is empty.
     """
 
     identity: str
