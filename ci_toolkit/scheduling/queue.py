@@ -8,7 +8,6 @@ dependants is longest comes first, which keeps all slots busy for longest.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -75,6 +74,7 @@ class Needs:
         self._names = names
         self._bits = {name: 1 << number for number, name in enumerate(names)}
         self._direct = {name: self.bits(direct.get(name, ())) for name in names}
+        self._order = self._needed_first()
         self._all = self._closed()
         self._before = {name: self._without_later(name) for name in names}
 
@@ -100,6 +100,30 @@ class Needs:
         """What a package itself needs."""
         return self._direct.get(name, 0)
 
+    def chains(self, scheduled: Collection[Pkgbase]) -> dict[Pkgbase, int]:
+        """How many of the scheduled packages are in the longest chain that waits for each package."""
+        found = dict.fromkeys(self._names, 0)
+        for name in reversed(self._order):
+            length = found[name] + (name in scheduled)
+            for other in self.names(self._direct[name]):
+                found[other] = max(found[other], length)
+        return found
+
+    def _needed_first(self) -> list[Pkgbase]:
+        """All packages, each after those that it needs; in a circle somebody has to be first."""
+        order: list[Pkgbase] = []
+        seen: set[Pkgbase] = set()
+        waiting = [(name, False) for name in reversed(self._names)]
+        while waiting:
+            name, is_done = waiting.pop()
+            if is_done:
+                order.append(name)
+            elif name not in seen:
+                seen.add(name)
+                waiting.append((name, True))
+                waiting += [(other, False) for other in self.names(self._direct[name]) if other not in seen]
+        return order
+
     def _without_later(self, name: Pkgbase) -> int:
         needed, own = self._all[name], self._bits[name]
         if not needed & own:
@@ -109,12 +133,12 @@ class Needs:
         return needed & ~self.bits(later)
 
     def _closed(self) -> dict[Pkgbase, int]:
-        """Everything that each package needs: rounds until nothing is added, as many as the longest chain has links."""
+        """Everything that each package needs: rounds until nothing is added, of which circles alone need several."""
         found = dict(self._direct)
         changed = True
         while changed:
             changed = False
-            for name in self._names:
+            for name in self._order:
                 before = found[name]
                 more = before
                 for other in self.names(self._direct[name]):
@@ -189,11 +213,9 @@ class _Obstacles:
 
 
 def _longest_first(free: Iterable[Job], jobs: Iterable[Job], needs: Needs) -> list[Job]:
-    """Jobs by the number of others that wait for them, most first, else oldest first."""
-    names = {job.pkgbase for job in jobs}
-    bits = needs.bits(names)
-    count = Counter(other for name in names for other in needs.names(needs.before(name) & bits))
-    return sorted(free, key=lambda job: (-count[job.pkgbase], job.number))
+    """Jobs by the length of the chain that waits for them, longest first, else oldest first."""
+    chains = needs.chains({job.pkgbase for job in jobs})
+    return sorted(free, key=lambda job: (-chains.get(job.pkgbase, 0), job.number))
 
 
 def _begun(free: Iterable[Job], running: Iterable[Job], capacity: Capacity) -> tuple[tuple[Job, ...], dict[int, str]]:
