@@ -160,18 +160,17 @@ class StoreIndex:
         return {row["sha256"]: StoredObject(sha256=row["sha256"], size_bytes=row["size_bytes"]) for row in rows}
 
     def unreferenced(self, *, before_s: float, referenced: Iterable[str]) -> tuple[StoredObject, ...]:
-        """Objects that only builds before `before_s` made and that are not among those referenced elsewhere."""
-        kept = frozenset(referenced)
-        rows = self._read(
-            "SELECT sha256, size_bytes FROM objects WHERE sha256 NOT IN"
-            " (SELECT sha256 FROM outputs JOIN builds USING (identity) WHERE built_at >= ?) AND stored_at < ?",
-            before_s,
-            before_s,
-        )
+        """Objects that only builds before `before_s` made, of which nothing is among those referenced elsewhere."""
+        kept_objects = frozenset(referenced)
+        made = self._read("SELECT identity, sha256, built_at FROM outputs JOIN builds USING (identity)")
+        # A build is kept whole: one that has lost something is forgotten, and with it what its objects are.
+        kept_builds = {row["identity"] for row in made if row["built_at"] >= before_s or row["sha256"] in kept_objects}
+        kept_objects |= {row["sha256"] for row in made if row["identity"] in kept_builds}
+        rows = self._read("SELECT sha256, size_bytes FROM objects WHERE stored_at < ? ORDER BY sha256", before_s)
         return tuple(
             StoredObject(sha256=row["sha256"], size_bytes=row["size_bytes"])
             for row in rows
-            if row["sha256"] not in kept
+            if row["sha256"] not in kept_objects
         )
 
     def forget(self, objects: Iterable[str]) -> None:

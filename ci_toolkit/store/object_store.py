@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -55,35 +56,21 @@ class Output:
 
 
 class ObjectStore:
-    """One store; open it with `open_store`."""
+    """One store, which several threads may use; open it with `open_store`."""
 
     def __init__(self, folder: Path, index: StoreIndex) -> None:
         self._objects = folder / "objects"
         self._index = index
+        # An object that one thread finds there and refers to is not removed by another before it has done so.
+        self._changing = threading.Lock()
 
     def add(self, outputs: Iterable[Output], made: StoredBuild) -> StoredBuild:
         """Take what a build made; gives `made` with the packages.
 
         Files are linked, not copied, where that is possible, and stay where they are.
         """
-        sizes, packages = {}, []
-        for output in outputs:
-            sha256, size = self._take(output.path)
-            sizes[sha256] = size
-            packages.append(
-                StoredPackage(
-                    file=output.path.name,
-                    sha256=sha256,
-                    name=output.name,
-                    version=output.version,
-                    arch=output.arch,
-                    provides=output.provides,
-                    depends=output.depends,
-                )
-            )
-        build = replace(made, packages=tuple(packages))
-        self._index.add(build, sizes)
-        return build
+        with self._changing:
+            return self._added(outputs, made)
 
     def build(self, identity: str) -> StoredBuild | None:
         """A build whose packages are all there with the content that they had; None otherwise.
@@ -93,10 +80,10 @@ class ObjectStore:
         found = self._index.build(identity)
         if found is None:
             return None
-        broken = [one.sha256 for one in found.packages if not self._is_whole(one.sha256)]
-        if not broken and found.packages:
+        if found.packages and all(self._is_whole(one.sha256) for one in found.packages):
             return found
-        self._drop(broken)
+        with self._changing:  # another thread may have added it again meanwhile
+            self._drop([one.sha256 for one in found.packages if not self._is_whole(one.sha256)])
         return None
 
     def lay_out(self, build: StoredBuild, folder: Path) -> tuple[Path, ...]:
@@ -128,30 +115,51 @@ class ObjectStore:
             if sha256 not in on_disk
         ]
         for sha256, path in sorted(on_disk.items()):
-            size = path.stat().st_size
+            size = path.lstat().st_size
             if sha256 not in known:
                 faults.append(StoreFault(sha256=sha256, kind=FaultKind.UNKNOWN, size_bytes=size))
-            elif sha256_of(path) != sha256:
+            elif not self._is_whole(sha256):
                 faults.append(StoreFault(sha256=sha256, kind=FaultKind.DAMAGED, size_bytes=size))
         return tuple(faults)
 
     def mend(self, faults: Iterable[StoreFault]) -> None:
         """Make files and index agree: what is wrong is removed, and the builds that made it are made again."""
-        self._drop([fault.sha256 for fault in faults])
-        for folder in self._objects.glob("*"):
-            for leftover in folder.glob(".new-*"):
-                shutil.rmtree(leftover)
+        with self._changing:
+            self._drop([fault.sha256 for fault in faults])
+            self._sweep()
 
     def collect(self, *, before_s: float, referenced: Iterable[str]) -> tuple[int, int]:
-        """Remove objects that nothing refers to and that were made before; gives how many, and their bytes."""
-        gone = self._index.unreferenced(before_s=before_s, referenced=referenced)
-        self._drop([one.sha256 for one in gone])
+        """Remove objects of builds that were made before and of which nothing is referred to; how many, and bytes."""
+        with self._changing:
+            gone = self._index.unreferenced(before_s=before_s, referenced=referenced)
+            self._drop([one.sha256 for one in gone])
+            self._sweep()
         return len(gone), sum(one.size_bytes for one in gone)
 
     def size(self) -> tuple[int, int]:
         """How many objects there are, and their bytes."""
         objects = self._index.objects().values()
         return len(objects), sum(one.size_bytes for one in objects)
+
+    def _added(self, outputs: Iterable[Output], made: StoredBuild) -> StoredBuild:
+        sizes, packages = {}, []
+        for output in outputs:
+            sha256, size = self._take(output.path)
+            sizes[sha256] = size
+            packages.append(
+                StoredPackage(
+                    file=output.path.name,
+                    sha256=sha256,
+                    name=output.name,
+                    version=output.version,
+                    arch=output.arch,
+                    provides=output.provides,
+                    depends=output.depends,
+                )
+            )
+        build = replace(made, packages=tuple(packages))
+        self._index.add(build, sizes)
+        return build
 
     def _take(self, source: Path) -> tuple[str, int]:
         sha256 = sha256_of(source)
@@ -174,7 +182,16 @@ class ObjectStore:
     def _drop(self, objects: list[str]) -> None:
         self._index.forget(objects)
         for sha256 in objects:
-            self.path(sha256).unlink(missing_ok=True)
+            path = self.path(sha256)
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Remove what killed processes were about to move into place."""
+        for leftover in self._objects.glob("*/.new-*"):
+            shutil.rmtree(leftover)
 
     def _on_disk(self) -> Iterator[tuple[str, Path]]:
         for path in self._objects.glob("*/*"):

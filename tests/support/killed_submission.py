@@ -20,9 +20,14 @@ SCHEDULE = schedule("r2", "a", "b", "new", there="d", removed=True)
 
 def story(folder: Path, boundaries: Boundaries) -> None:
     """Replaces one job, has one end, cancels one, adds one, and removes a package."""
-    sqlite3.connect = _watched(sqlite3.connect, boundaries)  # type: ignore[assignment]  # this process is made for it
+    watch_statements(boundaries)
     with closing(JobDatabase(folder / "jobs.sqlite")) as database:
         database.submit(SCHEDULE, folders(("a", "b", "new"), "new"), source="pkgs", now_s=9.0)
+
+
+def watch_statements(boundaries: Boundaries) -> None:
+    """Cross a boundary before every statement that this process runs from now on."""
+    sqlite3.connect = _watched(sqlite3.connect, boundaries)  # type: ignore[assignment]  # this process is made for it
 
 
 def _watched(connect: Callable[..., sqlite3.Connection], boundaries: Boundaries) -> Callable[..., sqlite3.Connection]:
