@@ -79,6 +79,7 @@ class LocalBuilds:
         self._ready: list[ReadyJob] = []
         self._is_publishing = False
         self._removed: list[str] = []
+        self._leaving: list[str] = []
         self._fault: ToolkitError | OSError | None = None
         self._dirty = True
         self._at_hand = PackagesAtHand(self.publisher.available())
@@ -273,6 +274,13 @@ class LocalBuilds:
         gone = self._book.gone
         if self._is_publishing or not (self._ready or gone):
             return
+        for ready in [ready for ready in self._ready if ready.job.pkgbase in gone]:
+            self._ready.remove(ready)
+            queued = self._book.move(ready.job, JobState.QUEUED, "it is not published")
+            if queued is not None:
+                self._book.move(queued, JobState.CANCELLED, "its folder is gone")
+        # From now on it is not there, so that what comes back meanwhile is published again.
+        self._leaving = sorted(base for base in gone if self._at_hand.remove(base))
         batch, self._ready, self._is_publishing = Batch(jobs=tuple(self._ready), gone=gone), [], True
         press.submit(self._press, batch)
 
@@ -287,7 +295,7 @@ class LocalBuilds:
             return
         gone = end.batch.gone
         self._book.removed(gone)
-        self._removed += sorted(base for base in gone if self._at_hand.remove(base))
+        self._removed += self._leaving
         for ready in end.batch.jobs:
             base = ready.stored.pkgbase
             if ready.job.number in end.lost:

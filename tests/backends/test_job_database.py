@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -34,6 +35,19 @@ with closing(JobDatabase(Path(sys.argv[1]))) as database:
     sys.stdin.readline()
     for number in range(20):
         submit(database, f"{sys.argv[2]} {number}", "shared", sys.argv[2])
+"""
+LARGE = """
+import sys
+from contextlib import closing
+from pathlib import Path
+from ci_toolkit.backends.job_database import JobDatabase
+from ci_toolkit.errors import MachineError
+from tests.support.jobs import submit
+with closing(JobDatabase(Path(sys.argv[1]))) as database:
+    try:
+        submit(database, "r2", "a", "b", "c", text="".join(map(chr, range(0x100, 0x9000))))
+    except MachineError as error:
+        print(error)
 """
 
 
@@ -140,6 +154,19 @@ def test_a_full_disk_takes_nothing_of_a_schedule(path: Path, database: JobDataba
         database.submit(schedule("r2", "a", "c", "b"), content, source="pkgs", now_s=9.0)
     assert everything(path) == before
     assert submit(database, "r3", "c")
+
+
+def test_a_file_that_cannot_grow_takes_nothing_of_a_schedule_and_says_so(path: Path, database: JobDatabase) -> None:
+    """Likewise, refused by the operating system while the log of changes is written."""
+    submit(database, "r1", "a")
+    before = everything(path)
+    argv = ["prlimit", "--fsize=30000", "--", sys.executable, "-c", LARGE, str(path)]
+    env = {"PYTHONPATH": TOP, "PATH": os.environ["PATH"]}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{path} cannot be read or written: ")
+    assert everything(path) == before
+    assert submit(database, "r3", "b")
 
 
 def test_a_newer_file_is_refused_by_its_name(path: Path) -> None:

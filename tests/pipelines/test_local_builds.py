@@ -217,6 +217,28 @@ def test_a_damaged_package_in_the_store_is_never_used(world: World) -> None:
     assert world.run("publish", "check", "--demo-key").status == 0
 
 
+def test_what_was_to_be_published_when_its_folder_went_is_not_and_comes_back_with_it(world: World) -> None:
+    local = LocalBuilds(world, LIB, Tiny(name="other", config="BUILDER_CLASS=elsewhere\n"))
+    local.schedule()
+    assert local.build().status == 0
+    # A run was killed when it was about to publish what it had built.
+    world.run("schedule", "lib")
+    with closing(sqlite3.connect(local.top / "jobs.sqlite", isolation_level=None)) as foreign:
+        foreign.execute(
+            "UPDATE jobs SET state = 'publishing', build = (SELECT build FROM jobs WHERE build NOT NULL)"
+            " WHERE state = 'queued' AND pkgbase = 'lib'"
+        )
+    local.push(remove=("lib",))
+    result = local.build()
+    assert "removed: lib" in result.stdout
+    assert local.published() == {}
+    job = local.jobs()["lib"]
+    assert (job["state"], job["reason"]) == ("cancelled", "its folder is gone")
+    local.push(LIB)
+    assert local.build().status == 0
+    assert local.published() == {"lib": "1.0-1"}
+
+
 def test_slots_and_classes(world: World) -> None:
     """Two at once where two may be, one at a time where a class has one slot, none where it has none."""
     meet = "touch /build/x; for i in $(seq 60); do sleep 0.05; done"
