@@ -159,6 +159,12 @@ REPOSITORY_KEYS = _table(
     ),
     ("CI_BUILD_SLOTS", Shape.COUNT, "0", "builds at once on this machine; 0: by its processors and memory"),
     (
+        "CI_BUILD_ASSUME",
+        Shape.WORDS,
+        None,
+        "packages that this machine has under another name, for builds with its tools",
+    ),
+    (
         "CI_CLASS_LIMITS",
         Shape.WORDS,
         None,

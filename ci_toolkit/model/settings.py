@@ -88,6 +88,7 @@ class Settings:
     build_root: str
     build_ccache: bool
     build_slots: int
+    build_assumed: tuple[str, ...]
     class_limits: Mapping[str, int]
     publish_dir: str | None
     archive_days: int
@@ -149,6 +150,7 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         build_root=read("CI_BUILD_ROOT", parse_build_root),
         build_ccache=read("CI_BUILD_CCACHE", parse_boolean),
         build_slots=read("CI_BUILD_SLOTS", parse_count),
+        build_assumed=tuple(read.text("CI_BUILD_ASSUME").split()),
         class_limits=read("CI_CLASS_LIMITS", parse_class_limits),
         publish_dir=read.optional("CI_PUBLISH_DIR", parse_absolute_path),
         archive_days=read("CI_ARCHIVE_DAYS", parse_count),

@@ -76,7 +76,7 @@ def build_here(
             epoch_s=_epoch_s(folder, processes, environ, clock),
         )
         given = tuple(path.resolve() for path in wish.dependencies)
-        request = replace(request, dependencies=given, assumed=wish.assumed)
+        request = replace(request, dependencies=given, assumed=(*request.assumed, *wish.assumed))
         return recipe.build(request, replace(builder.tools, show=show))
 
 

@@ -83,6 +83,7 @@ class Builder:
             epoch_s=epoch_s,
             packager=self.packager,
             make_flags=self.make_flags,
+            assumed=self.settings.build_assumed,
             skip_status=self.settings.skip_status,
             root=self.root,
             limits=self.limits,

@@ -71,10 +71,13 @@ class Installing:
         missing = lacking(self.root, demanded(srcinfo, self.architecture), timeout_s=self.runner.left_s)
         if not missing:
             return
-        hint = "give a missing package's file with --with"
+        self.log.note(
+            "a missing package is built first if it is in the repository, or given to ci-toolkit build --with"
+        )
         if isinstance(self.root.view, HostView):
-            hint += ", or say with --assume that the machine has it"
-        self.log.note(hint)
+            self.log.note(
+                "CI_BUILD_ROOT has others installed in an Arch root; CI_BUILD_ASSUME names what is here already"
+            )
         reason = f"nothing here is or provides {', '.join(missing)}"
         raise BuildEndedError(Failed(phase="dependencies", status=DEPENDENCIES_MISSING, reason=reason))
 
