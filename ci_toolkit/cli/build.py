@@ -46,7 +46,7 @@ def declare(parser: ArgumentParser) -> None:
 def run(options: Namespace, terminal: Terminal) -> int:
     """Build, print, and give the status."""
     # Both need more than `--help` should.
-    from ci_toolkit.pipelines.build_here import Wish, build_here  # noqa: PLC0415
+    from ci_toolkit.building.build_here import Wish, build_here  # noqa: PLC0415
     from ci_toolkit.reports.build_text import build_json, build_text  # noqa: PLC0415
 
     def show(line: str) -> None:

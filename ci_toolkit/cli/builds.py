@@ -107,7 +107,7 @@ def _words(options: Namespace) -> list[str]:
 
 def _run(options: Namespace, terminal: Terminal, tools: BackendTools) -> int:
     # All that builds need takes longer to import than a list takes to print.
-    from ci_toolkit.pipelines.running_builds import BuildsRun  # noqa: PLC0415
+    from ci_toolkit.building.running_builds import BuildsRun  # noqa: PLC0415
     from ci_toolkit.reports.build_progress import build_progress  # noqa: PLC0415
 
     if tools.settings.backend != "local":

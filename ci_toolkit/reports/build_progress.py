@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console, Group
 
+    from ci_toolkit.building.build_listener import Listener
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.model.job import Job
-    from ci_toolkit.pipelines.build_listener import Listener
 
 _REFRESH_A_SECOND = 4
 _STYLES = {"good": "green", "bad": "bold red", "over": "yellow", "going": "cyan"}

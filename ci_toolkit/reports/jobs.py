@@ -12,8 +12,8 @@ from ci_toolkit.reports.plain_text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ci_toolkit.building.build_listener import RunSummary
     from ci_toolkit.model.job import Job, JobState, Transition
-    from ci_toolkit.pipelines.build_listener import RunSummary
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 

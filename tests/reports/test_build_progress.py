@@ -15,7 +15,7 @@ from ci_toolkit.reports.surroundings import Place, Surroundings
 from tests.support.world import QuickClock
 
 if TYPE_CHECKING:
-    from ci_toolkit.pipelines.build_listener import Listener
+    from ci_toolkit.building.build_listener import Listener
 
 JOB = Job(
     number=7,

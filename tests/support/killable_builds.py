@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.backends import job_database
+from ci_toolkit.building import running_builds
 from ci_toolkit.cli.main import run
-from ci_toolkit.pipelines import running_builds
 from ci_toolkit.store import index
 from tests.support.instant_recipe import InstantRecipe
 from tests.support.killable import Boundaries

@@ -14,23 +14,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ci_toolkit.building.build_listener import RunSummary
+from ci_toolkit.building.job_book import JobBook
+from ci_toolkit.building.job_facts import facts_of, reason_after, state_after
+from ci_toolkit.building.one_job import JobEnd, Made, NotMade, Order, StillPublished, available_packages
+from ci_toolkit.building.packages_at_hand import PackagesAtHand
+from ci_toolkit.building.publishing_batch import Batch, BatchEnd, ReadyJob, publish_batch
 from ci_toolkit.errors import FormatError, ToolkitError
 from ci_toolkit.model.job import Job, JobState
-from ci_toolkit.pipelines.build_listener import RunSummary
-from ci_toolkit.pipelines.job_book import JobBook
-from ci_toolkit.pipelines.job_facts import facts_of, reason_after, state_after
-from ci_toolkit.pipelines.one_job import JobEnd, Made, NotMade, Order, StillPublished, available_packages
-from ci_toolkit.pipelines.packages_at_hand import PackagesAtHand
-from ci_toolkit.pipelines.publishing_batch import Batch, BatchEnd, ReadyJob, publish_batch
 from ci_toolkit.scheduling.queue import next_turns
 
 if TYPE_CHECKING:
     from ci_toolkit.backends.job_database import JobDatabase
     from ci_toolkit.backends.job_logs import JobLogs
     from ci_toolkit.backends.local_folder import LocalFolder
+    from ci_toolkit.building.build_listener import Listener
+    from ci_toolkit.building.one_job import JobMaker
     from ci_toolkit.effects.clock import Clock
-    from ci_toolkit.pipelines.build_listener import Listener
-    from ci_toolkit.pipelines.one_job import JobMaker
     from ci_toolkit.publishers.spec import OpenPublisher
     from ci_toolkit.scheduling.queue import Capacity
 

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ci_toolkit.backends.spec import PackageFolder
+    from ci_toolkit.building.builder import Builder
     from ci_toolkit.model.build_identity import BuildInputs
     from ci_toolkit.model.job import Job
     from ci_toolkit.model.package_config import PackageConfig
-    from ci_toolkit.pipelines.builder import Builder
     from ci_toolkit.recipes.build import BuildOutcome, BuildResult
     from ci_toolkit.recipes.spec import PackageFacts, Recipe
     from ci_toolkit.store.object_store import ObjectStore

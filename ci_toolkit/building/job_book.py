@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ci_toolkit.backends.job_database import JobDatabase
+    from ci_toolkit.building.build_listener import Listener
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.model.names import Pkgbase
-    from ci_toolkit.pipelines.build_listener import Listener
 
 
 class JobBook:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ci_toolkit.building.builder import opened_builder
 from ci_toolkit.effects.disk_folder import FolderLimits, read_disk_folder
 from ci_toolkit.effects.git_command import own_environment
 from ci_toolkit.effects.process import Processes
@@ -12,7 +13,6 @@ from ci_toolkit.errors import ConfigError, NotReadyError, ProcessError
 from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.names import is_pkgbase
 from ci_toolkit.model.package_config import CONFIG_PATH, parse_package_config
-from ci_toolkit.pipelines.builder import opened_builder
 from ci_toolkit.pipelines.checking import find_top
 from ci_toolkit.pipelines.checkout_settings import checkout_settings
 from ci_toolkit.plugins import load_recipes, recipe_for

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from ci_toolkit.backends.job_database import JobDatabase
 from ci_toolkit.backends.job_logs import JobLogs
 from ci_toolkit.backends.local_folder import local_folder
+from ci_toolkit.building.builder import opened_builder
+from ci_toolkit.building.local_builds import LocalBuilds
+from ci_toolkit.building.one_job import JobMaker
 from ci_toolkit.effects.exclusive_lock import exclusive
-from ci_toolkit.pipelines.builder import opened_builder
-from ci_toolkit.pipelines.local_builds import LocalBuilds
-from ci_toolkit.pipelines.one_job import JobMaker
 from ci_toolkit.plugins import load_publisher, load_recipes
 from ci_toolkit.publishers.spec import PublisherTools
 from ci_toolkit.scheduling.queue import Capacity
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ci_toolkit.backends.local_folder import LocalFolder
+    from ci_toolkit.building.build_listener import Listener, RunSummary
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.process import Processes
     from ci_toolkit.effects.redaction import Redactor
     from ci_toolkit.model.settings import Settings
-    from ci_toolkit.pipelines.build_listener import Listener, RunSummary
     from ci_toolkit.publishers.signing_key import SigningKey
     from ci_toolkit.store.object_store import ObjectStore
 
