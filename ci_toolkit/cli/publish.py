@@ -118,7 +118,7 @@ def _repository(options: Namespace, terminal: Terminal) -> PacmanRepository:
     processes = Processes(redactor=terminal.redactor)
     writes = options.verb != "list"
     settings = checkout_settings(find_top(terminal.cwd.resolve()), terminal.environ)
-    name = options.repository_name or settings.repo_name
+    name = settings.repo_name if options.repository_name is None else options.repository_name
     if _NAME.fullmatch(name) is None:
         raise ConfigError("is no name for a repository", key="--name", got=name)
     top = terminal.cwd / options.repo if options.repo else local_folder(settings, terminal.environ).repository

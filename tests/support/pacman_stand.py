@@ -155,7 +155,7 @@ class Client:
     def installed(self) -> dict[str, str]:
         """Installed packages and their versions."""
         lines = self.pacman("-Q").stdout.splitlines()
-        return dict(line.split() for line in lines if not line.startswith(("warning:", "error:")))
+        return dict(line.split() for line in lines if line and not line.startswith(("warning:", "error:", "::")))
 
     def _gpg(self, *words: str, text: str = "") -> str:
         argv = ["gpg", "--homedir", str(self.root / "gnupg"), "--batch", "--quiet", "--no-autostart", *words]
