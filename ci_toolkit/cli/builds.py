@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci_toolkit.backends.local_folder import local_folder
 from ci_toolkit.cli.build_backend import meant_jobs, opened_backend
 from ci_toolkit.cli.signing import declare_key, key_opener
 from ci_toolkit.cli.surface import Terminal, cache_folder
@@ -41,7 +44,9 @@ def declare(parser: ArgumentParser) -> None:
     cancel.add_argument("--reason", default="somebody cancelled it", help="what others are told (%(default)s)")
     run = verbs.add_parser("run", help="build and publish everything that is queued")
     declare_key(run)
-    for verb in (listing, show, cancel, retry, run):
+    report = verbs.add_parser("report", help="write all of it as pages for a browser, with logs and a dependency graph")
+    report.add_argument("folder", metavar="DIR", type=Path, help="an empty folder, or one with an earlier report")
+    for verb in (listing, show, cancel, retry, run, report):
         verb.add_argument("--json", action="store_true", help="print JSON on stdout")
     status = PackagesFailedError.exit_status
     run.epilog = f"Exit status: 0 all is well; {status} a build failed; 11 another process builds, or there is no key."
@@ -62,6 +67,8 @@ def run(options: Namespace, terminal: Terminal) -> int:
             _cancel(options, terminal, backend, tools)
         case "retry":
             _retry(options, terminal, backend, tools)
+        case "report":
+            _report(options, terminal, tools)
         case _:
             return _run(options, terminal, tools)
     return 0
@@ -99,6 +106,25 @@ def _retry(options: Namespace, terminal: Terminal, backend: Backend, tools: Back
     terminal.say(jobs_json(now) if options.json else jobs_text(now, now_s=terminal.clock.now()))
 
 
+def _report(options: Namespace, terminal: Terminal, tools: BackendTools) -> None:
+    # Templates take long to import, and nothing else needs them.
+    from ci_toolkit.building.build_history import opened_history  # noqa: PLC0415
+    from ci_toolkit.reports.build_site.writing import write_site  # noqa: PLC0415
+
+    _require_local(tools)
+    place = local_folder(tools.settings, terminal.environ)
+    with opened_history(place, repository=tools.settings.repo_name, now_s=terminal.clock.now()) as history:
+        done = write_site(history, terminal.cwd / options.folder)
+    record = {"folder": str(options.folder), **done._asdict()}
+    said = f"{done.files} files in {options.folder}, {done.written} written and {done.removed} removed now\n"
+    terminal.say(json.dumps(record, indent=2) + "\n" if options.json else said)
+
+
+def _require_local(tools: BackendTools) -> None:
+    if tools.settings.backend != "local":
+        raise NotReadyError(f"CI_BACKEND is {tools.settings.backend}, which builds elsewhere", hint="set it to local")
+
+
 def _words(options: Namespace) -> list[str]:
     if not options.jobs:
         raise ConfigError("needs the packages or numbers that are meant", key=options.verb)
@@ -110,8 +136,7 @@ def _run(options: Namespace, terminal: Terminal, tools: BackendTools) -> int:
     from ci_toolkit.building.running_builds import BuildsRun  # noqa: PLC0415
     from ci_toolkit.reports.build_progress import build_progress  # noqa: PLC0415
 
-    if tools.settings.backend != "local":
-        raise NotReadyError(f"CI_BACKEND is {tools.settings.backend}, which builds elsewhere", hint="set it to local")
+    _require_local(tools)
     builds = BuildsRun(
         settings=tools.settings,
         environ=terminal.environ,

@@ -86,6 +86,14 @@ class ObjectStore:
             self._drop([one.sha256 for one in found.packages if not self._is_whole(one.sha256)])
         return None
 
+    def known(self, identity: str) -> StoredBuild | None:
+        """What the index says of a build; nothing is compared, so this is for telling and not for using."""
+        return self._index.build(identity)
+
+    def sizes(self) -> dict[str, int]:
+        """The bytes of every object, by its checksum."""
+        return {sha256: one.size_bytes for sha256, one in self._index.objects().items()}
+
     def lay_out(self, build: StoredBuild, folder: Path) -> tuple[Path, ...]:
         """The packages of a build under their own names in a new folder; nothing is copied where links will do."""
         folder.mkdir(parents=True, exist_ok=True)

@@ -53,6 +53,13 @@ def test_the_story_of_a_repository(world: World) -> None:
     assert local.steps("app") == ["queued", "waiting for dependency", "queued", "building", "publishing", "succeeded"]
     assert "late: needs broken" in result.stdout
 
+    # All of it as pages, with the logs.
+    assert world.run("builds", "report", "site").status == 0
+    page = (world.work / f"site/builds/{jobs['broken']['job']}.html").read_text()
+    assert "it is broken" in page
+    assert "4 in phase build" in page
+    assert world.run("builds", "report", "site", "--json").json["removed"] == 0
+
     # pacman takes it.
     client = Client(world.folder / "client", local.served, local.served / "samples.gpg", name="samples")
     done = client.pacman("-Sy", "app")

@@ -1,0 +1,1 @@
+"""Builds as a static site: plain files that any web server, or none, shows."""

@@ -1,0 +1,213 @@
+"""The report of builds as files: what it says, what it escapes, and what is written when."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci_toolkit.errors import RefusedError
+from ci_toolkit.model.job import JobState
+from ci_toolkit.reports.build_site.ansi_html import ansi_html
+from ci_toolkit.reports.build_site.graph import MOST_BOXES
+from ci_toolkit.reports.build_site.layers import layered
+from ci_toolkit.reports.build_site.pages import LONGEST_LOG
+from ci_toolkit.reports.build_site.writing import write_site
+from tests.support.histories import HOSTILE, every_state, history, record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NEEDS = {"libring++": ("lib",), "p-succeeded": ("lib",), "p-queued": ("p-succeeded",)}
+_VOID = {"meta", "input", "br", "img", "link"}
+
+
+class Checker(HTMLParser):
+    """Every tag is closed where it has to be; what links and ids there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.scripts = 0
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        assert not [name for name in values if name.startswith("on")], attrs
+        assert tag not in {"img", "link", "iframe", "object", "form"}, tag
+        self.scripts += tag == "script"
+        self.links += [value or "" for name, value in attrs if name == "href"]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        return
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def checked(path: Path) -> Checker:
+    checker = Checker()
+    checker.feed(path.read_text())
+    checker.close()
+    assert not checker.open
+    assert len(set(checker.ids)) == len(checker.ids)
+    return checker
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "site").mkdir()
+    return tmp_path / "site"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    write_site(history(every_state(), NEEDS, log=f"{HOSTILE}\n\x1b[1;31mred\x1b[0m\n"), tmp_path / "site")
+    return tmp_path / "site"
+
+
+def test_every_page_is_whole_and_every_link_leads_to_a_page(site: Path) -> None:
+    pages = sorted(site.rglob("*.html"))
+    assert len(pages) == 2 + 2 * len(JobState)
+    for page in pages:
+        found = checked(page)
+        assert found.scripts == (page.name == "index.html")
+        for link in found.links:
+            target, _, mark = link.partition("#")
+            if target:
+                assert (page.parent / unquote(target)).resolve().is_file(), (page, link)
+            elif mark:
+                assert mark in found.ids
+
+
+def test_strangers_text_is_shown_and_does_nothing(site: Path) -> None:
+    for name in ("index.html", "builds/6.html", "packages/lib.html"):
+        text = (site / name).read_text()
+        assert "<script>window" not in text
+        assert "<img" not in text
+        assert "\x1b" not in text
+        assert "window.hacked = 1" in checked(site / name).text
+
+
+def test_the_overview_puts_first_what_somebody_has_to_look_at(site: Path) -> None:
+    text = checked(site / "index.html").text
+    order = ["Somebody has to look at", "Under way", "All packages"]
+    assert [text.index(title) for title in order] == sorted(text.index(title) for title in order)
+    looked_at = text[text.index(order[0]) : text.index(order[1])]
+    assert "lib" in looked_at
+    assert "p-timed-out" in looked_at
+    assert re.search(r"holds\s+libring\+\+", looked_at)
+
+
+def test_a_page_of_a_build_has_everything(site: Path) -> None:
+    good = checked(site / "builds/5.html").text
+    for shown in ("p-succeeded", "1.0-1", "1 min 10 s", "1 h 1 min", "ab" * 32, "120.6 KiB", "lib 1.0-1"):
+        assert shown in " ".join(good.split()), shown
+    bad = checked(site / "builds/6.html").text
+    assert "4 in phase build" in bad
+    assert '<span class="b c1">red</span>' in (site / "builds/6.html").read_text()
+    assert (site / "logs/6.txt").read_text().startswith("</pre>")
+    assert "nothing was begun" in checked(site / "builds/1.html").text
+
+
+def test_a_job_that_built_nothing_links_to_the_log_of_the_one_that_did(folder: Path) -> None:
+    from dataclasses import replace  # noqa: PLC0415
+
+    first, second = record(1, "lib", JobState.SUCCEEDED), record(2, "lib", JobState.ALREADY_BUILT)
+    second = replace(second, job=replace(second.job, log_of=1))
+    write_site(history([first, second]), folder)
+    assert "1.html#log" in checked(folder / "builds/2.html").links
+    assert not (folder / "logs/2.txt").exists()
+
+
+def test_of_a_long_log_the_end_is_shown_and_all_is_beside(folder: Path) -> None:
+    log = "".join(f"line {number}\n" for number in range(40_000))
+    write_site(history([record(1, "lib", JobState.FAILED)], log=log), folder)
+    page = (folder / "builds/1.html").read_text()
+    assert len(page) < LONGEST_LOG + 20_000
+    assert "line 39999" in page
+    assert "line 1\n" not in page
+    assert "the whole log" in page
+    assert (folder / "logs/1.txt").read_text() == log
+
+
+def test_only_what_changed_is_written_and_what_is_forgotten_goes(folder: Path) -> None:
+    records = every_state(reason="so")
+    first = write_site(history(records, NEEDS), folder)
+    assert (first.files, first.removed) == (first.written, 0)
+    times = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    same = write_site(history(records, NEEDS), folder)
+    assert (same.written, same.removed) == (0, 0)
+    assert times == {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    later = write_site(history(records, NEEDS, as_of_s=1_800_000_000.0), folder)
+    assert later.written == 1  # when it was made stands on one page
+    (folder / "builds/5.html").write_text("broken")
+    assert write_site(history(records[:-1], NEEDS, as_of_s=1_800_000_000.0), folder).removed == 3
+    assert "p-succeeded" in (folder / "builds/5.html").read_text()
+    assert not (folder / f"builds/{len(records)}.html").exists()
+
+
+def test_a_folder_with_other_files_is_left_alone(folder: Path) -> None:
+    (folder / "mine").write_text("x")
+    with pytest.raises(RefusedError, match="has other files in it"):
+        write_site(history(every_state()), folder)
+    assert [path.name for path in folder.iterdir()] == ["mine"]
+
+
+def test_of_very_many_packages_the_graph_shows_those_that_are_looked_for(folder: Path) -> None:
+    records = [record(number, f"p{number}", JobState.SUCCEEDED) for number in range(1, 1001)]
+    records[10] = record(11, "p11", JobState.FAILED)
+    needs = {f"p{number}": (f"p{number - 1}",) for number in range(2, 1001)}
+    write_site(history(records, needs), folder)
+    text = (folder / "graph.html").read_text()
+    assert text.count("<rect") <= MOST_BOXES
+    assert "600 packages are left out" in text
+    assert 'aria-label="p11: failed"' in text
+    assert 'aria-label="p10: succeeded"' in text
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("abcdefghij"), st.lists(st.sampled_from("abcdefghij"), max_size=4), min_size=1, max_size=10
+    )
+)
+def test_boxes_never_share_a_place_and_stand_below_what_they_need(needs: dict[str, list[str]]) -> None:
+    boxes = layered(needs, columns=3)
+    assert sorted(box.name for box in boxes) == sorted(needs)
+    assert len({(box.row, box.column) for box in boxes}) == len(boxes)
+    assert all(box.column < 3 for box in boxes)
+    rows = {box.name: box.row for box in boxes}
+    if not _has_circle(needs):
+        assert all(rows[other] < rows[name] for name in needs for other in needs[name] if other in needs)
+    assert layered(dict(reversed(needs.items())), columns=3) == boxes
+
+
+def _has_circle(needs: dict[str, list[str]]) -> bool:
+    left = {name: {other for other in others if other in needs} for name, others in needs.items()}
+    while free := [name for name, others in left.items() if not others]:
+        for name in free:
+            del left[name]
+        left = {name: others - set(free) for name, others in left.items()}
+    return bool(left)
+
+
+@given(st.text(alphabet=st.sampled_from("a<&\"'\n\x1b[0;135mK\x07"), max_size=40))
+def test_whatever_a_log_has_becomes_text_and_known_classes(log: str) -> None:
+    markup = ansi_html(log)
+    rest = re.sub(r'<span class="[bdiuc0-9 ]+">|</span>', "", markup)
+    assert "<" not in rest
+    assert markup.count("<span") == markup.count("</span>")
+    assert "\x1b" not in markup
