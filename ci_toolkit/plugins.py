@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -33,24 +34,36 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """One registered kind: its family (`sources`), name, and the package it comes from with version."""
+    """One registered kind: its family (`sources`) and name."""
 
     family: str
     name: str
-    origin: str
     entry_point: EntryPoint
+
+    @property
+    def origin(self) -> str:
+        """The package it comes from, with version. A file of that package is read for it."""
+        package = self.entry_point.dist
+        return f"{package.name} {package.version}" if package else self.entry_point.value
 
 
 def registered(family: str) -> dict[str, Plugin]:
     """All kinds of a family by name; PluginError when two are called the same."""
     found: dict[str, Plugin] = {}
-    for entry in sorted(entry_points(group=f"ci_toolkit.{family}"), key=lambda entry: entry.name):
-        origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
-        plugin = Plugin(family=family, name=entry.name, origin=origin, entry_point=entry)
+    registrations = (entry for entry in _installed() if entry.group == f"ci_toolkit.{family}")
+    for entry in sorted(registrations, key=lambda entry: entry.name):
+        plugin = Plugin(family=family, name=entry.name, entry_point=entry)
         other = found.setdefault(entry.name, plugin)
         if other is not plugin and other.entry_point.value != entry.value:
-            raise PluginError(f"{family}: {entry.name} comes from both {other.origin} and {origin}")
+            raise PluginError(f"{family}: {entry.name} comes from both {other.origin} and {plugin.origin}")
     return found
+
+
+@cache
+def _installed() -> tuple[EntryPoint, ...]:
+    """What all installed packages register, for all programs: looked up once, as a file of each has to be parsed."""
+    everything = entry_points()
+    return tuple(entry for group in everything.groups for entry in everything.select(group=group))
 
 
 def load(plugin: Plugin) -> Any:  # noqa: ANN401 - what it must be is checked here, by family

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -177,10 +176,11 @@ def test_rules_of_plugins_must_be_rules_of_their_own() -> None:
 
 def installed(monkeypatch: pytest.MonkeyPatch, **kinds: str) -> None:
     """As if packages were installed that register these."""
-    real = importlib.metadata.entry_points
     group = "ci_toolkit.review_rules"
-    made = [EntryPoint(name=name, value=f"{__name__}:{kind}", group=group) for name, kind in kinds.items()]
-    monkeypatch.setattr(plugins, "entry_points", lambda **asked: made if asked["group"] == group else real(**asked))
+    made = (EntryPoint(name=name, value=f"{__name__}:{kind}", group=group) for name, kind in kinds.items())
+    others = (entry for entry in plugins._installed() if entry.group != group)
+    found = (*others, *made)
+    monkeypatch.setattr(plugins, "_installed", lambda: found)
 
 
 def test_installed_rules_are_listed_and_what_breaks_the_contract_is_named(
