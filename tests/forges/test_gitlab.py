@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
-import subprocess
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ from ci_toolkit.forges.gitlab_library import GitlabExchange
 from ci_toolkit.forges.gitlab_text import harmless
 from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.settings import parse_settings
+from tests.support.certificates import self_signed
 from tests.support.gitlab_service import PATH, TOKEN, GitlabService
 from tests.support.gitlab_world import FORGE, tools_for
 from tests.support.review_contract import BRANCH, HEAD, OPTIONS, TEXT
@@ -317,13 +316,9 @@ def _everything(error: BaseException) -> str:
 
 @pytest.fixture
 def encrypted(tmp_path: Path) -> Iterator[GitlabService]:
-    key, certificate = tmp_path / "key.pem", tmp_path / "ca.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    with GitlabService(certificate=context) as running:
+    service = GitlabService()
+    service.encrypt(self_signed(tmp_path))
+    with service as running:
         yield running
 
 
@@ -331,12 +326,12 @@ def test_a_certificate_of_ones_own_is_accepted_only_when_it_is_named(encrypted: 
     with FORGE.connect(tools_for(encrypted, tmp_path)) as client, pytest.raises(ForgeError, match="CI_FORGE_CA"):
         client.open_reviews()
     assert encrypted.requests == []
-    with FORGE.connect(tools_for(encrypted, tmp_path, CI_FORGE_CA="ca.pem")) as client:
+    with FORGE.connect(tools_for(encrypted, tmp_path, CI_FORGE_CA="certificate.pem")) as client:
         assert list(client.open_reviews()) == []
     job = {
         "ACCESS_TOKEN": TOKEN,
         "CI_SERVER_URL": encrypted.url,
-        "CI_SERVER_TLS_CA_FILE": str(tmp_path / "ca.pem"),
+        "CI_SERVER_TLS_CA_FILE": str(tmp_path / "certificate.pem"),
     }
     with FORGE.connect(tools_for(encrypted, tmp_path, environ=job)) as client:
         assert list(client.open_reviews()) == []
@@ -345,7 +340,7 @@ def test_a_certificate_of_ones_own_is_accepted_only_when_it_is_named(encrypted: 
 def test_requests_own_variable_for_certificates_works(
     encrypted: GitlabService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
     with FORGE.connect(tools_for(encrypted, tmp_path)) as client:
         assert list(client.open_reviews()) == []
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ci_toolkit.plugins import load_forge
 from tests.support import gitea_service, github_service, gitlab_service
-from tests.support.certificates import server_context
 from tests.support.forge_world import forge_tools
 from tests.support.gitea_service import GiteaService
 from tests.support.github_description import github_description
@@ -324,13 +323,10 @@ def open_stand(
     kind: str, heads: Callable[[str], str | None] | None = None, *, certificate: Path | None = None
 ) -> Iterator[Stand]:
     """A running service; `certificate` is one whose key lies beside it in `key.pem`."""
+    service: GitlabService | GithubService | GiteaService
     if kind == "gitlab":
-        context = server_context(certificate) if certificate else None
-        with GitlabService(heads, certificate=context) as gitlab:
-            yield GitlabStand(gitlab)
-        return
-    service: GithubService | GiteaService
-    if kind == "github":
+        service = GitlabService(heads)
+    elif kind == "github":
         github_description()  # when it is not installed, that is what to say
         service = GithubService(_CANARY, prefix="/api/v3", heads=heads)
     else:
@@ -338,6 +334,8 @@ def open_stand(
     if certificate:
         service.encrypt(certificate)
     with service:
-        yield GithubStand(service) if isinstance(service, GithubService) else GiteaStand(service)
         if isinstance(service, GithubService):
+            yield GithubStand(service)
             assert service.faults_of_requests() == []
+        else:
+            yield GitlabStand(service) if isinstance(service, GitlabService) else GiteaStand(service)

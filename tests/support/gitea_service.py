@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.support.branches import UNTOLD, Branches
-from tests.support.http_service import HttpService, Reply, Request, paged, routes
+from tests.support.http_service import JsonService, Reply, Request, paged, routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ class Issue:
     labels: list[int] = field(default_factory=list)
 
 
-class GiteaService(HttpService):
+class GiteaService(JsonService):
     """One repository; `page_size` is the most that an installation gives."""
 
     def __init__(self, token: str, *, heads: Callable[[str], str | None] | None = None) -> None:

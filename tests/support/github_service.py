@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support.branches import UNTOLD, Branches
 from tests.support.github_description import github_description
-from tests.support.http_service import HttpService, Reply, Request, paged, routes
+from tests.support.http_service import JsonService, Reply, Request, paged, routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ class Issue:
     labels: list[str] = field(default_factory=list)
 
 
-class GithubService(HttpService):
+class GithubService(JsonService):
     """One repository; `prefix` is `/api/v3` for a GitHub of one's own and empty for the public one."""
 
     def __init__(self, token: str, *, prefix: str = "", heads: Callable[[str], str | None] | None = None) -> None:

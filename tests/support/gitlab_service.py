@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.support.http_service import Exchange, HttpService
+
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Mapping
 
 TOKEN = "glpat-Canary+0123456789/secret"
@@ -72,16 +71,12 @@ class Issue:
     state: str = "opened"
 
 
-class GitlabService:
+class GitlabService(HttpService):
     """A server for `with`; `.url` is its address. `heads` tells where a branch is, None where there is none."""
 
-    def __init__(
-        self,
-        heads: Callable[[str], str | None] | None = None,
-        *,
-        certificate: ssl.SSLContext | None = None,
-        prefix: str = "",
-    ) -> None:
+    def __init__(self, heads: Callable[[str], str | None] | None = None, *, prefix: str = "") -> None:
+        super().__init__(_Exchange)
+        self.url += prefix
         self.branches: dict[str, str] = {}
         self.heads = heads or self.branches.get
         self.merge_requests: list[MergeRequest] = []
@@ -95,26 +90,6 @@ class GitlabService:
         self.page_size = 100
         self.prefix = prefix
         self._lock = threading.Lock()
-        self._closing = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.service = self
-        scheme = "http"
-        if certificate is not None:
-            self._server.socket = certificate.wrap_socket(self._server.socket, server_side=True)
-            scheme = "https"
-        self.host = f"127.0.0.1:{self._server.server_address[1]}"
-        self.url = f"{scheme}://{self.host}{prefix}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def fail(self, match: str, status: int | None = None, **what: Any) -> Wrong:
         """Let requests fail."""
@@ -353,62 +328,23 @@ class GitlabService:
                     return wrong
         return None
 
-    def wait(self, seconds: float) -> None:
-        if seconds:
-            self._closing.wait(seconds)
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+class _Exchange(Exchange):
     service: GitlabService
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is no matter."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-    disable_nagle_algorithm = True
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base
-        pass
-
-    def do_GET(self) -> None:
-        self._serve()
-
-    def do_POST(self) -> None:
-        self._serve()
-
-    def do_PUT(self) -> None:
-        self._serve()
-
-    def _serve(self) -> None:
-        service = self.server.service
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+    def serve(self) -> None:
+        service = self.service
         path = urlsplit(self.path).path.removeprefix(f"{service.prefix}/api/v4")
         wrong = service.find_fault(self.command, path)
         if wrong is None or wrong.after or wrong.status is None:
-            reply = service.answer(self.command, self.path, self.headers.get("PRIVATE-TOKEN"), body)
+            reply = service.answer(self.command, self.path, self.headers.get("PRIVATE-TOKEN"), self.body)
         else:
             service.requests.append(f"{self.command} {path}")
         if wrong is not None:
             service.wait(wrong.hang_s)
             if wrong.status is not None:
                 reply = (wrong.status, wrong.body, {"Content-Type": "application/json", **wrong.headers})
-        self._send(*reply, cut=wrong is not None and wrong.cut)
-
-    def _send(self, status: int, body: bytes, headers: Mapping[str, str], *, cut: bool) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if cut else body)
-        if cut:
-            self.wfile.flush()
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
+        self.send(*reply, truncated=wrong is not None and wrong.cut)
 
 
 def _issue(one: Issue, url: str) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""A service with a JSON API on a loopback socket: real HTTP, faults on demand, and a record of what was asked."""
+"""Services on a loopback socket; those with a JSON API have faults on demand and a record of what was asked."""
 
 from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,16 +63,15 @@ class Fault:
 
 
 class HttpService:
-    """A server for `with`; subclasses answer."""
+    """A server for `with`; `url` is its address, and what becomes of a request is the matter of an `Exchange`."""
 
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.faults: list[Fault] = []
+    def __init__(self, exchange: type[Exchange], *, port: int = 0) -> None:
         self._closing = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(("127.0.0.1", port), exchange)
         self._server.service = self
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self.host = f"127.0.0.1:{self._server.server_port}"
+        self.url = f"http://{self.host}"
+        self._thread = threading.Thread(target=self._accept, daemon=True)
 
     def encrypt(self, certificate: Path) -> None:
         """Speak TLS from now on, with the key in `key.pem` beside the certificate."""
@@ -84,9 +84,92 @@ class HttpService:
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
+        # A last client, because whoever waits for one sees nothing else; polling would make every test wait at its end.
+        socket.create_connection(("127.0.0.1", self._server.server_port)).close()
         self._thread.join()
+        self._server.server_close()
+
+    def _accept(self) -> None:
+        while not self._closing.is_set():
+            self._server.handle_request()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but not past the end of the server."""
+        if seconds:
+            self._closing.wait(seconds)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+    service: HttpService
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is no matter."""
+
+
+class Exchange(BaseHTTPRequestHandler):
+    """A request of `command` for `path` with `headers` and `body`, and the ways to answer it."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+    service: Any
+    body: bytes
+
+    def setup(self) -> None:
+        super().setup()
+        self.service = self.server.service
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base
+        pass
+
+    def _serve(self) -> None:
+        self.body = self._read_body()
+        self.serve()
+
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve  # noqa: N815 - names that the base looks for
+
+    def serve(self) -> None:
+        """Answer, or not."""
+        raise NotImplementedError
+
+    def send(self, status: int, content: bytes, headers: Mapping[str, str], *, truncated: bool = False) -> None:
+        """The answer; a truncated one is half of what it says it is."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if status != 304:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[: len(content) // 2] if truncated else content)
+        if truncated:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """No more is said, nor heard."""
+        self.wfile.flush()
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _read_body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+
+class JsonService(HttpService):
+    """A service with a JSON API; subclasses answer."""
+
+    def __init__(self) -> None:
+        super().__init__(_JsonExchange)
+        self.requests: list[Request] = []
+        self.faults: list[Fault] = []
 
     def answer(self, request: Request) -> Reply:
         """What the service does."""
@@ -114,62 +197,33 @@ class HttpService:
                 return fault
         return None
 
-    def wait(self, seconds: float) -> None:
-        """Sleep, but not past the end of the server."""
-        if seconds:
-            self._closing.wait(seconds)
 
+class _JsonExchange(Exchange):
+    service: JsonService
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    service: HttpService
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is no matter."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-    disable_nagle_algorithm = True
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base
-        pass
-
-    def _serve(self) -> None:
-        service = self.server.service
-        text = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+    def serve(self) -> None:
         parts = urlsplit(self.path)
         request = Request(
             method=self.command,
             path=parts.path,
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers=dict(self.headers.items()),
-            body=json.loads(text) if text else None,
+            body=json.loads(self.body) if self.body else None,
         )
-        fault = service.note(request)
+        fault = self.service.note(request)
         if fault is None:
-            self._send(service.answer(request))
+            self._reply(self.service.answer(request))
             return
-        reply = service.answer(request) if fault.acts or fault.reply is None else None
-        service.wait(fault.hang_s)
+        reply = self.service.answer(request) if fault.acts or fault.reply is None else None
+        self.service.wait(fault.hang_s)
         if fault.cut:
-            self.close_connection = True
+            self.hang_up()
             return
-        self._send(fault.reply or reply or Reply(), truncated=fault.truncate)
+        self._reply(fault.reply or reply or Reply(), truncated=fault.truncate)
 
-    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve  # noqa: N815 - names that the base looks for
-
-    def _send(self, reply: Reply, *, truncated: bool = False) -> None:
+    def _reply(self, reply: Reply, *, truncated: bool = False) -> None:
         content = reply.content()
-        self.send_response(reply.status)
-        for name, value in {**(JSON if content else {}), **reply.headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content[: len(content) // 2] if truncated else content)
-        if truncated:
-            self.close_connection = True
+        self.send(reply.status, content, {**(JSON if content else {}), **reply.headers}, truncated=truncated)
 
 
 class FakeClock:

@@ -10,23 +10,24 @@ import base64
 import gzip
 import hashlib
 import json
-import os
-import socket
 import subprocess
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from tests.support.forge_apis import ForgeApis
-from tests.support.git import BASE_TIME_S, GitRepo
+from tests.support.git import BASE_TIME_S, GitRepo, read_refs
+from tests.support.http_service import Exchange, HttpService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
+_GIT_SERVICES = ("git-upload-pack", "git-receive-pack")
+# What git says it can do, by service, wish and configuration; in the newer protocol that is all that it says unasked.
+_ABILITIES: dict[tuple[str, str, bytes], bytes] = {}
 DUMP_PATH = "/packages-meta-ext-v1.json.gz"
 
 
@@ -64,10 +65,11 @@ class AurPackage:
     listed: Mapping[str, object] = field(default_factory=dict)
 
 
-class Upstreams:
+class Upstreams(HttpService):
     """A server for `with`; `.url` is its address."""
 
     def __init__(self, root: Path, env: Mapping[str, str], port: int = 0) -> None:
+        super().__init__(_Exchange, port=port)
         self.root = root
         self.env = dict(env)
         self.aur_packages: dict[str, AurPackage] = {}
@@ -84,25 +86,11 @@ class Upstreams:
         self.files: Path | None = None
         self.has_aur_api = False
         self._lock = threading.Lock()
-        self._closing = threading.Event()
+        self._behind: dict[str, str] = {}
         self._dumped: tuple[object, bytes] | None = None
         self._time_s = BASE_TIME_S
         root.mkdir(parents=True, exist_ok=True)
         self.aur = GitRepo.bare(root / "aur.git", env)
-        self._server = _Server(("127.0.0.1", port), _Handler)
-        self._server.upstreams = self
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     @property
     def dump_url(self) -> str:
@@ -134,13 +122,17 @@ class Upstreams:
         """The annotated tags of a repository and the commits behind them."""
         if path in self.virtual:
             return {ref[:-3]: oid for ref, oid in self.virtual[path].items() if ref.endswith("^{}")}
-        rows = GitRepo(self.root / path.lstrip("/"), self.env).git("for-each-ref", "--format=%(refname) %(*objectname)")
-        pairs = (row.split(" ") for row in rows.split("\n") if row)
-        return {ref: oid for ref, oid in pairs if oid}
+        refs = self.refs_of(path) or {}
+        tags = {ref: oid for ref, oid in refs.items() if ref.startswith("refs/tags/")}
+        heads = {oid for ref, oid in refs.items() if ref not in tags}
+        if unknown := {*tags.values()} - heads - self._behind.keys():
+            self._behind |= GitRepo(self.root / path.lstrip("/"), self.env).peeled(sorted(unknown))
+        behind = {ref: self._behind.get(oid, oid) for ref, oid in tags.items()}
+        return {ref: oid for ref, oid in behind.items() if oid != tags[ref]}
 
     def origin(self) -> GitRepo:
-        """A package repository that may be pushed to, as forges allow it."""
-        return self.repository("origin", http__receivepack="true", receive__advertisePushOptions="true")
+        """A package repository that takes push options, as those of forges do."""
+        return self.repository("origin", receive__advertisePushOptions="true", receive__autoGC="false")
 
     def publish(
         self,
@@ -199,11 +191,6 @@ class Upstreams:
                     return fault
         return None
 
-    def wait(self, seconds: float) -> None:
-        """Sleep, but not past the end of the server."""
-        if seconds:
-            self._closing.wait(seconds)
-
 
 def make_dump(packages: Mapping[str, AurPackage], filler: int = 0) -> bytes:
     """The dump's text in the AUR's shape: one object a line."""
@@ -242,43 +229,14 @@ def _row(number: int, name: str, pkgbase: str, package: AurPackage) -> bytes:
     return json.dumps(row, separators=(",", ":")).encode()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-    upstreams: Upstreams
+class _Exchange(Exchange):
+    service: Upstreams
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is no matter."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Server
-    disable_nagle_algorithm = True
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base
-        pass
-
-    def do_GET(self) -> None:
-        self._serve(b"")
-
-    def do_POST(self) -> None:
-        self._serve(self._body())
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        parts = []
-        while size := int(self.rfile.readline(), 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
-
-    def _serve(self, body: bytes) -> None:
+    def serve(self) -> None:
+        body = self.body
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
-        upstreams = self.server.upstreams
+        upstreams = self.service
         path, _, query = self.path.partition("?")
         seen = Seen(self.command, path, _kind(path, query, body))
         if "Authorization" in self.headers:
@@ -288,13 +246,13 @@ class _Handler(BaseHTTPRequestHandler):
         fault = upstreams.note(seen)
         upstreams.wait(upstreams.latency_s)
         if upstreams.token and path.startswith("/origin.git") and not self._may_enter(upstreams.token):
-            self._answer(401, b"", {"WWW-Authenticate": 'Basic realm="origin"'})
+            self.send(401, b"", {"WWW-Authenticate": 'Basic realm="origin"'})
             return
         if fault is None or not self._goes_wrong(fault):
             self._go_on(seen, query, body, fault)
 
     def _go_on(self, seen: Seen, query: str, body: bytes, fault: Fault | None) -> None:
-        path, upstreams = seen.path, self.server.upstreams
+        path, upstreams = seen.path, self.service
         if seen.kind == "dump":
             self._dump()
         elif seen.kind.endswith("ls-refs"):
@@ -304,32 +262,22 @@ class _Handler(BaseHTTPRequestHandler):
         elif seen.kind == "file":
             self._file(path)
         elif seen.kind in ("graphql", "api"):
-            self._answer(*upstreams.apis.answer(self.command, self.path, self.headers, body))
+            self.send(*upstreams.apis.answer(self.command, self.path, self.headers, body))
         else:
             self._git(path, query, body, loses_answer=fault is not None and fault.lose_answer)
 
     def _goes_wrong(self, fault: Fault) -> bool:
         """Do what a fault says; whether that was the answer."""
-        self.server.upstreams.wait(fault.hang_s)
+        self.service.wait(fault.hang_s)
         if fault.cut:
             self._cut()
         elif fault.status is not None:
-            self._answer(fault.status, fault.body, fault.headers)
+            self.send(fault.status, fault.body, fault.headers)
         return fault.cut or fault.status is not None
 
     def _may_enter(self, token: str) -> bool:
         expected = base64.b64encode(f"oauth2:{token}".encode()).decode()
         return self.headers.get("Authorization") == f"Basic {expected}"
-
-    def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        if status != 304:
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if status != 304:
-            self.wfile.write(body)
 
     def _cut(self) -> None:
         """Half an answer, then a closed connection."""
@@ -338,34 +286,32 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "100000")
         self.end_headers()
         self.wfile.write(b"x" * 100)
-        self.wfile.flush()
-        self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
+        self.hang_up()
 
     def _dump(self) -> None:
-        body = self.server.upstreams.dump()
+        body = self.service.dump()
         tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
         if self.headers.get("If-None-Match") == tag:
-            self._answer(304, b"", {"ETag": tag})
+            self.send(304, b"", {"ETag": tag})
         else:
-            self._answer(200, body, {"ETag": tag, "Content-Type": "application/gzip"})
+            self.send(200, body, {"ETag": tag, "Content-Type": "application/gzip"})
 
     def _aur_api(self, query: str) -> None:
         asked = [name for key, name in parse_qsl(query) if key == "arg[]"]
         rows = [
             {"Name": name, "PackageBase": base, "Maintainer": package.maintainer, "LastModified": package.modified_s}
-            for base, package in self.server.upstreams.aur_packages.items()
+            for base, package in self.service.aur_packages.items()
             for name in package.names or (base,)
             if name in asked
         ]
         answer = {"version": 5, "type": "multiinfo", "resultcount": len(rows), "results": rows}
-        self._answer(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+        self.send(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
 
     def _file(self, path: str) -> None:
-        folder = self.server.upstreams.files
+        folder = self.service.files
         found = folder / path.removeprefix("/files/") if folder and ".." not in path else None
         if found is None or not found.is_file():
-            self._answer(404, b"not here\n", {})
+            self.send(404, b"not here\n", {})
         else:
             self._version_of(found.read_bytes())
 
@@ -374,53 +320,60 @@ class _Handler(BaseHTTPRequestHandler):
         etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
         start = self.headers.get("Range", "").removeprefix("bytes=").removesuffix("-")
         if self.headers.get("If-None-Match") == etag:
-            self._answer(304, b"", {"ETag": etag})
+            self.send(304, b"", {"ETag": etag})
         elif start and self.headers.get("If-Range") == etag:
             where = f"bytes {start}-{len(content) - 1}/{len(content)}"
-            self._answer(206, content[int(start) :], {"ETag": etag, "Content-Range": where})
+            self.send(206, content[int(start) :], {"ETag": etag, "Content-Range": where})
         else:
-            self._answer(200, content, {"ETag": etag})
+            self.send(200, content, {"ETag": etag})
 
     def _ls_refs(self, path: str, body: bytes) -> None:
         repository = path.removesuffix("/git-upload-pack")
-        refs = self.server.upstreams.refs_of(repository)
+        refs = self.service.refs_of(repository)
         if refs is None:
-            self._answer(404, b"no such repository\n", {})
+            self.send(404, b"no such repository\n", {})
             return
         lines = _lines(body)
         prefixes = tuple(line.split(b" ", 1)[1].decode() for line in lines if line.startswith(b"ref-prefix "))
         wanted = sorted(ref for ref in refs if not ref.endswith("^{}") and (not prefixes or ref.startswith(prefixes)))
-        peeled = self.server.upstreams.peeled(repository) if b"peel" in lines else {}
+        peeled = self.service.peeled(repository) if b"peel" in lines else {}
         attributes = {ref: f" peeled:{oid}" for ref, oid in peeled.items()}
         if b"symrefs" in lines:
-            attributes["HEAD"] = self.server.upstreams.symref(repository)
+            attributes["HEAD"] = self.service.symref(repository)
         rows = (f"{refs[ref]} {ref}{attributes.get(ref, '')}\n" for ref in wanted)
         out = b"".join(_packet(row.encode()) for row in rows) + b"0000"
-        self._answer(200, out, {"Content-Type": "application/x-git-upload-pack-result"})
+        self.send(200, out, {"Content-Type": "application/x-git-upload-pack-result"})
 
     def _git(self, path: str, query: str, body: bytes, *, loses_answer: bool) -> None:
-        """Let git answer; a lost answer is one whose request was carried out."""
-        env = {
-            **self.server.upstreams.env,
-            "GIT_PROJECT_ROOT": str(self.server.upstreams.root),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
-            "REQUEST_METHOD": self.command,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-            "REMOTE_USER": "tester",
-        }
-        done = subprocess.run(["git", "http-backend"], input=body, capture_output=True, env=env, check=False)
-        head, _, content = done.stdout.partition(b"\r\n\r\n")
-        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
-        status = int(headers.pop("Status", "200").split()[0]) if head else 500
-        if loses_answer:
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
+        """Let git answer, as `git http-backend` has it do it; a lost answer is one whose request was carried out."""
+        place, _, verb = path.rpartition("/")
+        service = query.removeprefix("service=") if verb == "refs" else verb
+        folder = self.service.root / place.removesuffix("/info").lstrip("/")
+        if service not in _GIT_SERVICES or not (folder / "HEAD").exists():
+            self.send(404, b"not here\n", {})
+            return
+        if verb == "refs":
+            kind, content = "advertisement", self._advertisement(folder, service)
         else:
-            self._answer(status, content, headers)
+            kind, content = "result", self._run(folder, service, body=body)
+        if loses_answer:
+            self.hang_up()
+        else:
+            self.send(200, content, {"Content-Type": f"application/x-{service}-{kind}", "Cache-Control": "no-cache"})
+
+    def _advertisement(self, folder: Path, service: str) -> bytes:
+        key = (service, self.headers.get("Git-Protocol", ""), (folder / "config").read_bytes())
+        if key in _ABILITIES:
+            return _ABILITIES[key]
+        told = self._run(folder, service, "--http-backend-info-refs")
+        if told.startswith(_packet(b"version 2\n")):
+            return _ABILITIES.setdefault(key, told)
+        return _packet(f"# service={service}\n".encode()) + b"0000" + told
+
+    def _run(self, folder: Path, service: str, *options: str, body: bytes = b"") -> bytes:
+        env = {**self.service.env, "GIT_PROTOCOL": self.headers.get("Git-Protocol", "")}
+        command = ["git", service.removeprefix("git-"), "--stateless-rpc", *options, str(folder)]
+        return subprocess.run(command, input=body, capture_output=True, env=env, check=False).stdout
 
 
 def _kind(path: str, query: str, body: bytes) -> str:
@@ -438,22 +391,6 @@ def _kind(path: str, query: str, body: bytes) -> str:
         origin = "origin-" if path.startswith("/origin.git/") else ""
         return origin + ("ls-refs" if b"command=ls-refs" in body else "fetch")
     return "push" if path.endswith("/git-receive-pack") else "other"
-
-
-def read_refs(folder: Path) -> dict[str, str]:
-    """A bare repository's refs, HEAD among them, straight from its files."""
-    refs = {}
-    packed = folder / "packed-refs"
-    if packed.exists():
-        rows = (line.split(" ") for line in packed.read_text().split("\n") if line and line[0] not in "#^")
-        refs.update({row[1]: row[0] for row in rows})
-    for top, _, names in os.walk(folder / "refs"):
-        for name in names:
-            if not name.endswith(".lock"):
-                path = Path(top) / name
-                refs[str(path.relative_to(folder))] = path.read_text().strip()
-    head = (folder / "HEAD").read_text().strip().removeprefix("ref: ")
-    return {**refs, **({"HEAD": refs[head]} if head in refs else {})}
 
 
 def _lines(body: bytes) -> list[bytes]:

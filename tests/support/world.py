@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -106,10 +107,14 @@ class World:
         self.clone()
 
     def clone(self, *options: str) -> None:
-        """A fresh clone in `work`, as a CI job gets one."""
-        subprocess.run(["rm", "-rf", str(self.work)], check=True)
-        command = ["git", "clone", "-q", *options, f"{self.upstreams.url}/origin.git", str(self.work)]
-        subprocess.run(command, check=True, env=self.env, capture_output=True)
+        """A fresh clone in `work`, as a CI job gets one; its objects come from the disk, so no request is counted."""
+        if self.work.exists():
+            shutil.rmtree(self.work)
+        url = f"{self.upstreams.url}/origin.git"
+        # git copies from a folder, which is twice as fast as asking, but then takes no depth.
+        near = f"file://{self.origin.path}" if options else self.origin.path
+        command = ["git", "-c", f"url.{near}.insteadOf={url}", "clone", "-q", "--no-hardlinks", *options, url]
+        subprocess.run([*command, str(self.work)], check=True, env=self.env, capture_output=True)
 
     def push(
         self,
