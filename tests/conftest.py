@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+from tests.support.killable import Killables
 from tests.support.sealed import sealed_environment
 from tests.support.upstreams import Upstreams
 from tests.support.world import World
@@ -40,6 +41,13 @@ def _sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", loopback_only)
+
+
+@pytest.fixture(scope="session")
+def killables() -> Iterator[Killables]:
+    """Starts ci-toolkit in processes that kill themselves."""
+    with Killables() as starter:
+        yield starter
 
 
 @pytest.fixture

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import signal
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,11 +17,12 @@ from tests.support.world import BOT, Result, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.killable import Killables
 
 MANAGED = "CI_PKGBUILD_SOURCE=custom\nCI_MANAGE_AUR=true\n"
 FOO = SamplePackage(name="foo")
-TOP = str(Path(__file__).parents[2])
-KILLABLE = ("-m", "tests.support.killable")
 
 
 @pytest.fixture
@@ -278,27 +276,28 @@ def test_the_key_is_seen_nowhere(world: World, aur: AurServer) -> None:
     assert list(temporary.iterdir()) == []
 
 
-def test_killed_at_any_write_the_next_run_ends_where_an_undisturbed_one_would(world: World, aur: AurServer) -> None:
+def test_killed_at_any_write_the_next_run_ends_where_an_undisturbed_one_would(
+    world: World, aur: AurServer, killables: Killables
+) -> None:
     start(world, aur, FOO)
     saved = world.folder / "saved"
     shutil.copytree(world.origin.path, saved / "origin")
-    variables = {"AUR_KEY": aur.key, "PYTHONPATH": TOP}
-    child = world.spawn("0", "on-commit", wrapper=KILLABLE, **variables)
-    counted = re.search(r"boundaries: (\d+)", child.communicate(timeout=60)[1])
-    assert counted is not None
-    for number in range(1, int(counted[1]) + 1):
+    env = {**world.env, "AUR_KEY": aur.key}
+    undisturbed = killables.run("on-commit", cwd=world.work, env=env)
+    assert undisturbed.boundaries, undisturbed.stderr
+    for number in range(1, undisturbed.boundaries + 1):
         shutil.rmtree(world.origin.path)
         shutil.copytree(saved / "origin", world.origin.path)
         shutil.rmtree(aur.folder / "repositories")
         (aur.folder / "repositories").mkdir()
-        child = world.spawn(str(number), "on-commit", wrapper=KILLABLE, **variables)
-        child.communicate(timeout=60)
-        assert child.returncode == -signal.SIGKILL
+        ended = killables.run("on-commit", cwd=world.work, env=env, kill_at=number)
+        assert ended.was_killed, ended.stderr
         assert push(world, aur).status == 0
         there = aur.repository("foo")
         assert there.git("rev-list", "--count", "master") == "1", f"killed at {number}"
-        assert world.state("foo").get("CI_AUR_PUSHED") == there.git("rev-parse", "master^{tree}"), f"killed at {number}"
-        assert "CI_AUR_DUE" not in world.state("foo")
+        state = world.state("foo")
+        assert state.get("CI_AUR_PUSHED") == there.git("rev-parse", "master^{tree}"), f"killed at {number}"
+        assert "CI_AUR_DUE" not in state
 
 
 def test_what_was_changed_after_its_review_does_not_reach_the_aur(world: World, aur: AurServer) -> None:

@@ -1,34 +1,35 @@
-"""SIGKILL at every write of a run: one more run ends where an undisturbed run would have ended."""
+"""SIGKILL at every write and during every kind of request: one more run ends where an undisturbed one would have."""
 
 from __future__ import annotations
 
-import random
+import os
 import re
 import shutil
 import signal
 import time
+from concurrent.futures import Future
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.packages import SamplePackage
+from tests.support.running import running_with
 
 if TYPE_CHECKING:
+    from tests.support.killable import Ended, Killables
+    from tests.support.upstreams import Seen
     from tests.support.world import World
 
-TOP = str(Path(__file__).parents[2])
-KILLABLE = ("-m", "tests.support.killable")
-SHARDS = 4
-RANDOM_MOMENTS = 12
+SHARDS = 2
 
 
 class Prepared:
     """A world just before a busy run, which can be put back to that moment."""
 
-    def __init__(self, world: World, pipeline: str) -> None:
+    def __init__(self, world: World, pipeline: str, killables: Killables) -> None:
         self.world = world
+        self.killables = killables
         self.pipeline = pipeline
         minor, major, other = (SamplePackage(name=name) for name in ("minor", "major", "other"))
         (world.upstreams.root / "projects").mkdir()
@@ -60,10 +61,13 @@ class Prepared:
             shutil.rmtree(path)
             shutil.copytree(self.saved / name, path)
 
-    def run(self, number: int) -> tuple[int, str]:
-        child = self.world.spawn(str(number), self.pipeline, wrapper=KILLABLE, PYTHONPATH=TOP)
-        _, stderr = child.communicate(timeout=60)
-        return child.returncode, stderr
+    def run(self, *, kill_at: int = 0) -> Ended:
+        return self.killables.run(self.pipeline, cwd=self.world.work, env=self.world.env, kill_at=kill_at)
+
+    def assert_rerun_ends_like(self, expected: dict[str, object], killed: str) -> None:
+        again = self.world.run(self.pipeline)
+        assert again.status == 0, f"{killed}: {again.stderr}"
+        assert self.result() == expected, killed
 
     def result(self) -> dict[str, object]:
         """What a reader of the repository and the next CI job see, but for times and the names of commits."""
@@ -73,7 +77,9 @@ class Prepared:
         for ref in refs:
             name = ref.rpartition("/")[2]
             if name == "state":
-                trees[name] = {path: _timeless(content) for path, content in origin.tree(name).items()}
+                # Verdicts are the last run's, and after a kill the last run may have had nothing left to do.
+                files = {path: content for path, content in origin.tree(name).items() if path != ".verdicts"}
+                trees[name] = {path: _timeless(content) for path, content in files.items()}
             else:
                 trees[name] = origin.git("rev-parse", f"{ref}^{{tree}}")
         schedule = self.world.work / ".ci/schedule-params.txt"
@@ -91,63 +97,58 @@ def _timeless(content: bytes) -> bytes:
 
 
 def undisturbed(prepared: Prepared) -> tuple[dict[str, object], int]:
-    status, stderr = prepared.run(0)
-    assert status == 0, stderr
-    expected = prepared.result()
-    # Verdicts are the last run's, and after a kill the last run may have had nothing left to do.
-    _drop_verdicts(expected)
-    return expected, int(stderr.split("boundaries: ")[1])
-
-
-def _drop_verdicts(result: dict[str, object]) -> None:
-    trees = result["trees"]
-    assert isinstance(trees, dict)
-    trees.get("state", {}).pop(".verdicts", None)
+    ended = prepared.run()
+    assert ended.status == 0, ended.stderr
+    assert ended.boundaries
+    return prepared.result(), ended.boundaries
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 @pytest.mark.parametrize("pipeline", ["on-schedule", "on-commit"])
 def test_a_rerun_after_a_kill_at_any_write_ends_like_an_undisturbed_run(
-    world: World, pipeline: str, shard: int
+    world: World, killables: Killables, pipeline: str, shard: int
 ) -> None:
-    prepared = Prepared(world, pipeline)
+    prepared = Prepared(world, pipeline, killables)
     expected, boundaries = undisturbed(prepared)
-    assert boundaries > 8
+    assert boundaries > 4
     for number in range(1 + shard, boundaries + 1, SHARDS):
         prepared.rewind()
-        status, _ = prepared.run(number)
-        assert status == -signal.SIGKILL
-        status, stderr = prepared.run(0)
-        assert status == 0, f"boundary {number}: {stderr}"
-        found = prepared.result()
-        _drop_verdicts(found)
-        assert found == expected, f"killed at boundary {number} of {boundaries}"
+        ended = prepared.run(kill_at=number)
+        assert ended.was_killed, ended.stderr
+        prepared.assert_rerun_ends_like(expected, f"killed at boundary {number} of {boundaries}")
 
 
-def test_a_rerun_after_a_kill_at_a_random_moment_ends_like_an_undisturbed_run(world: World) -> None:
-    prepared = Prepared(world, "on-schedule")
-    began = time.monotonic()
+def test_a_rerun_after_a_kill_during_any_kind_of_request_ends_like_an_undisturbed_run(
+    world: World, killables: Killables
+) -> None:
+    """The program is gone, and what it asked for is still done: git, which asks, is a process of its own."""
+    prepared = Prepared(world, "on-schedule", killables)
+    world.upstreams.forget()
     expected, _ = undisturbed(prepared)
-    length_s = time.monotonic() - began
-    moments = random.Random(7)
-    for _ in range(RANDOM_MOMENTS):
+    counts = world.upstreams.count()
+    moments = [(kind, 1) for kind in counts] + [("push", nth) for nth in range(2, counts["push"] + 1)]
+    assert {"dump", "ls-refs", "fetch", "origin-ls-refs", "push"} < counts.keys()
+    for kind, nth in moments:
         prepared.rewind()
-        child = prepared.world.spawn("0", "on-schedule", wrapper=KILLABLE, PYTHONPATH=TOP)
-        time.sleep(moments.uniform(0.3, 1.0) * length_s)
-        child.kill()
-        child.communicate()
-        _let_git_children_end(world)
-        status, stderr = prepared.run(0)
-        assert status == 0, stderr
-        found = prepared.result()
-        _drop_verdicts(found)
-        assert found == expected
+        ended = killed_during(prepared, kind, nth)
+        assert ended.was_killed, ended.stderr
+        prepared.assert_rerun_ends_like(expected, f"killed during {kind} {nth}")
 
 
-def _let_git_children_end(world: World) -> None:
-    """A push that was under way may still arrive: wait until the server has been silent for a moment."""
-    silent_since, seen = time.monotonic(), len(world.upstreams.seen)
-    while time.monotonic() - silent_since < 0.3:
-        time.sleep(0.05)
-        if len(world.upstreams.seen) != seen:
-            silent_since, seen = time.monotonic(), len(world.upstreams.seen)
+def killed_during(prepared: Prepared, kind: str, nth: int) -> Ended:
+    world, process = prepared.world, Future[int]()
+
+    def kill(seen: Seen) -> None:
+        if seen.kind == kind and world.upstreams.count()[kind] == nth - 1:
+            os.kill(process.result(timeout=10), signal.SIGKILL)
+
+    world.upstreams.forget()
+    world.upstreams.on_request = kill
+    process.set_result(prepared.killables.start(prepared.pipeline, cwd=world.work, env=world.env))
+    ended = prepared.killables.wait()
+    world.upstreams.on_request = None
+    deadline = time.monotonic() + 30
+    while running_with(str(world.folder)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return ended

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -22,10 +20,10 @@ from ci_toolkit.formats.pacman_database import read_database_files
 from tests.support.built import hostile, member
 
 if TYPE_CHECKING:
+    from tests.support.killable import Killables
     from tests.support.pacman_stand import PacmanStand
 
 SHARDS = 4
-KILLABLE = ("-m", "tests.support.killable_publish")
 TOP = str(Path(__file__).parents[2])
 BEFORE = {"alpha": "1.0-1", "alpha-doc": "1.0-1"}
 AFTER = {"alpha": "1.1-1"}
@@ -48,32 +46,23 @@ def leftovers(stand: PacmanStand) -> set[str]:
     return {path.name for path in stand.own.iterdir()} - {"current", "generations", "lock"}
 
 
-def killed_at(stand: PacmanStand, number: int, words: list[str]) -> tuple[int, str]:
-    stand.env["PYTHONPATH"] = TOP
-    child = stand.spawn(str(number), *words, wrapper=KILLABLE)
-    _, said = child.communicate(timeout=60)
-    return child.returncode, said
-
-
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_killed_at_any_write_it_is_the_old_or_the_new_and_the_next_run_completes_it(
-    stand: PacmanStand, shard: int
+    stand: PacmanStand, killables: Killables, shard: int
 ) -> None:
     stand.publish(("alpha", "1.0"))
     saved = stand.folder / "saved"
     shutil.copytree(stand.top, saved, symlinks=True)
     words = stand.words("add", stand.built.file("alpha", "1.1"), "--base", "alpha")
-    status, said = killed_at(stand, 0, words)
-    assert status == 0, said
-    found = re.search(r"boundaries: ([0-9]+)", said)
-    assert found is not None
-    assert int(found[1]) > 20
+    undisturbed = killables.run(*words, cwd=stand.folder, env=stand.env)
+    assert undisturbed.boundaries is not None, undisturbed.stderr
+    assert undisturbed.boundaries > 20
     seen = set()
-    for number in range(1 + shard, int(found[1]) + 1, SHARDS):
+    for number in range(1 + shard, undisturbed.boundaries + 1, SHARDS):
         shutil.rmtree(stand.top)
         shutil.copytree(saved, stand.top, symlinks=True)
-        status, said = killed_at(stand, number, words)
-        assert status == -signal.SIGKILL, said
+        ended = killables.run(*words, cwd=stand.folder, env=stand.env, kill_at=number)
+        assert ended.was_killed, ended.stderr
         versions = stand.versions()
         assert versions in (BEFORE, AFTER)
         assert named_files_are_there(stand.served) == len(versions)
@@ -88,11 +77,11 @@ def test_killed_at_any_write_it_is_the_old_or_the_new_and_the_next_run_completes
     assert seen == {len(BEFORE), len(AFTER)}
 
 
-def test_a_first_run_that_is_killed_is_made_good_by_the_second(stand: PacmanStand) -> None:
+def test_a_first_run_that_is_killed_is_made_good_by_the_second(stand: PacmanStand, killables: Killables) -> None:
     words = stand.words("add", *stand.built.files("alpha", "1.0"))
     for number in range(1, 30, 6):
-        status, said = killed_at(stand, number, words)
-        assert status == -signal.SIGKILL, said
+        ended = killables.run(*words, cwd=stand.folder, env=stand.env, kill_at=number)
+        assert ended.was_killed, ended.stderr
         assert stand.run("add", *stand.built.files("alpha", "1.0")).status == 0
         assert stand.versions() == BEFORE
         assert stand.run("check").status == 0

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_toolkit.effects.base_root import HostRoot
-from tests.support.builds import PACKAGE, left_behind, needs_makepkg, pkgbuild
+from tests.support.builds import PACKAGE, needs_makepkg, pkgbuild
 from tests.support.packages import SamplePackage
+from tests.support.running import left_behind
 from tests.support.samples import lay_out
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_toolkit.recipes.build import Built, Failed, TimedOut
-from tests.support.builds import LIMITS, PACKAGE, built, left_behind, needs_makepkg, pkgbuild
+from tests.support.builds import LIMITS, PACKAGE, built, needs_makepkg, pkgbuild
+from tests.support.running import left_behind
 
 if TYPE_CHECKING:
     from ci_toolkit.recipes.build import BuildResult

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +28,7 @@ from ci_toolkit.recipes.makepkg_build import MakepkgBuild
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from ci_toolkit.recipes.build import BuildResult
 
@@ -132,16 +132,3 @@ def unpacked(package: Path, name: str) -> str:
 
 def pkginfo(package: Path) -> str:
     return unpacked(package, ".PKGINFO")
-
-
-def left_behind(text: str) -> list[str]:
-    """Processes whose command line has a text in it."""
-    found = []
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            try:
-                line = Path(entry.path, "cmdline").read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            found += [line] if line.startswith(text) else []
-    return found

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import zstandard
 
+from tests.support.makepkg import write_quick_library
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -82,6 +84,7 @@ def _build(place: Path, base: str, version: str) -> None:
             "CHOST": "x86_64-pc-linux-gnu",
             "CARCH": "x86_64",
             "SOURCE_DATE_EPOCH": "1700000000",
+            "LIBRARY": str(write_quick_library(work / "library")),
             "PACKAGER": "Tests <bot@tests.invalid>",
         }
         argv = [*as_other, "makepkg", "--nodeps", "--noconfirm", "--nocolor"]

@@ -1,25 +1,37 @@
-"""ci-toolkit in a process that kills itself at one of its writes: `python -m tests.support.killable NUMBER ARGUMENTS`.
+"""ci-toolkit in processes that kill themselves at one of their writes, and that are quick to start.
 
-Boundaries are counted just before and just after everything that changes something: objects, fetches, pushes, files.
-With NUMBER 0 nothing is killed and the number of boundaries is printed to stderr at the end.
+`python -m tests.support.killable` imports everything once and then reads jobs, one JSON object a line; each runs in a
+fork of it. Boundaries are counted just before everything that changes something: objects, fetches, pushes, files. What
+is just after one is just before the next, or before the end, which is the last. With number 0 nothing is killed.
 """
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
+import pkgutil
 import signal
+import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+import tempfile
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
 
+import ci_toolkit
 from ci_toolkit.backends import chaotic_manager
 from ci_toolkit.cli.main import run
 from ci_toolkit.effects import cache_files, files
 from ci_toolkit.effects.process import Processes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+TOP = Path(__file__).parents[2]
 _WRITING = ("fetch", "push", "index-pack")
+_PUBLISHING = {"os": ("replace", "symlink", "unlink", "mkdir", "rmdir"), "shutil": ("rmtree", "copyfileobj")}
 
 
 class Boundaries:
@@ -35,38 +47,136 @@ class Boundaries:
         if self.count == self.target:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def watch(self, function: Callable[..., Any], applies: Callable[..., bool]) -> Callable[..., Any]:
-        """The function with a boundary before and after it, where `applies` says that it writes."""
+    def before(self, place: Any, name: str, applies: Callable[..., bool] = lambda *_: True) -> None:
+        """Have a boundary before a function of a module or class, where `applies` says that it writes."""
+        function = getattr(place, name)
 
         def call(*arguments: Any, **options: Any) -> Any:
-            if not applies(*arguments):
-                return function(*arguments, **options)
-            self.cross()
-            try:
-                return function(*arguments, **options)
-            finally:
+            if applies(*arguments):
                 self.cross()
+            return function(*arguments, **options)
 
-        return call
-
-
-def _writes(_self: Processes, argv: tuple[str, ...], *_: object) -> bool:
-    return any(word in _WRITING for word in argv)
+        setattr(place, name, call)
 
 
-def main() -> int:
-    """Count boundaries while the program runs."""
-    boundaries = Boundaries(int(sys.argv.pop(1)))
-    Processes.run = boundaries.watch(Processes.run, _writes)  # type: ignore[method-assign]  # that is the point
+def _watch_pipelines(boundaries: Boundaries, _: list[str]) -> None:
+    boundaries.before(Processes, "run", lambda _, argv: any(word in _WRITING for word in argv))
     for module in (files, chaotic_manager, cache_files):
         for name in ("write_file", "remove_file"):
             if hasattr(module, name):
-                setattr(module, name, boundaries.watch(getattr(module, name), lambda *_: True))
-    status = run()
-    if not boundaries.target:
-        print(f"boundaries: {boundaries.count}", file=sys.stderr)
-    return status
+                boundaries.before(module, name)
+
+
+def _watch_publishing(boundaries: Boundaries, words: list[str]) -> None:
+    """The writes of `ci-toolkit publish` but for those of the folder for the key."""
+    repository = words[words.index("--repo") + 1]
+
+    def is_published(*paths: object) -> bool:
+        return any(str(path).startswith(repository) for path in paths if isinstance(path, str | os.PathLike))
+
+    for module, names in _PUBLISHING.items():
+        for name in names:
+            applies = (lambda *_: True) if name == "copyfileobj" else is_published
+            boundaries.before(importlib.import_module(module), name, applies)
+    boundaries.before(Processes, "run", lambda _, argv: argv[0] in ("repo-add", "repo-remove"))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended; `boundaries` is how many there were, None when it did not come to its end."""
+
+    status: int
+    stderr: str
+    boundaries: int | None
+
+    @property
+    def was_killed(self) -> bool:
+        return self.status == -signal.SIGKILL
+
+
+class Killables:
+    """Starts jobs, one at a time, within `with`."""
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "tests.support.killable"]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, cwd=TOP, stdin=pipe, stdout=pipe, text=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=60)
+
+    def start(self, *words: str, cwd: Path, env: Mapping[str, str], kill_at: int = 0) -> int:
+        """Begin a job; gives its process id."""
+        job = {"words": words, "cwd": str(cwd), "env": dict(env), "kill_at": kill_at}
+        self._stream(self._process.stdin).write(json.dumps(job) + "\n")
+        self._stream(self._process.stdin).flush()
+        return int(self._stream(self._process.stdout).readline())
+
+    def wait(self) -> Ended:
+        """The end of the job that was begun."""
+        return Ended(**json.loads(self._stream(self._process.stdout).readline()))
+
+    def run(self, *words: str, cwd: Path, env: Mapping[str, str], kill_at: int = 0) -> Ended:
+        """A job from begin to end."""
+        self.start(*words, cwd=cwd, env=env, kill_at=kill_at)
+        return self.wait()
+
+    @staticmethod
+    def _stream(stream: IO[str] | None) -> IO[str]:
+        assert stream is not None
+        return stream
+
+
+def main() -> None:
+    """Read jobs until there are no more."""
+    for module in pkgutil.walk_packages(ci_toolkit.__path__, "ci_toolkit."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    for line in sys.stdin:
+        job = json.loads(line)
+        with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as counted:
+            child = os.fork()
+            if not child:
+                _become(job, said, counted)
+            print(child, flush=True)
+            _, status = os.waitpid(child, 0)
+            said.seek(0)
+            counted.seek(0)
+            ended = {
+                "status": os.waitstatus_to_exitcode(status),
+                "stderr": said.read().decode(),
+                "boundaries": int(counted.read() or 0) or None,
+            }
+            print(json.dumps(ended), flush=True)
+
+
+def _become(job: dict[str, Any], said: IO[bytes], counted: IO[bytes]) -> None:
+    """Be the program until its end, with nothing of the process that this was forked from."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor, file in enumerate((nothing, nothing, said.fileno())):
+        os.dup2(file, descriptor)
+    os.chdir(job["cwd"])
+    os.environ.clear()
+    os.environ.update(job["env"])
+    sys.argv = ["ci-toolkit", *job["words"]]
+    boundaries = Boundaries(job["kill_at"])
+    watch = _watch_publishing if job["words"][0] == "publish" else _watch_pipelines
+    watch(boundaries, job["words"])
+    status = 70
+    try:
+        status = run()
+        boundaries.cross()
+        counted.write(str(boundaries.count).encode())
+        counted.flush()
+    except SystemExit as stop:
+        status = int(stop.code or 0)
+    except BaseException:  # noqa: BLE001 - where the interpreter would end
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
