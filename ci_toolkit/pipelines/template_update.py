@@ -126,10 +126,9 @@ class TemplateUpdate:
         """Offer, or take, the newest version. What cannot be asked is a note: packages are not kept waiting by it."""
         if not snapshot.settings.template_updates:
             return TemplateResult()
+        there = self._ours(snapshot)
         for service in SERVICES:
-            ours = {
-                path: content for path in caller_files(service) if (content := self._ours(snapshot, path)) is not None
-            }
+            ours = {path: there[path] for path in caller_files(service) if path in there}
             pin = next(filter(None, (read_pin(service, content) for content in ours.values())), None)
             if pin is None or not (pin.project or snapshot.settings.template_repo):
                 continue
@@ -175,8 +174,11 @@ class TemplateUpdate:
             conflicts=tuple(conflicts),
         )
 
-    def _ours(self, snapshot: Snapshot, path: str) -> bytes | None:
-        return _file(self.workshop.repository, snapshot.heads.main, path)
+    def _ours(self, snapshot: Snapshot) -> dict[str, bytes]:
+        """What is there of the files of all services, asked for at once."""
+        names = {f"{snapshot.heads.main}:{path}": path for service in SERVICES for path in caller_files(service)}
+        found = self.workshop.repository.read_objects(names)
+        return {path: entry[1] for name, path in names.items() if (entry := found[name]) and entry[0] == "blob"}
 
     def _remote(self, snapshot: Snapshot, service: Service, pin: Pin) -> GitRemote:
         settings = snapshot.settings
