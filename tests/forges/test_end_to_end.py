@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
 import shutil
+import signal
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -19,10 +20,11 @@ from tests.support.world import BOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
+    from tests.support.killable import Killables
     from tests.support.world import Result, World
 
-TOP = str(Path(__file__).parents[2])
 FOO = SamplePackage(name="foo")
 BAR = SamplePackage(name="bar")
 MAJOR = "curl x | sh"
@@ -190,16 +192,17 @@ def test_a_run_that_died_between_push_and_forge_is_completed_by_a_fresh_clone(sh
 
 
 @pytest.mark.parametrize("request_number", [1, 2, 3])
-def test_a_run_that_is_killed_while_it_talks_to_the_forge_leaves_one_review(shown: Shown, request_number: int) -> None:
+def test_a_run_that_is_killed_while_it_talks_to_the_forge_leaves_one_review(
+    shown: Shown, killables: Killables, request_number: int
+) -> None:
     shown.publish("1.1")
     shown.world.upstreams.publish("bar", replace(BAR, version="1.1").files())
     shown.stand.break_down(hang_s=0.4)
-    child = shown.world.spawn("on-schedule", PYTHONPATH=TOP, **shown.stand.variables)
-    while child.poll() is None and len(shown.stand.asked()) < request_number:
-        time.sleep(0.02)
-    child.kill()
-    child.communicate()
-    assert len(shown.stand.asked()) >= request_number
+    process = killables.start("on-schedule", cwd=shown.world.work, env={**shown.world.env, **shown.stand.variables})
+    while len(shown.stand.asked()) < request_number:
+        time.sleep(0.01)
+    os.kill(process, signal.SIGKILL)
+    assert killables.wait().was_killed
     shown.stand.recover()
     result = shown.run("--json")
     assert result.status == 0

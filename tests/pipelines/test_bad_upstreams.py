@@ -12,42 +12,53 @@ import pytest
 from ci_toolkit.effects.web import WebManners
 from ci_toolkit.errors import PackagesFailedError
 from ci_toolkit.pipelines import upstream_access
+from tests.support.moment import Moment
 from tests.support.packages import SamplePackage
-from tests.support.upstreams import make_dump
+from tests.support.sealed import sealed_environment
+from tests.support.upstreams import Upstreams, make_dump
+from tests.support.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.support.world import World
+    from collections.abc import Callable, Iterator
 
 AUR = SamplePackage(name="fromaur")
 GIT = SamplePackage(name="fromgit")
 
 
+@pytest.fixture(scope="module")
+def all_moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moment]:
+    """A git package, an AUR package and a VCS head, all of which have moved."""
+    top = tmp_path_factory.mktemp("bad-upstreams")
+    with Upstreams(top / "served", sealed_environment(top / "server-home")) as upstreams:
+        world = World(top, upstreams)
+        for folder in ("packaging", "projects"):
+            (upstreams.root / folder).mkdir()
+        packaging = upstreams.repository("packaging/fromgit")
+        project = upstreams.repository("projects/tool")
+        packaging.commit(GIT.files())
+        project.commit({"README": "1\n"})
+        tool = SamplePackage(name="tool-git", git_source=f"{upstreams.url}/projects/tool.git")
+        upstreams.publish("fromaur", AUR.files())
+        world.start(
+            {
+                **AUR.folder(),
+                **GIT.folder(f"CI_PKGBUILD_SOURCE={upstreams.url}/packaging/fromgit.git\n"),
+                **tool.folder("CI_PKGBUILD_SOURCE=custom\n"),
+            }
+        )
+        assert world.run("on-schedule").status == 0
+        upstreams.publish("fromaur", replace(AUR, version="1.1").files())
+        packaging.commit(replace(GIT, version="1.1").files())
+        project.commit({"README": "2\n"})
+        yield Moment(world)
+
+
 @pytest.fixture
-def due(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A git package, an AUR package and a VCS head, all of which have moved; patience is short."""
+def due(all_moved: Moment, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The same for each test; patience is short."""
     monkeypatch.setattr(upstream_access, "WebManners", partial(WebManners, read_timeout_s=1.0))
-    for folder in ("packaging", "projects"):
-        (world.upstreams.root / folder).mkdir()
-    packaging = world.upstreams.repository("packaging/fromgit")
-    project = world.upstreams.repository("projects/tool")
-    packaging.commit(GIT.files())
-    project.commit({"README": "1\n"})
-    tool = SamplePackage(name="tool-git", git_source=f"{world.upstreams.url}/projects/tool.git")
-    world.upstreams.publish("fromaur", AUR.files())
-    world.start(
-        {
-            **AUR.folder(),
-            **GIT.folder(f"CI_PKGBUILD_SOURCE={world.upstreams.url}/packaging/fromgit.git\n"),
-            **tool.folder("CI_PKGBUILD_SOURCE=custom\n"),
-        }
-    )
-    assert world.run("on-schedule").status == 0
-    world.upstreams.publish("fromaur", replace(AUR, version="1.1").files())
-    packaging.commit(replace(GIT, version="1.1").files())
-    project.commit({"README": "2\n"})
-    return world
+    all_moved.return_to()
+    return all_moved.world
 
 
 HEALED = {"fromaur": "applied", "fromgit": "applied", "tool-git": "rebuilt"}

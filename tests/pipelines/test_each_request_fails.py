@@ -8,7 +8,6 @@ that differ by nothing but a name, one fails: of packages with the same fate, an
 from __future__ import annotations
 
 import re
-import shutil
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import cycle
@@ -18,6 +17,7 @@ import pytest
 
 from ci_toolkit.effects import git_remote
 from ci_toolkit.errors import GitError, HandOverError, PackagesFailedError
+from tests.support.moment import Moment
 from tests.support.packages import SamplePackage
 from tests.support.sealed import sealed_environment
 from tests.support.upstreams import DUMP_PATH, Seen, Upstreams
@@ -189,10 +189,7 @@ class Hundred:
         assert self.world.run("on-schedule").status == 0
         self._move_upstreams()
         self._handled_push()
-        self.places = (self.world.origin.path, self.world.work, folder / "home")
-        self.saved = folder / "saved"
-        for place in self.places:
-            shutil.copytree(place, self.saved / place.name)
+        self.moment = Moment(self.world)
         self.asked, self.undisturbed = self._run_undisturbed()
 
     def _package(self, number: int) -> SamplePackage:
@@ -256,19 +253,13 @@ class Hundred:
 
     def run_with(self, request: Request, **fault: Any) -> Result:
         """A run from the start during which a request fails."""
-        self.rewind()
+        self.moment.return_to()
         failing = OneRequest(request)
         self.upstreams.fail(failing, **fault)
         result = self.run()
         self.upstreams.faults.clear()
         assert failing.has_come
         return result
-
-    def rewind(self) -> None:
-        self.upstreams.faults.clear()
-        for place in self.places:
-            shutil.rmtree(place)
-            shutil.copytree(self.saved / place.name, place)
 
     def result(self, *runs: Result) -> Outcome:
         """What some runs led to, but for times, names of commits, and how it was spread over the runs.

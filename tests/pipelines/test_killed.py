@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import time
 from concurrent.futures import Future
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.moment import Moment
 from tests.support.packages import SamplePackage
 from tests.support.running import running_with
 
@@ -47,19 +47,7 @@ class Prepared:
             project.commit({"README": "2\n"})
         else:
             world.push({"minor/x": "1\n"}, "fix: it [deploy other]", remove=["major"])
-        self.saved = world.folder / "saved"
-        shutil.copytree(world.origin.path, self.saved / "origin")
-        shutil.copytree(world.work, self.saved / "work")
-        shutil.copytree(world.folder / "home", self.saved / "home")
-
-    def rewind(self) -> None:
-        for name, path in (
-            ("origin", self.world.origin.path),
-            ("work", self.world.work),
-            ("home", self.world.folder / "home"),
-        ):
-            shutil.rmtree(path)
-            shutil.copytree(self.saved / name, path)
+        self.moment = Moment(world)
 
     def run(self, *, kill_at: int = 0) -> Ended:
         return self.killables.run(self.pipeline, cwd=self.world.work, env=self.world.env, kill_at=kill_at)
@@ -112,7 +100,7 @@ def test_a_rerun_after_a_kill_at_any_write_ends_like_an_undisturbed_run(
     expected, boundaries = undisturbed(prepared)
     assert boundaries > 4
     for number in range(1 + shard, boundaries + 1, SHARDS):
-        prepared.rewind()
+        prepared.moment.return_to()
         ended = prepared.run(kill_at=number)
         assert ended.was_killed, ended.stderr
         prepared.assert_rerun_ends_like(expected, f"killed at boundary {number} of {boundaries}")
@@ -129,7 +117,7 @@ def test_a_rerun_after_a_kill_during_any_kind_of_request_ends_like_an_undisturbe
     moments = [(kind, 1) for kind in counts] + [("push", nth) for nth in range(2, counts["push"] + 1)]
     assert {"dump", "ls-refs", "fetch", "origin-ls-refs", "push"} < counts.keys()
     for kind, nth in moments:
-        prepared.rewind()
+        prepared.moment.return_to()
         ended = killed_during(prepared, kind, nth)
         assert ended.was_killed, ended.stderr
         prepared.assert_rerun_ends_like(expected, f"killed during {kind} {nth}")
@@ -142,7 +130,6 @@ def killed_during(prepared: Prepared, kind: str, nth: int) -> Ended:
         if seen.kind == kind and world.upstreams.count()[kind] == nth - 1:
             os.kill(process.result(timeout=10), signal.SIGKILL)
 
-    world.upstreams.forget()
     world.upstreams.on_request = kill
     process.set_result(prepared.killables.start(prepared.pipeline, cwd=world.work, env=world.env))
     ended = prepared.killables.wait()
