@@ -160,7 +160,8 @@ def test_a_file_that_cannot_grow_takes_nothing_of_a_schedule_and_says_so(path: P
     """Likewise, refused by the operating system while the log of changes is written."""
     submit(database, "r1", "a")
     before = everything(path)
-    argv = ["prlimit", "--fsize=30000", "--", sys.executable, "-c", LARGE, str(path)]
+    # Without files of its own: Python does not notice that one is cut off.
+    argv = ["prlimit", "--fsize=30000", "--", sys.executable, "-B", "-c", LARGE, str(path)]
     env = {"PYTHONPATH": TOP, "PATH": os.environ["PATH"]}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_toolkit.errors import ConfigError, MachineError, NotReadyError, PackagesFailedError, RefusedError
-from tests.support.builds import left_behind, needs_makepkg
+from tests.support.builds import needs_makepkg
 from tests.support.local_builds import LocalBuilds, Tiny
 from tests.support.pacman_stand import Client
+from tests.support.running import left_behind
 
 if TYPE_CHECKING:
     from tests.support.world import World

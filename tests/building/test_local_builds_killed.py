@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,10 +12,9 @@ from tests.support.local_builds import LocalBuilds, Tiny
 
 if TYPE_CHECKING:
     from tests.support.built import BuiltPackages
+    from tests.support.killable import Ended, Killables
     from tests.support.world import World
 
-TOP = str(Path(__file__).parents[2])
-WRAPPER = ("-m", "tests.support.killable_builds")
 SHARDS = 2
 ALPHA = Tiny(name="alpha")
 
@@ -26,15 +22,15 @@ ALPHA = Tiny(name="alpha")
 class Prepared:
     """A repository with an update and a removal queued, which can be put back to that moment."""
 
-    def __init__(self, world: World, built: BuiltPackages) -> None:
-        self.world = world
+    def __init__(self, world: World, built: BuiltPackages, killables: Killables) -> None:
+        self.world, self.killables = world, killables
         for base, version in (("alpha", "1.0"), ("alpha", "1.1")):
             built.files(base, version)
         self.packages = str(built.folder)
         self.local = LocalBuilds(world, ALPHA, Tiny(name="gone"))
         self.local.schedule()
         world.run("builds", "cancel", "gone")
-        assert self.run(0)[0] == 0
+        assert self.run().status == 0
         self.local.push(Tiny(name="alpha", version="1.1"), remove=("gone",))
         self.saved = world.folder / "saved"
         shutil.copytree(self.local.top, self.saved, symlinks=True)
@@ -43,11 +39,9 @@ class Prepared:
         shutil.rmtree(self.local.top)
         shutil.copytree(self.saved, self.local.top, symlinks=True)
 
-    def run(self, number: int) -> tuple[int, str]:
-        words = (str(number), "builds", "run", "--demo-key")
-        child = self.world.spawn(*words, wrapper=WRAPPER, PYTHONPATH=TOP, **{FOLDER: self.packages})
-        _, stderr = child.communicate(timeout=60)
-        return child.returncode, stderr
+    def run(self, kill_at: int = 0) -> Ended:
+        env = {**self.world.env, FOLDER: self.packages}
+        return self.killables.run("builds", "run", "--demo-key", cwd=self.world.work, env=env, kill_at=kill_at)
 
     def result(self) -> dict[str, object]:
         """What people and clients see, but for times."""
@@ -72,22 +66,21 @@ _GOOD = ("succeeded", "already built")
 
 
 @pytest.fixture
-def prepared(world: World, built: BuiltPackages) -> Prepared:
-    return Prepared(world, built)
+def prepared(world: World, built: BuiltPackages, killables: Killables) -> Prepared:
+    return Prepared(world, built, killables)
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_killed_at_any_write_and_run_again(prepared: Prepared, shard: int) -> None:
-    status, said = prepared.run(0)
-    assert status == 0, said
+    undisturbed = prepared.run()
+    assert undisturbed.boundaries is not None, undisturbed.stderr
     expected = prepared.result()
     assert expected["published"] == {"alpha": "1.1-1"}
     assert expected["check"] == 0
-    count = int(re.search(r"boundaries: (\d+)", said)[1])  # type: ignore[index]  # it ended well, so it says so
-    for number in range(1 + shard, count + 1, SHARDS):
+    for number in range(1 + shard, undisturbed.boundaries + 1, SHARDS):
         prepared.rewind()
-        status, said = prepared.run(number)
-        assert status == -signal.SIGKILL, said
-        status, said = prepared.run(0)
-        assert status == 0, (number, said)
+        ended = prepared.run(kill_at=number)
+        assert ended.was_killed, ended.stderr
+        ended = prepared.run()
+        assert ended.status == 0, (number, ended.stderr)
         assert prepared.result() == expected, number

@@ -13,8 +13,9 @@ from ci_toolkit.effects.base_root import ArchRoot
 from ci_toolkit.errors import MachineError
 from ci_toolkit.recipes.build import Failed, TimedOut
 from tests.support.arch_root import MinimalRoot, make_minimal_root
-from tests.support.builds import LIMITS, PACKAGE, Bench, built, left_behind, needs_makepkg, pkgbuild
+from tests.support.builds import LIMITS, PACKAGE, Bench, built, needs_makepkg, pkgbuild
 from tests.support.local_builds import LocalBuilds, Tiny
+from tests.support.running import left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,23 +11,28 @@ import importlib
 import json
 import os
 import pkgutil
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 import ci_toolkit
-from ci_toolkit.backends import chaotic_manager
+from ci_toolkit.backends import chaotic_manager, job_database
+from ci_toolkit.building import running_builds
 from ci_toolkit.cli.main import run
 from ci_toolkit.effects import cache_files, files
 from ci_toolkit.effects.process import Processes
+from ci_toolkit.store import index
+from tests.support.instant_recipe import InstantRecipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 TOP = Path(__file__).parents[2]
 _WRITING = ("fetch", "push", "index-pack")
@@ -79,6 +84,34 @@ def _watch_publishing(boundaries: Boundaries, words: list[str]) -> None:
             applies = (lambda *_: True) if name == "copyfileobj" else is_published
             boundaries.before(importlib.import_module(module), name, applies)
     boundaries.before(Processes, "run", lambda _, argv: argv[0] in ("repo-add", "repo-remove"))
+
+
+def _watch_builds(boundaries: Boundaries, _: list[str]) -> None:
+    """The writes of `ci-toolkit builds run`, whose packages come from the instant recipe.
+
+    Boundaries stand before every commit of jobs and store, and before everything that moves, links or removes files
+    outside of the published folder, which has a test of its own.
+    """
+    setattr(running_builds, "load_recipes", lambda: (InstantRecipe(),))  # noqa: B010 - not what it offers to others
+    for module in (job_database, index):
+        plain = getattr(module, "transaction")  # noqa: B009 - likewise
+
+        @contextmanager
+        def watched(connection: Any, plain: Any = plain) -> Iterator[None]:
+            with plain(connection):
+                yield
+                boundaries.cross()  # nothing is written yet, as just after the last one
+
+        setattr(module, "transaction", watched)  # noqa: B010 - likewise
+    home = os.environ["HOME"]
+
+    def is_ours(*paths: object) -> bool:
+        texts = [str(path) for path in paths if isinstance(path, str | os.PathLike)]
+        return any(text.startswith(home) and "/repository/" not in text for text in texts)
+
+    for holder, names in ((os, ("link", "replace", "symlink")), (shutil, ("rmtree",)), (Path, ("replace", "unlink"))):
+        for name in names:
+            boundaries.before(holder, name, is_ours)
 
 
 @dataclass(frozen=True)
@@ -161,7 +194,7 @@ def _become(job: dict[str, Any], said: IO[bytes], counted: IO[bytes]) -> None:
     os.environ.update(job["env"])
     sys.argv = ["ci-toolkit", *job["words"]]
     boundaries = Boundaries(job["kill_at"])
-    watch = _watch_publishing if job["words"][0] == "publish" else _watch_pipelines
+    watch = {"publish": _watch_publishing, "builds": _watch_builds}.get(job["words"][0], _watch_pipelines)
     watch(boundaries, job["words"])
     status = 70
     try:

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from ci_toolkit.store.object_store import open_store
-from tests.support.killable_publish import before
 from tests.support.killed_submission import watch_statements
 from tests.support.stores import add
 
@@ -37,7 +36,7 @@ def prepare(folder: Path) -> None:
 def story(folder: Path, boundaries: Boundaries) -> None:
     """Adds a build, finds the damage, and collects."""
     for name in ("link", "replace", "unlink", "mkdir", "rmdir", "chmod", "fsync"):
-        setattr(os, name, before(boundaries, getattr(os, name), lambda *paths: "out" not in str(paths[-1])))
+        boundaries.before(os, name, lambda *paths: "out" not in str(paths[-1]))
     watch_statements(boundaries)
     with open_store(folder / "store") as store:
         add(store, folder, "new", **CONTENTS["new"])
