@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar
 
+from ci_toolkit.backends.elsewhere import JobsElsewhere
 from ci_toolkit.effects.files import remove_file, write_file
-from ci_toolkit.errors import HandOverError, RefusedError
+from ci_toolkit.errors import HandOverError
 from ci_toolkit.formats.deptree import format_deptree
 from ci_toolkit.formats.schedule_params import format_schedule_params
 from ci_toolkit.model.names import is_oid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from ci_toolkit.backends.spec import BackendTools, FolderReader
-    from ci_toolkit.model.job import Job, JobFilter, Transition
     from ci_toolkit.model.names import Pkgbase
     from ci_toolkit.model.settings import Settings
     from ci_toolkit.scheduling.schedule import Schedule
@@ -29,10 +29,12 @@ _NAME = re.compile(r"[a-z0-9_+][a-z0-9_.+-]*")
 _OFFICIAL = re.compile(r"(?P<base>https?://[^\s]+)/(?:core|extra|community)/os/[^/\s]+/[^/\s]+\.db")
 
 
-class ChaoticManagerBackend:
+class ChaoticManagerBackend(JobsElsewhere):
     """Writes `.ci/deptree.txt` and `.ci/schedule-params.txt`."""
 
     name: ClassVar[str] = "chaotic_manager"
+    keeper: ClassVar[str] = "a chaotic-manager"
+    instead: ClassVar[str] = "its web page shows them; ci-toolkit schedule PACKAGE builds one again"
 
     def name_fault(self, pkgbase: Pkgbase) -> str | None:
         """The manager's own grammar."""
@@ -55,31 +57,6 @@ class ChaoticManagerBackend:
         what = [f"{count} build{'' if count == 1 else 's'}"] if count else []
         what += ["a removal"] if schedule.remaining is not None else []
         return f"{' and '.join(what)} handed over in .ci/{PARAMS_FILE} and .ci/{DEPTREE_FILE}"
-
-    def jobs(self, wanted: JobFilter, tools: BackendTools) -> tuple[Job, ...]:
-        """RefusedError: the manager keeps them."""
-        raise _elsewhere()
-
-    def transitions(self, job: Job, tools: BackendTools) -> tuple[Transition, ...]:
-        """RefusedError: the manager keeps them."""
-        raise _elsewhere()
-
-    def cancel(self, job: Job, reason: str, tools: BackendTools) -> None:
-        """RefusedError: the manager cannot be told."""
-        raise _elsewhere()
-
-    def retry(self, job: Job, tools: BackendTools) -> int:
-        """RefusedError: the manager cannot be told."""
-        raise _elsewhere()
-
-    def log(self, job: Job, tools: BackendTools, *, follow: bool) -> Iterator[str]:
-        """RefusedError: the manager keeps them."""
-        raise _elsewhere()
-
-
-def _elsewhere() -> RefusedError:
-    hint = "its web page shows them; ci-toolkit schedule PACKAGE builds one again"
-    return RefusedError("a chaotic-manager does not tell of its builds here", hint=hint)
 
 
 def clear_artifacts(top: Path) -> None:

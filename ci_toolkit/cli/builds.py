@@ -12,6 +12,7 @@ from ci_toolkit.backends.local_folder import local_folder
 from ci_toolkit.cli.build_backend import meant_jobs, opened_backend
 from ci_toolkit.cli.signing import declare_key, key_opener
 from ci_toolkit.cli.surface import Terminal, cache_folder
+from ci_toolkit.effects.files import write_file
 from ci_toolkit.effects.process import Processes
 from ci_toolkit.errors import ConfigError, NotReadyError, PackagesFailedError
 from ci_toolkit.model.job import JobFilter, JobState
@@ -19,9 +20,11 @@ from ci_toolkit.reports.jobs import job_json, job_text, jobs_json, jobs_text, su
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ci_toolkit.backends.spec import Backend, BackendTools
+    from ci_toolkit.effects.redaction import Redactor
+    from ci_toolkit.model.job import Job
 
 NAME = "builds"
 HELP = "build what is scheduled on this machine; list, show, cancel and try builds again"
@@ -43,6 +46,16 @@ def declare(parser: ArgumentParser) -> None:
     retry.add_argument("--failed", action="store_true", help="everything whose last build failed")
     cancel.add_argument("--reason", default="somebody cancelled it", help="what others are told (%(default)s)")
     run = verbs.add_parser("run", help="build and publish everything that is queued")
+    run.add_argument(
+        "--take",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="queue first what an earlier job of the pipeline left in .ci/schedule.json (CI_BACKEND=build_job there), "
+        "or in the files of that name below a folder",
+    )
+    run.add_argument("--logs", type=Path, metavar="DIR", help="write the logs of what was built to DIR/PACKAGE.log")
     declare_key(run)
     report = verbs.add_parser("report", help="write all of it as pages for a browser, with logs and a dependency graph")
     report.add_argument("folder", metavar="DIR", type=Path, help="an empty folder, or one with an earlier report")
@@ -70,7 +83,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
         case "report":
             _report(options, terminal, tools)
         case _:
-            return _run(options, terminal, tools)
+            return _run(options, terminal, backend, tools)
     return 0
 
 
@@ -131,28 +144,56 @@ def _words(options: Namespace) -> list[str]:
     return list(options.jobs)
 
 
-def _run(options: Namespace, terminal: Terminal, tools: BackendTools) -> int:
+def _run(options: Namespace, terminal: Terminal, backend: Backend, tools: BackendTools) -> int:
     # All that builds need takes longer to import than a list takes to print.
     from ci_toolkit.building.running_builds import BuildsRun  # noqa: PLC0415
+    from ci_toolkit.building.taking_schedules import take_schedules  # noqa: PLC0415
     from ci_toolkit.reports.build_progress import build_progress  # noqa: PLC0415
 
     _require_local(tools)
+    processes = Processes(redactor=terminal.redactor)
+    for said in take_schedules((terminal.cwd / path for path in options.take), tools, processes):
+        terminal.stderr.write(f"{said}\n")
     builds = BuildsRun(
         settings=tools.settings,
         environ=terminal.environ,
         clock=terminal.clock,
         redactor=terminal.redactor,
-        processes=Processes(redactor=terminal.redactor),
+        processes=processes,
         cache=cache_folder(terminal.environ) or terminal.cwd / ".cache",
         open_key=lambda processes: key_opener(options, terminal, processes)(),
     )
     shown = build_progress(stream=terminal.stderr, surroundings=terminal.surroundings, clock=terminal.clock)
     with _orderly_end(), shown as listener:
         summary = builds.run(listener)
+    if options.logs:
+        _write_logs(terminal.cwd / options.logs, summary.ended, backend, tools, terminal.redactor)
+    if not options.json:
+        _show_failures(summary.ended, backend, tools, terminal)
     terminal.say(summary_json(summary) if options.json else summary_text(summary))
     if summary.fault is not None:
         raise summary.fault
     return PackagesFailedError.exit_status if any(job.state.is_failure for job in summary.ended) else 0
+
+
+def _write_logs(folder: Path, jobs: Iterable[Job], backend: Backend, tools: BackendTools, redactor: Redactor) -> None:
+    """One file a package, by the last of its jobs that was built in this run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for job in jobs:
+        if job.log_of == job.number:
+            write_file(
+                folder / f"{job.pkgbase}.log", redactor.clean("".join(backend.log(job, tools, follow=False))).encode()
+            )
+
+
+def _show_failures(jobs: Iterable[Job], backend: Backend, tools: BackendTools, terminal: Terminal) -> None:
+    from ci_toolkit.reports.failed_builds import SHOWN_LINES, failed_build  # noqa: PLC0415 - as above
+
+    for job in jobs:
+        if job.state.is_failure and job.log_of is not None:
+            lines = "".join(backend.log(job, tools, follow=False)).splitlines()[-SHOWN_LINES:]
+            place = terminal.surroundings.place
+            terminal.say(failed_build(job, lines, place=place, now_s=terminal.clock.now()))
 
 
 @contextmanager

@@ -32,6 +32,8 @@ _KEPT = (
 )
 _KEPT_PREFIXES = ("GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
 
+_NOT_FOR_GIT = ("ACCESS_TOKEN", "AUR_KEY", "CI_SIGNING_KEY", "CI_SIGNING_PASSPHRASE")
+
 _KEPT_FOR_STRANGERS = (
     "PATH",
     "TMPDIR",
@@ -87,12 +89,12 @@ class Git:
 def own_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment for the user's own repository and remote: theirs, without what redirects git elsewhere.
 
-    The token goes another way, and the AUR's key is no business of this git.
+    The token goes another way, and the keys are no business of this git.
     """
     kept = {
         name: value
         for name, value in environ.items()
-        if (name not in ("ACCESS_TOKEN", "AUR_KEY") and not name.startswith("GIT_"))
+        if (name not in _NOT_FOR_GIT and not name.startswith("GIT_"))
         or name in _KEPT
         or name.startswith(_KEPT_PREFIXES)
     }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SCHEDULED_TAG = "refs/tags/scheduled"
 NO_REVIEWS: frozenset[Pkgbase] = frozenset()
-ARTIFACTS = (".ci/deptree.txt", ".ci/schedule-params.txt")
+ARTIFACTS = (".ci/deptree.txt", ".ci/schedule-params.txt", ".ci/schedule.json")
 _MAINTAINERS_PATH = ".ci/aur-maintainers"
 _WATERMARK_PATH = ".ci/aur-state"
 _EDITORCONFIG_PATH = ".editorconfig"

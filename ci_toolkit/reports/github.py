@@ -30,8 +30,8 @@ def github_report(outcome: Outcome) -> str:
     schedule = schedule_text(outcome)
     if schedule:
         head, _, names = schedule.partition(": ")
-        parts.append(_group(head, names.split(", ")))
-    parts.append(_group("verdicts by reason", [f"{count:>6}  {code}" for code, count in counts(outcome).items()]))
+        parts.append(log_group(head, names.split(", ")))
+    parts.append(log_group("verdicts by reason", [f"{count:>6}  {code}" for code, count in counts(outcome).items()]))
     for weight, command in _COMMANDS.items():
         chosen = [row for row in rows if row.weight is weight][:_MOST_ANNOTATIONS]
         parts += [workflow_command(command, _everything(row), title=row.package) for row in chosen]
@@ -61,7 +61,8 @@ def github_summary(outcome: Outcome) -> str:
     return head + "".join(table) + "\n" + "".join(more[:200])
 
 
-def _group(title: str, lines: list[str]) -> str:
+def log_group(title: str, lines: list[str]) -> str:
+    """Lines under a title that opens and closes them."""
     return f"::group::{command_text(title)}\n" + "".join(f"  {line}\n" for line in lines) + "::endgroup::\n"
 
 

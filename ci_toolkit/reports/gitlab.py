@@ -21,17 +21,18 @@ def gitlab_report(outcome: Outcome, now_s: int) -> str:
     schedule = schedule_text(outcome)
     parts = []
     if rows:
-        parts.append(_section("packages", f"{len(rows)} packages to report", rows, now_s, collapsed=False))
+        parts.append(log_section("packages", f"{len(rows)} packages to report", rows, now_s, collapsed=False))
     if schedule:
         head, _, names = schedule.partition(": ")
-        parts.append(_section("schedule", head, names.split(", "), now_s, collapsed=True))
+        parts.append(log_section("schedule", head, names.split(", "), now_s, collapsed=True))
     every = [f"{count:>6}  {code}" for code, count in counts(outcome).items()]
-    parts.append(_section("verdicts", "verdicts by reason", every, now_s, collapsed=True))
+    parts.append(log_section("verdicts", "verdicts by reason", every, now_s, collapsed=True))
     parts += [f"{line}\n" for line in (*remarks(outcome), summary(outcome))]
     return "".join(parts)
 
 
-def _section(name: str, title: str, lines: Iterable[str], now_s: int, *, collapsed: bool) -> str:
+def log_section(name: str, title: str, lines: Iterable[str], now_s: int, *, collapsed: bool) -> str:
+    """Lines under a title that opens and closes them."""
     option = "[collapsed=true]" if collapsed else ""
     body = "".join(f"{line}\n" for line in lines)
     start = f"{_CLEAR}section_start:{now_s}:{name}{option}\r{_CLEAR}{title}\n"

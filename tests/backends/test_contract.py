@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ci_toolkit.backends.build_job import BuildJobBackend
 from ci_toolkit.backends.chaotic_manager import ChaoticManagerBackend
 from ci_toolkit.backends.job_database import JobDatabase
 from ci_toolkit.backends.local import LocalBackend
@@ -54,8 +55,20 @@ class TestTheChaoticManagerKeepsTheContract(HandingOverContract):
         return ChaoticManagerBackend()
 
 
+class TestTheBuildJobKeepsTheContract(HandingOverContract):
+    """As far as it takes part: another job of the pipeline keeps the jobs."""
+
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return BuildJobBackend()
+
+    @pytest.fixture
+    def tools(self, tools: BackendTools) -> BackendTools:
+        return replace(tools, environ={**tools.environ, "CI_BACKEND": "build_job"})
+
+
 def test_every_registered_backend_is_tested_here() -> None:
-    tested: tuple[type[Any], ...] = (LocalBackend, ChaoticManagerBackend)
+    tested: tuple[type[Any], ...] = (LocalBackend, ChaoticManagerBackend, BuildJobBackend)
     assert {type(load_backend(name)) for name in registered("backends")} == set(tested)
 
 

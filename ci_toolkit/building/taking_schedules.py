@@ -1,0 +1,56 @@
+"""Schedules that another job of the pipeline left as files, taken into the queue of this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ci_toolkit.backends.handed_schedule import SCHEDULE_FILE, parse_handed
+from ci_toolkit.backends.local import LocalBackend
+from ci_toolkit.effects.git_command import LOCAL_TIMEOUT_S, own_environment
+from ci_toolkit.errors import NotReadyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from ci_toolkit.backends.spec import BackendTools
+    from ci_toolkit.effects.process import Processes
+
+_TRACKED, _UNTRACKED = 0, 1
+
+
+def take_schedules(paths: Iterable[Path], tools: BackendTools, processes: Processes) -> tuple[str, ...]:
+    """Queue what the files say, oldest first, and tell of each; a folder stands for every `schedule.json` below it.
+
+    All are read before the first is queued. NotReadyError for a path that is not there, or a file that is in git: it
+    would be somebody's commit and not what an earlier job wrote. FormatError for a file that is no schedule.
+    """
+    handed = []
+    for file in (file for path in paths for file in _files(path)):
+        _check_untracked(file, tools, processes)
+        handed.append(parse_handed(file.read_bytes(), file=str(file)))
+    handed.sort(key=lambda one: one.at_s)
+    return tuple(LocalBackend().submit(one.schedule, one.read, tools) for one in handed)
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.exists():
+        raise NotReadyError("there is no schedule", file=str(path), hint="an earlier job of the pipeline leaves it")
+    if path.is_dir():
+        yield from sorted(path.rglob(SCHEDULE_FILE))
+    else:
+        yield path
+
+
+def _check_untracked(file: Path, tools: BackendTools, processes: Processes) -> None:
+    if not any((folder / ".git").exists() for folder in file.absolute().parents):
+        return
+    done = processes.run(
+        ("git", "ls-files", "--error-unmatch", "--", file.name),
+        cwd=file.parent,
+        env=own_environment(tools.environ),
+        timeout_s=LOCAL_TIMEOUT_S,
+        statuses=(_TRACKED, _UNTRACKED),
+    )
+    if done.status == _TRACKED:
+        raise NotReadyError("must not be tracked in git", key=str(file), hint=f"git rm --cached {file}, and ignore it")
