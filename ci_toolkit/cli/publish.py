@@ -14,11 +14,14 @@ from ci_toolkit.errors import ConfigError, PackagesFailedError
 from ci_toolkit.pipelines.checking import find_top
 from ci_toolkit.pipelines.checkout_settings import checkout_settings
 from ci_toolkit.publishers.checking import examine, mend
+from ci_toolkit.publishers.copying import copy_published
 from ci_toolkit.publishers.database import DatabasePrograms
 from ci_toolkit.publishers.layout import Layout
 from ci_toolkit.publishers.pacman_repository import PacmanRepository
 from ci_toolkit.publishers.signing_key import program_environment
 from ci_toolkit.reports.publishing import (
+    copy_json,
+    copy_text,
     faults_json,
     faults_text,
     list_json,
@@ -53,7 +56,9 @@ def declare(parser: ArgumentParser) -> None:
     check.add_argument("--mend", action="store_true", help="mend what differs")
     rollback = verbs.add_parser("rollback", help="publish again what was published before")
     rollback.add_argument("name", metavar="NAME", nargs="?", help="one package alone (default: all that changed last)")
-    for verb in (add, remove, listing, check, rollback):
+    copy = verbs.add_parser("copy", help="copy what clients see, without links, to where a web service takes it from")
+    copy.add_argument("target", metavar="DIR", type=Path, help="DIR/ARCHITECTURE is made")
+    for verb in (add, remove, listing, check, rollback, copy):
         _declare_folder(verb)
     for verb in (add, remove, check, rollback):
         _declare_writing(verb)
@@ -90,6 +95,10 @@ def run(options: Namespace, terminal: Terminal) -> int:
             packages = repository.current().packages.values()
             terminal.say(list_json(packages) if options.json else list_text(packages))
             return 0
+        case "copy":
+            copied = copy_published(repository.layout, terminal.cwd / options.target)
+            terminal.say(copy_json(copied) if options.json else copy_text(copied))
+            return 0
         case "check":
             return _check(repository, options, terminal)
         case "add":
@@ -116,7 +125,7 @@ def _check(repository: PacmanRepository, options: Namespace, terminal: Terminal)
 
 def _repository(options: Namespace, terminal: Terminal) -> PacmanRepository:
     processes = Processes(redactor=terminal.redactor)
-    writes = options.verb != "list"
+    writes = options.verb not in ("list", "copy")
     settings = checkout_settings(find_top(terminal.cwd.resolve()), terminal.environ)
     name = settings.repo_name if options.repository_name is None else options.repository_name
     if _NAME.fullmatch(name) is None:

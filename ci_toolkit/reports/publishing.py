@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.publishers.changing import PackageChange
     from ci_toolkit.publishers.checking import Fault
+    from ci_toolkit.publishers.copying import PublishedCopy
     from ci_toolkit.publishers.ledger import PublishedPackage
     from ci_toolkit.publishers.pacman_repository import Publication
 
@@ -45,6 +46,18 @@ def list_text(packages: Iterable[PublishedPackage]) -> str:
 def list_json(packages: Iterable[PublishedPackage]) -> str:
     """An array of objects."""
     return f"{json.dumps([asdict(package) for package in packages], indent=2)}\n"
+
+
+def copy_text(copied: PublishedCopy) -> str:
+    """One line."""
+    if not copied.packages:
+        return "nothing is published yet\n"
+    return f"{copied.packages} packages, {copied.size_bytes / (1 << 20):,.1f} MiB\n"
+
+
+def copy_json(copied: PublishedCopy) -> str:
+    """An object with `packages` and `size_bytes`."""
+    return f"{json.dumps(asdict(copied))}\n"
 
 
 def faults_text(faults: Sequence[Fault], *, mended: bool) -> str:

@@ -162,3 +162,37 @@ def test_the_name_of_a_repository_is_no_path(stand: PacmanStand, name: str) -> N
     done = stand.run_words(["publish", "list", "--repo", str(stand.top), f"--name={name}"])
     assert done.status == 7
     assert "--name is no name for a repository" in done.stderr
+
+
+def test_a_copy_without_links_serves_clients_as_well(stand: PacmanStand, tmp_path: Path) -> None:
+    """Pages of hosted services know no links, and should not carry what is kept for going back."""
+    stand.publish(("alpha", "1.0"), ("beta", "1.0"))
+    stand.publish(("alpha", "1.1"))
+    copy = tmp_path / "public"
+    done = stand.run("copy", str(copy), "--json")
+    names = sorted(path.name for path in (copy / "x86_64").iterdir())
+    assert not [path for path in copy.rglob("*") if path.is_symlink()]
+    assert [name for name in names if name.endswith(".pkg.tar.zst")] == [
+        "alpha-1.1-1-x86_64.pkg.tar.zst",
+        "beta-1.0-1-x86_64.pkg.tar.zst",
+    ]
+    assert not [name for name in names if name.startswith(".")]
+    assert done.json["packages"] == 2
+    assert done.json["size_bytes"] == sum(path.stat().st_size for path in copy.rglob("*") if path.is_file())
+
+    stand.served.rename(tmp_path / "away")
+    (copy / "x86_64").rename(stand.served)
+    client = stand.client()
+    shown = client.pacman("-Sy", "beta")
+    assert client.installed() == {"alpha": "1.1-1", "beta": "1.0-1"}, shown.stdout
+
+
+def test_a_copy_is_made_anew_or_not_at_all(stand: PacmanStand, tmp_path: Path) -> None:
+    copy = tmp_path / "public"
+    assert stand.run("copy", str(copy)).stdout == "nothing is published yet\n"
+    assert not copy.exists()
+    stand.publish(("alpha", "1.0"))
+    assert stand.run("copy", str(copy)).status == 0
+    again = stand.run("copy", str(copy))
+    assert again.status == RefusedError.exit_status
+    assert "x86_64 is there already" in again.stderr

@@ -86,7 +86,7 @@ class PacmanStand:
     def words(self, verb: str, *words: object) -> list[str]:
         """The arguments of one invocation."""
         place = ("--repo", self.top, "--name", "demo", "--arch", "x86_64")
-        key = () if verb == "list" else ("--key-file", self.key_file)
+        key = () if verb in ("list", "copy") else ("--key-file", self.key_file)
         return ["publish", verb, *map(str, (*words, *place, *key))]
 
     def run(self, verb: str, *words: object, **variables: str) -> Result:
