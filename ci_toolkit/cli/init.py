@@ -34,12 +34,24 @@ _NEXT = {
     ),
 }
 
+_NEXT_BUILDING = {
+    "gitlab": (
+        "add the variable CI_SIGNING_KEY with the environment ci-toolkit/build (protected; an exported secret key)\n"
+        "protect the default branch, since others could else write to the cache that packages are kept in\n"
+    ),
+    "github": (
+        "add the secret CI_SIGNING_KEY (an exported secret key) to the environment ci-toolkit-build,\n"
+        "and let only the default branch use that\n"
+    ),
+}
+
 
 def declare(parser: ArgumentParser) -> None:
     """Add arguments."""
     parser.add_argument("service", choices=("gitlab", "github"), help="whose CI runs the pipeline")
     parser.add_argument("--dir", type=Path, metavar="DIR", help="the top of the repository (default: here)")
     parser.add_argument("--name", metavar="NAME", help="the repository's name, as pacman knows it (default: DIR's)")
+    parser.add_argument("--build-here", action="store_true", help="the pipeline builds and publishes packages, too")
     parser.add_argument("--force", action="store_true", help="overwrite files that differ")
     parser.add_argument("--dry-run", action="store_true", help="show what would be written; change nothing")
 
@@ -50,7 +62,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
     if not top.is_dir():
         raise ConfigError("no such folder", got=str(top), hint="git init makes one")
     name = parse_repository_name(options.name or usable_name(top.resolve().name))
-    planned = plan_initial_files(top, options.service, name)
+    planned = plan_initial_files(top, options.service, name, building=options.build_here)
     if options.dry_run or (not options.force and any(file.fate is Fate.DIFFERS for file in planned)):
         terminal.say("".join(file.difference for file in planned if file.fate is not Fate.KEPT))
     if options.dry_run:
@@ -61,6 +73,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
     lines += [f"{path}: {fate.value}\n" for path, fate in fates.items() if path not in written]
     terminal.say("".join(sorted(lines)))
     first = f"look at {FIRST_PACKAGE}/, a first package\n" if f"{FIRST_PACKAGE}/PKGBUILD" in written else ""
+    following = _NEXT[options.service] + (_NEXT_BUILDING[options.service] if options.build_here else "")
     if written:
-        terminal.say(f"\nNext:\nread .ci/config\n{first}{_NEXT[options.service]}commit and push\n")
+        terminal.say(f"\nNext:\nread .ci/config\n{first}{following}commit and push\n")
     return 0

@@ -29,6 +29,14 @@ _FILES: Mapping[Service, Mapping[str, str]] = {
         ".github/actions/ci-toolkit/action.yml": "github/actions/ci-toolkit/action.yml",
     },
 }
+# What is different, or comes on top, where the pipeline builds, too.
+_BUILDING: Mapping[Service, Mapping[str, str]] = {
+    "gitlab": {".gitlab-ci.yml": "gitlab/caller-building.yml"},
+    "github": {
+        ".github/workflows/packages.yml": "github/callers/packages-building.yml",
+        ".github/workflows/ci-toolkit-build.yml": "github/workflows/ci-toolkit-build.yml",
+    },
+}
 _TEMPLATES = "ci-templates"
 _PROJECT = r"(?P<project>[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+)"
 _VERSION = r"(?P<version>[0-9]+(?:\.[0-9]+)*)\b"
@@ -59,18 +67,32 @@ def template(name: str) -> bytes:
     return files("ci_toolkit").joinpath("templates", *name.split("/")).read_bytes()
 
 
-def caller_files(service: Service, *, version: str = __version__) -> Mapping[str, bytes]:
-    """The files that a repository on `service` needs, path to content, with `version` pinned."""
-    pinned = f"ci-toolkit=={version}".encode()
-    return {
-        path: template(name).replace(f"ci-toolkit=={__version__}".encode(), pinned)
-        for path, name in _FILES[service].items()
-    }
+def caller_files(service: Service, *, version: str = __version__, building: bool = False) -> Mapping[str, bytes]:
+    """The files that a repository on `service` needs, path to content, with `version` pinned.
+
+    With `building` its pipeline builds and publishes, too, instead of handing over.
+    """
+    names = {**_FILES[service], **(_BUILDING[service] if building else {})}
+    return {path: _pinned(name, version) for path, name in names.items()}
+
+
+def caller_file(service: Service, path: str, version: str) -> bytes:
+    """One of `caller_paths` with `version` pinned; of a caller the plain one, as in `template_path`."""
+    return _pinned(template_path(service, path).removeprefix(f"{_TEMPLATES}/"), version)
+
+
+def caller_paths(service: Service) -> tuple[str, ...]:
+    """Every file of ours that a repository on `service` may have, whether its pipeline builds or not."""
+    return tuple({**_FILES[service], **_BUILDING[service]})
 
 
 def template_path(service: Service, path: str) -> str:
-    """Where ci-toolkit's own repository keeps the file that is `path` in a package repository."""
-    return f"{_TEMPLATES}/{_FILES[service][path]}"
+    """Where ci-toolkit's own repository keeps the file that is `path` in a package repository.
+
+    Of a caller this is the plain one, and what makes it build counts as the owner's own lines.
+    """
+    names = {**_BUILDING[service], **_FILES[service]}
+    return f"{_TEMPLATES}/{names[path]}"
 
 
 def read_pin(service: Service, content: bytes) -> Pin | None:
@@ -90,6 +112,10 @@ def with_pin(service: Service, content: bytes, version: str) -> bytes:
         return content
     start, end = found.span("version")
     return (found.string[:start] + version + found.string[end:]).encode(errors="surrogateescape")
+
+
+def _pinned(name: str, version: str) -> bytes:
+    return template(name).replace(f"ci-toolkit=={__version__}".encode(), f"ci-toolkit=={version}".encode())
 
 
 def _found(service: Service, content: bytes) -> re.Match[str] | None:

@@ -49,11 +49,17 @@ class InitialFile:
         return "".join(f"{line}\n" for line in difflib.unified_diff(old, new, old_name, f"b/{self.path}", lineterm=""))
 
 
-def plan_initial_files(top: Path, service: Service, repository_name: str) -> tuple[InitialFile, ...]:
-    """Every file with what becomes of it; nothing is written. RefusedError where a folder of `top` leads elsewhere."""
-    planned = [_planned(top, path, content) for path, content in caller_files(service).items()]
+def plan_initial_files(
+    top: Path, service: Service, repository_name: str, *, building: bool = False
+) -> tuple[InitialFile, ...]:
+    """Every file with what becomes of it; nothing is written. RefusedError where a folder of `top` leads elsewhere.
+
+    With `building` the pipeline builds and publishes, too.
+    """
+    planned = [_planned(top, path, content) for path, content in caller_files(service, building=building).items()]
     planned.append(_planned(top, _CODEOWNERS[service], template("common/CODEOWNERS"), kept=True))
-    planned.append(_planned(top, SETTINGS_PATH, initial_settings(service, repository_name).encode(), kept=True))
+    settings = initial_settings(service, repository_name, building=building)
+    planned.append(_planned(top, SETTINGS_PATH, settings.encode(), kept=True))
     planned.append(_planned(top, ".pre-commit-config.yaml", template("common/pre-commit-config.yaml")))
     planned.append(_ignored(top))
     if not any(top.glob("*/PKGBUILD")):
@@ -81,13 +87,14 @@ def usable_name(text: str) -> str:
     return re.sub(r"[^a-z0-9_+.-]+", "-", text.lower()).strip("-.") or "packages"
 
 
-def initial_settings(service: Service, repository_name: str) -> str:
+def initial_settings(service: Service, repository_name: str, *, building: bool) -> str:
     """`.ci/config` with every key that there is: a few set, the rest behind a sign, with its default."""
     chosen = {
         "REPO_NAME": repository_name,
         "BUILD_REPO": repository_name,
         "CI_HUMAN_REVIEW": "true",
         "CI_FORGE": service,
+        **({"CI_BACKEND": "local"} if building else {}),
     }
     return "".join(_setting_lines(chosen))
 

@@ -22,7 +22,8 @@ from ci_toolkit.pipelines.caller_files import (
     SERVICES,
     Pin,
     Service,
-    caller_files,
+    caller_file,
+    caller_paths,
     read_pin,
     template_path,
     with_pin,
@@ -128,7 +129,7 @@ class TemplateUpdate:
             return TemplateResult()
         there = self._ours(snapshot)
         for service in SERVICES:
-            ours = {path: there[path] for path in caller_files(service) if path in there}
+            ours = {path: there[path] for path in caller_paths(service) if path in there}
             pin = next(filter(None, (read_pin(service, content) for content in ours.values())), None)
             if pin is None or not (pin.project or snapshot.settings.template_repo):
                 continue
@@ -176,7 +177,7 @@ class TemplateUpdate:
 
     def _ours(self, snapshot: Snapshot) -> dict[str, bytes]:
         """What is there of the files of all services, asked for at once."""
-        names = {f"{snapshot.heads.main}:{path}": path for service in SERVICES for path in caller_files(service)}
+        names = {f"{snapshot.heads.main}:{path}": path for service in SERVICES for path in caller_paths(service)}
         found = self.workshop.repository.read_objects(names)
         return {path: entry[1] for name, path in names.items() if (entry := found[name]) and entry[0] == "blob"}
 
@@ -277,4 +278,4 @@ def _caller(
     if pin is not None and pin.project:
         return with_pin(service, ours, version)
     found = _file(repository, commit, template_path(service, path)) if commit else None
-    return caller_files(service, version=version)[path] if found is None else found
+    return caller_file(service, path, version) if found is None else found

@@ -57,6 +57,12 @@ def test_what_is_handed_over_is_built_told_and_removed_when_it_is_gone(world: Wo
     assert "::notice::owned" in (world.work / "logs/broken.log").read_text()
     assert "section_start" in world.run("builds", "run", "--demo-key", "--take", ".ci", GITLAB_CI="true").stdout
 
+    # As the job that publishes does it, in this order.
+    assert world.run("builds", "report", "public").status == 0
+    assert world.run("publish", "copy", "public").stdout.startswith("2 packages, ")
+    assert (world.work / "public/index.html").is_file()
+    assert (world.work / "public/x86_64/samples.db").is_file()
+
     world.push({}, remove=("app",))
     hand_over(local)
     assert "removed: app" in world.run(*options).stdout

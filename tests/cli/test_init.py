@@ -66,6 +66,22 @@ def test_everything_is_written_once(world: World, top: Path, service: str, own: 
     assert files(top) == written
 
 
+@pytest.mark.parametrize(
+    ("service", "own"), [("gitlab", GITLAB), ("github", GITHUB | {".github/workflows/ci-toolkit-build.yml"})]
+)
+def test_a_pipeline_that_builds_differs_in_its_caller_and_says_which_key_it_needs(
+    world: World, top: Path, service: str, own: set[str]
+) -> None:
+    result = world.run("init", service, "--build-here", "--dir", "my-repo")
+    assert "CI_SIGNING_KEY" in result.stdout
+    assert set(files(top)) == COMMON | own
+    callers = {"gitlab": ".gitlab-ci.yml", "github": ".github/workflows/packages.yml"}
+    assert "backend: build_job" in (top / callers[service]).read_text()
+    world.work = top
+    assert world.run("config", "get", "CI_BACKEND").stdout == "local\n"
+    assert world.run("init", service).status == RefusedError.exit_status
+
+
 def test_the_first_package_is_one_that_builds_and_is_scheduled(world: World, top: Path) -> None:
     world.run("init", "gitlab", "--dir", "my-repo")
     written = {path: text for path, text in files(top).items() if path != ".ci/config"}

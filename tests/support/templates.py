@@ -24,7 +24,11 @@ def with_defaults(path: Path) -> Any:
     """A GitLab file as it is included without inputs."""
     header, _, body = path.read_text().partition("\n---\n")
     inputs = YAML(typ="safe").load(header)["spec"]["inputs"]
-    return YAML(typ="safe").load(_INPUT.sub(lambda found: str(inputs[found[1]]["default"]), body))
+    return YAML(typ="safe").load(_INPUT.sub(lambda found: _text(inputs[found[1]]["default"]), body))
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def name_of(path: Path) -> str:

@@ -93,6 +93,29 @@ def test_inputs_say_the_same_as_variables_and_a_variable_wins(gitlab_clone: Clon
     assert "\nbump;" not in both
 
 
+@pytest.mark.parametrize(
+    ("inputs", "jobs"),
+    [
+        (("backend=build_job",), ["on-commit", "build"]),
+        (("backend=build_job", "pages=true"), ["on-commit", "build", "pages"]),
+        (("pages=true",), ["on-commit", "hand-over"]),
+    ],
+    ids=["build here", "and publish", "nothing to publish"],
+)
+def test_builds_are_handed_over_or_done_here(gitlab_clone: Clone, inputs: tuple[str, ...], jobs: list[str]) -> None:
+    clone, env = gitlab_clone
+    options = [word for one in inputs for word in ("--input", one)]
+    assert listed_jobs(clone, *options, env=env, values={"CI_PIPELINE_SOURCE": "push"}) == jobs
+
+
+def test_a_merge_request_builds_nothing(gitlab_clone: Clone) -> None:
+    """Its cache would be the one of the default branch, where that is not protected."""
+    clone, env = gitlab_clone
+    values = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_COMMIT_BRANCH": ""}
+    options = ("--input", "backend=build_job", "--input", "pages=true")
+    assert listed_jobs(clone, *options, env=env, values=values) == ["check", "review"]
+
+
 @pytest.mark.parametrize("source", ["push", "schedule"])
 def test_no_job_waits_for_one_that_is_not_there(gitlab_clone: Clone, source: str) -> None:
     clone, env = gitlab_clone

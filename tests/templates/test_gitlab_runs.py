@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.builds import needs_makepkg
 from tests.support.gitlab_runs import gitlab
+from tests.support.local_builds import Tiny, folders
 from tests.support.npm import missing
 from tests.support.packages import SamplePackage
+from tests.support.pacman_stand import Client, new_key
 from tests.support.templates import TEMPLATES
 
 if TYPE_CHECKING:
     import subprocess
-    from pathlib import Path
 
     from tests.support.world import World
 
@@ -60,13 +64,19 @@ def runner(world: World, wheel: Path, dependencies: Path) -> Runner:
     pipeline = pipeline.replace("/app/sshkey", str(found.manager / "sshkey")).replace(
         "/entry_point.sh", str(entry_point)
     )
+    world.upstreams.publish("foo", FOO.files())
+    world.start({**_pipeline_files("caller.yml", pipeline, wheel), **FOO.folder()}, seen=False)
+    return found
+
+
+def _pipeline_files(caller: str, pipeline: str, wheel: Path, **inputs: str) -> dict[str, str]:
+    """The pipeline for a machine that has everything, so that nothing needs preparing."""
     # Where there is an image, gitlab-ci-local believes in a container's paths.
     pipeline = re.sub(r"(?m)^  image: .*\n", "", pipeline)
-    # A machine with everything needs nothing prepared.
-    caller = (TEMPLATES / "gitlab/caller.yml").read_text() + f'      prepare: "true"\n      install: "{wheel}"\n'
-    world.upstreams.publish("foo", FOO.files())
-    world.start({".gitlab-ci.yml": caller, ".gitlab/ci-toolkit.yml": pipeline, **FOO.folder()}, seen=False)
-    return found
+    text = (TEMPLATES / "gitlab" / caller).read_text()
+    lines = {"prepare": "true", "build_prepare": "true", "install": str(wheel), **inputs}
+    text += "".join(f'      {name}: "{value}"\n' for name, value in lines.items())
+    return {".gitlab-ci.yml": text, ".gitlab/ci-toolkit.yml": pipeline}
 
 
 def test_a_push_is_scheduled_and_handed_over(runner: Runner) -> None:
@@ -131,3 +141,30 @@ def test_a_merge_request_is_reviewed(runner: Runner) -> None:
     assert "foo 1.0-1 → 1.1-1" in done.stdout
     (artifact,) = (runner.world.work / ".gitlab-ci-local/artifacts/review").rglob("review.txt")
     assert "evil.example" in artifact.read_text()
+
+
+@needs_makepkg
+def test_a_push_is_built_and_published_by_the_job_that_has_the_key(
+    world: World, wheel: Path, dependencies: Path, tmp_path: Path
+) -> None:
+    """The job that has the tokens hands over a file, and what is built is where the owner says, signed."""
+    if shutil.which("rsync") is None:
+        missing("rsync is missing, which gitlab-ci-local copies with; on Debian: apt install rsync")
+    runner, data, good, bad = Runner(world, dependencies), tmp_path / "data", Tiny(name="good"), Tiny(name="bad")
+    pipeline = (TEMPLATES / "gitlab/pipeline.yml").read_text()
+    inputs = _pipeline_files("caller-building.yml", pipeline, wheel, build_data=str(data))
+    world.start({**inputs, **folders(good, replace(bad, body="echo that will not do; false"))}, seen=False)
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:  # gpg's sockets want a short path
+        secret, public = new_key(Path(short) / "k")
+    done = runner.run(CI_PIPELINE_SOURCE="push", CI_SIGNING_KEY=secret.decode())
+    assert "2 builds handed over in .ci/schedule.json" in done.stdout
+    assert " WARN  build" in done.stdout
+    assert "that will not do" in done.stdout
+    (log,) = (world.work / ".gitlab-ci-local/artifacts/build").rglob("bad.log")
+    assert "that will not do" in log.read_text()
+
+    served = data / "ci-toolkit/builds/samples/repository/x86_64"
+    (tmp_path / "key.asc").write_bytes(public)
+    client = Client(tmp_path / "client", served, tmp_path / "key.asc", name="samples")
+    shown = client.pacman("-Sy", "good")
+    assert client.installed() == {"good": "1.0-1"}, shown.stdout

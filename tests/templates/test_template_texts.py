@@ -81,12 +81,14 @@ def test_scripts_are_clean(where: str, program: str) -> None:
     assert output(BIN / "shfmt", "-ln=bash", "-d", stdin=f"{program}\n") == ""
 
 
-def test_a_job_calls_one_command() -> None:
+def test_a_job_calls_the_program_and_nothing_else() -> None:
     """What is decided is decided by the program, where it is tested."""
     for name, job in with_defaults(PIPELINE).items():
         if name == "hand-over":  # its image has no ci-toolkit
             continue
-        assert len(job.get("script", [""])) == 1, name
+        lines = job.get("script", [])
+        assert all(line.startswith(".cache/venv/bin/ci-toolkit ") for line in lines), name
+        assert len(lines) <= (2 if name == "pages" else 1), name
     for where, program in PROGRAMS:
         assert not re.search(r"\b(if|for|while|case)\b", program), where
 
@@ -96,7 +98,7 @@ def test_every_form_pins_this_version() -> None:
         path.read_text() for path in [*GITLAB_FILES, *GITHUB_FILES, PACKAGE_DATA / "common/pre-commit-config.yaml"]
     ]
     pins = [pin for text in texts for pin in re.findall(r"ci-toolkit==([\w.]+)", text)]
-    assert pins == [__version__] * 6  # the pipeline, the component, two workflows, two hooks
+    assert pins == [__version__] * 7  # the pipeline, the component, three workflows, two hooks
 
 
 def test_the_component_is_the_pipeline() -> None:
@@ -108,7 +110,9 @@ def test_the_component_is_the_pipeline() -> None:
 
 def test_inputs_have_plain_defaults() -> None:
     spec = documents(PIPELINE)[0]["spec"]["inputs"]
-    assert all(isinstance(one["default"], str) and "rules" not in one for one in spec.values())
+    kinds = {name: (one["type"], one["default"]) for name, one in spec.items() if not isinstance(one["default"], str)}
+    assert kinds == {"build_tags": ("array", []), "pages": ("boolean", False)}
+    assert all("rules" not in one for one in spec.values())
     assert not re.search(r"\$\[\[[^]]*\|", PIPELINE.read_text())
 
 
@@ -137,10 +141,12 @@ def test_the_hand_over_sees_nothing_but_what_was_handed_over() -> None:
 
 def test_the_hand_over_waits_for_no_success() -> None:
     """gitlab-ci-local takes a failure for allowed if any status is, so it cannot show this."""
-    (rule,) = jobs()["hand-over"]["rules"]
-    assert rule == {"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH", "when": "always"}
+    hand_over, build = jobs()["hand-over"], jobs()["build"]
+    assert hand_over["rules"][-1] == {"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH", "when": "always"}
+    assert [rule["when"] for rule in build["rules"]] == ["always"]
     working = {name for name, job in jobs().items() if job.get("resource_group") == "ci-toolkit"}
-    assert {need["job"] for need in jobs()["hand-over"]["needs"]} == working - {"unknown-operation"}
+    assert {need["job"] for need in hand_over["needs"]} == working - {"unknown-operation"}
+    assert build["needs"] == hand_over["needs"]
 
 
 def test_only_failures_of_the_runner_are_retried_and_everything_ends() -> None:
@@ -157,4 +163,20 @@ def test_secrets_can_be_kept_from_the_other_jobs() -> None:
     assert environments["hand-over"] == "ci-toolkit/hand-over"
     assert environments["on-commit"] == environments["on-schedule"] == "ci-toolkit/process"
     assert environments["check"] is environments["review"] is None
+    assert environments["build"] == "ci-toolkit/build"
+    assert environments["pages"] is None
     assert "DEPLOY_KEY" not in str({name: job for name, job in jobs().items() if name != "hand-over"})
+
+
+def test_builds_have_their_data_to_themselves_and_keep_it_when_one_fails() -> None:
+    group = {name for name, job in jobs().items() if job.get("resource_group") == "ci-toolkit-build"}
+    assert group == {"build", "pages"}
+    data = {name: job["cache"][0] for name, job in jobs().items() if name in group}
+    assert data == {
+        "build": {"key": "ci-toolkit-builds", "paths": [".cache/data"], "when": "always"},
+        "pages": {"key": "ci-toolkit-builds", "paths": [".cache/data"], "policy": "pull"},
+    }
+    folder = documents(PIPELINE)[0]["spec"]["inputs"]["build_data"]["default"]
+    assert folder == "$CI_PROJECT_DIR/.cache/data"
+    assert jobs()["build"]["allow_failure"] == {"exit_codes": [5]}
+    assert jobs()["build"]["artifacts"]["when"] == "always"
