@@ -25,7 +25,7 @@ from ci_toolkit.effects.disk_use import DiskUse
 from ci_toolkit.effects.host_view import HostView
 from ci_toolkit.effects.lent_users import end_processes, lent_user
 from ci_toolkit.effects.private_folder import private_folder, remove_folder
-from ci_toolkit.effects.sandbox import BASE_VARIABLES, Sandbox, enter_words, proxies
+from ci_toolkit.effects.sandbox import BASE_VARIABLES, Sandbox, enter_words, namespaces_hint, proxies
 from ci_toolkit.errors import MachineError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ __all__ = ["INSIDE", "BuildLimits", "BuildRoot", "build_root"]
 INSIDE = "/build"
 _SOURCES, _HOME, _SCRATCH = "/sources", "/home/builder", "/tmp"  # noqa: S108 - its own
 _OUTPUT_BYTES = 4 << 20
+_PROBE_S = 60.0
 _LOCK = "lock"
 _YOUNG_S = 60.0
 
@@ -209,6 +210,7 @@ def build_root(
         root.view.prepare(tuple(own))
         for path in (folder.scratch, *own.values()):
             root.give(path)
+        _check_namespaces(root)
         yield root
 
 
@@ -248,7 +250,18 @@ def _check_tools(sandbox: Sandbox, base: BaseRoot) -> None:
     if missing:
         raise MachineError(f"packages cannot be built here: {', '.join(missing)} not installed", hint=hint)
     if sandbox.kind != "bubblewrap":
-        raise MachineError("packages are built in bubblewrap alone", hint="make it work, or leave CI_SANDBOX at auto")
+        wanted = sandbox.wish in ("auto", "bubblewrap")
+        raise MachineError(
+            f"packages are built in bubblewrap alone, and not here: {sandbox.bubblewrap_fault}",
+            hint=namespaces_hint() if wanted else "leave CI_SANDBOX at auto",
+        )
+
+
+def _check_namespaces(root: BuildRoot) -> None:
+    """Run nothing in the root, so that a machine that allows too little is blamed, and not the package."""
+    done = root.capture(("true",), variables={}, timeout_s=_PROBE_S)
+    if done.status:
+        raise MachineError(f"packages cannot be built here: {done.complaint}", hint=namespaces_hint())
 
 
 def _sweep(own: Path) -> None:

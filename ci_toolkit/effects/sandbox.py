@@ -52,6 +52,10 @@ _SETTINGS = (
 _NETWORK_SETTINGS = ("resolv.conf", "hosts", "host.conf", "gai.conf")
 _INSIDE_SCRATCH = "/tmp"  # noqa: S108 - of its own
 _PROBE_S = 20.0
+# Left by Docker and by Podman.
+_CONTAINER_MARKS = (".dockerenv", "run/.containerenv")
+# Ubuntu's, since 23.10.
+_USERNS_RESTRICTION = "proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 BASE_VARIABLES = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/bin/core_perl",
     "LC_ALL": "C.UTF-8",
@@ -115,18 +119,22 @@ class Sandbox:
         """How programs are confined here; SandboxRefusedError when they cannot be."""
         if self.wish == "none":
             return "none"
-        why = "it is not asked for"
-        if self.wish in ("auto", "bubblewrap"):
-            why = self._bubblewrap_fault() or ""
-            if not why:
-                return "bubblewrap"
+        if self.bubblewrap_fault is None:
+            return "bubblewrap"
         if self.wish in ("auto", "user") and os.geteuid() == 0:
             self._check_closed()
             return "user"
         raise SandboxRefusedError(
-            f"there is no sandbox for strangers' code here: bubblewrap: {why}",
-            hint="install bubblewrap, or set CI_SANDBOX=none if this machine holds nothing worth protecting",
+            f"there is no sandbox for strangers' code here: bubblewrap: {self.bubblewrap_fault}",
+            hint=f"{namespaces_hint()}, or set CI_SANDBOX=none if this machine holds nothing worth protecting",
         )
+
+    @cached_property
+    def bubblewrap_fault(self) -> str | None:
+        """Why bubblewrap is not used here, in its own words where it has some; None when it is."""
+        if self.wish not in ("auto", "bubblewrap"):
+            return f"it is not asked for: CI_SANDBOX is {self.wish}"
+        return self._bubblewrap_fault()
 
     def run(self, program: Program, files: Mapping[str, UpstreamFile]) -> Finished:
         """Run a program where `files` are, and read back what is there afterwards.
@@ -220,6 +228,19 @@ def _bubblewrap_words(folder: PrivateFolder, program: Program) -> list[str]:
             words += ["--perms", "0755", "--dir", str(parent)]
         words += ["--ro-bind", str(path), str(path)]
     return [*words, "--bind", str(folder.path), _INSIDE, "--chdir", "/", "--"]
+
+
+def namespaces_hint(root: Path = Path("/")) -> str:
+    """What to do where bubblewrap is missing or may make no namespaces, for the kind of machine that `root` is of."""
+    if any((root / mark).exists() for mark in _CONTAINER_MARKS):
+        return (
+            "install bubblewrap, and let the container make namespaces: run it privileged, or with --cap-add SYS_ADMIN"
+            " --security-opt seccomp=unconfined --security-opt apparmor=unconfined; or take a runner without containers"
+        )
+    restriction = root / _USERNS_RESTRICTION
+    if restriction.is_file() and restriction.read_text().strip() == "1":
+        return "install bubblewrap, and allow it to work: sysctl kernel.apparmor_restrict_unprivileged_userns=0"
+    return "install bubblewrap"
 
 
 def proxies(environ: Mapping[str, str]) -> dict[str, str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ci_toolkit.backends.handed_schedule import format_handed, parse_handed
-from ci_toolkit.errors import FormatError, HandOverError, NotReadyError, PackagesFailedError
+from ci_toolkit.effects.sandbox import namespaces_hint
+from ci_toolkit.errors import FormatError, HandOverError, MachineError, NotReadyError, PackagesFailedError
 from ci_toolkit.model.names import Pkgbase
 from tests.support.builds import needs_makepkg
 from tests.support.local_builds import LocalBuilds, Tiny, folders
@@ -144,3 +147,31 @@ def test_what_is_no_schedule_is_refused_with_its_file(artifact: Path, key: str, 
 def test_what_is_not_even_json_is_refused(content: bytes) -> None:
     with pytest.raises(FormatError, match="is no schedule"):
         parse_handed(content, file="schedule.json")
+
+
+@needs_makepkg
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up what a container lacks")
+def test_a_container_without_namespaces_is_blamed_and_no_package(world: World) -> None:
+    """Root without CAP_SYS_ADMIN is what jobs are in a container that is not privileged."""
+    local = LocalBuilds(world, LIB)
+    local.schedule()
+    contained = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all")
+    words = (*contained, sys.executable, "-m", "ci_toolkit", "builds", "run", "--demo-key")
+    done = subprocess.run(words, cwd=world.work, env=world.env, capture_output=True, text=True, check=False)
+    assert done.returncode == MachineError.exit_status
+    assert "packages are built in bubblewrap alone, and not here: bwrap: " in done.stderr
+    assert namespaces_hint() in done.stderr
+    assert local.states() == {"lib": "queued"}
+
+
+@needs_makepkg
+def test_a_machine_that_mounts_nothing_is_blamed_and_no_package(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some let bubblewrap work and allow no overlay; there is none here to try it on."""
+    local = LocalBuilds(world, LIB)
+    local.schedule()
+    refusing = 'echo "mount: permission denied." >&2; exit 32'
+    monkeypatch.setattr("ci_toolkit.effects.host_view._OVERLAY", refusing)
+    result = local.build()
+    assert result.status == MachineError.exit_status
+    assert "packages cannot be built here: mount: permission denied." in result.stderr
+    assert local.states() == {"lib": "queued"}

@@ -15,7 +15,7 @@ import pytest
 
 from ci_toolkit.effects.process import Processes
 from ci_toolkit.effects.redaction import Redactor
-from ci_toolkit.effects.sandbox import Limits, Program, Sandbox, SandboxRefusedError
+from ci_toolkit.effects.sandbox import Limits, Program, Sandbox, SandboxRefusedError, namespaces_hint
 from ci_toolkit.errors import ProcessError, UpstreamError
 from ci_toolkit.model.observation import UpstreamFile
 
@@ -273,3 +273,22 @@ def test_plain_users_have_bubblewrap_too(tmp_path: Path) -> None:
     assert "builder" in said
     assert "root" not in said
     assert sys.executable not in said
+
+
+@pytest.mark.parametrize(
+    ("files", "hint"),
+    [
+        ({}, "install bubblewrap"),
+        ({".dockerenv": ""}, "run it privileged"),
+        ({"run/.containerenv": ""}, "run it privileged"),
+        ({"proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1\n"}, "sysctl kernel.apparmor"),
+        ({"proc/sys/kernel/apparmor_restrict_unprivileged_userns": "0\n"}, "install bubblewrap"),
+    ],
+    ids=["a machine", "Docker", "Podman", "Ubuntu", "Ubuntu that allows it"],
+)
+def test_who_has_no_namespaces_is_told_what_helps_there(tmp_path: Path, files: dict[str, str], hint: str) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert hint in namespaces_hint(tmp_path)
+    assert (hint == "install bubblewrap") == (namespaces_hint(tmp_path) == hint)
