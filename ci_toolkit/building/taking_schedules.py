@@ -8,11 +8,13 @@ from ci_toolkit.backends.handed_schedule import SCHEDULE_FILE, parse_handed
 from ci_toolkit.backends.local import LocalBackend
 from ci_toolkit.effects.git_command import LOCAL_TIMEOUT_S, own_environment
 from ci_toolkit.errors import NotReadyError
+from ci_toolkit.model.job import JobFilter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from ci_toolkit.backends.handed_schedule import HandedSchedule
     from ci_toolkit.backends.spec import BackendTools
     from ci_toolkit.effects.process import Processes
 
@@ -30,7 +32,20 @@ def take_schedules(paths: Iterable[Path], tools: BackendTools, processes: Proces
         _check_untracked(file, tools, processes)
         handed.append(parse_handed(file.read_bytes(), file=str(file)))
     handed.sort(key=lambda one: one.at_s)
-    return tuple(LocalBackend().submit(one.schedule, one.read, tools) for one in handed)
+    said = [LocalBackend().submit(one.schedule, one.read, tools) for one in handed]
+    if handed:
+        said += _unknown_packages(handed[-1], tools)
+    return tuple(said)
+
+
+def _unknown_packages(handed: HandedSchedule, tools: BackendTools) -> Iterator[str]:
+    """What is published lacks them, and nothing else would ever schedule them as long as they do not change."""
+    built = {job.pkgbase for job in LocalBackend().jobs(JobFilter(newest=True), tools)}
+    count = len({record.pkgbase for record in handed.schedule.deptree} - built)
+    if count:
+        what = "package has" if count == 1 else "packages have"
+        why = "since this is new, or its data folder was lost"
+        yield f"{count} {what} never been built here, {why}: ci-toolkit schedule '*' builds everything"
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -53,12 +53,12 @@ def test_what_is_handed_over_is_built_told_and_removed_when_it_is_gone(world: Wo
     assert result.status == PackagesFailedError.exit_status
     assert local.published() == {"lib": "1.0-1", "app": "1.0-1"}
     assert "3 builds queued on this machine" in result.stderr
+    assert "never been built" not in result.stderr
     assert "::error title=broken::" in result.stdout
     assert "│ ::notice::owned\n" in result.stdout
     assert not [line for line in result.stdout.splitlines() if line.lstrip().startswith("::notice") or "##[" in line]
     assert sorted(path.name for path in (world.work / "logs").iterdir()) == ["app.log", "broken.log", "lib.log"]
     assert "::notice::owned" in (world.work / "logs/broken.log").read_text()
-    assert "section_start" in world.run("builds", "run", "--demo-key", "--take", ".ci", GITLAB_CI="true").stdout
 
     # As the job that publishes does it, in this order.
     assert world.run("builds", "report", "public").status == 0
@@ -84,6 +84,19 @@ def test_several_schedules_are_taken_in_the_order_in_which_they_were_made(world:
     result = world.run("builds", "run", "--demo-key", "--take", str(tmp_path))
     assert (result.status, local.published()) == (0, {"lib": "2.0-1"})
     assert "1 older replaced" in result.stderr
+
+
+@needs_makepkg
+def test_what_a_lost_data_folder_had_is_told_and_can_be_had_again(world: World) -> None:
+    """A service may drop its cache, and what is published next would lack everything that did not change."""
+    local, options = LocalBuilds(world, LIB, APP), ("builds", "run", "--demo-key", "--take", ".ci")
+    hand_over(local)  # and what was made of it is lost
+    world.push(folders(Tiny(name="lib", release="2")))
+    hand_over(local)
+    assert "1 package has never been built here" in world.run(*options).stderr
+    assert local.published() == {"lib": "1.0-2"}
+    world.clone()
+    assert "2 builds handed over" in world.run("schedule", "*", CI_BACKEND="build_job").stdout
 
 
 def test_a_pipeline_without_such_a_job_is_told_and_the_schedule_is_repeated(world: World) -> None:

@@ -159,7 +159,7 @@ def test_a_push_is_built_and_published_by_the_job_that_has_the_key(
     done = runner.run(CI_PIPELINE_SOURCE="push", CI_SIGNING_KEY=secret.decode())
     assert "2 builds handed over in .ci/schedule.json" in done.stdout
     assert " WARN  build" in done.stdout
-    assert "that will not do" in done.stdout
+    assert "│ that will not do" in done.stdout
     (log,) = (world.work / ".gitlab-ci-local/artifacts/build").rglob("bad.log")
     assert "that will not do" in log.read_text()
 
