@@ -17,6 +17,7 @@ from ci_toolkit.effects.process import Processes
 from ci_toolkit.errors import ConfigError, NotReadyError, PackagesFailedError
 from ci_toolkit.model.job import JobFilter, JobState
 from ci_toolkit.reports.jobs import job_json, job_text, jobs_json, jobs_text, summary_json, summary_text
+from ci_toolkit.reports.surroundings import Place
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -181,19 +182,27 @@ def _write_logs(folder: Path, jobs: Iterable[Job], backend: Backend, tools: Back
     folder.mkdir(parents=True, exist_ok=True)
     for job in jobs:
         if job.log_of == job.number:
-            write_file(
-                folder / f"{job.pkgbase}.log", redactor.clean("".join(backend.log(job, tools, follow=False))).encode()
-            )
+            text = redactor.clean(_log_text(job, backend, tools))
+            write_file(folder / f"{job.pkgbase}.log", text.encode())
 
 
 def _show_failures(jobs: Iterable[Job], backend: Backend, tools: BackendTools, terminal: Terminal) -> None:
     from ci_toolkit.reports.failed_builds import SHOWN_LINES, failed_build  # noqa: PLC0415 - as above
 
+    place = terminal.surroundings.place
+    if place not in (Place.GITLAB, Place.GITHUB):
+        return
     for job in jobs:
         if job.state.is_failure and job.log_of is not None:
-            lines = "".join(backend.log(job, tools, follow=False)).splitlines()[-SHOWN_LINES:]
-            place = terminal.surroundings.place
+            lines = _log_text(job, backend, tools).splitlines()[-SHOWN_LINES:]
             terminal.say(failed_build(job, lines, place=place, now_s=terminal.clock.now()))
+
+
+def _log_text(job: Job, backend: Backend, tools: BackendTools) -> str:
+    """A log as it can be read where colours are signs."""
+    from ci_toolkit.recipes.build_log import without_colours  # noqa: PLC0415 - as above
+
+    return without_colours("".join(backend.log(job, tools, follow=False)))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ _OTHER_SEQUENCES = re.compile(
     r"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f\x80-\x9f]",
     re.DOTALL,
 )
+_COLOURS = re.compile(_COLOUR)
 _STARTS = re.compile(r"==> (?:Starting (?P<function>[a-z]+)[a-zA-Z0-9@._+-]*\(\)|Entering fakeroot)")
 _OWN = "\x1b[1;34m::\x1b[0m "
 
@@ -112,3 +113,8 @@ class BuildLog:
         self._file.write(clean)
         self._file.flush()
         self._show(clean)
+
+
+def without_colours(text: str) -> str:
+    """What a log says to readers that show colours as signs."""
+    return _COLOURS.sub("", text)

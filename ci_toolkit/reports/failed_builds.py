@@ -19,7 +19,7 @@ SHOWN_LINES = 40
 
 
 def failed_build(job: Job, last_lines: Iterable[str], *, place: Place, now_s: float) -> str:
-    """A collapsed part of the log, and an annotation where there are any; nothing for readers who can ask for it.
+    """A collapsed part of the log, and an annotation where there are any; nothing outside of CI jobs.
 
     `last_lines` are a stranger's, and nothing in them is a command of the service.
     """

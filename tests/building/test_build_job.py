@@ -58,7 +58,9 @@ def test_what_is_handed_over_is_built_told_and_removed_when_it_is_gone(world: Wo
     assert "│ ::notice::owned\n" in result.stdout
     assert not [line for line in result.stdout.splitlines() if line.lstrip().startswith("::notice") or "##[" in line]
     assert sorted(path.name for path in (world.work / "logs").iterdir()) == ["app.log", "broken.log", "lib.log"]
-    assert "::notice::owned" in (world.work / "logs/broken.log").read_text()
+    log = (world.work / "logs/broken.log").read_text()
+    assert "\n==> ERROR: A failure occurred in build().\n" in log
+    assert "│ ==> ERROR: A failure occurred in build().\n" in result.stdout
 
     # As the job that publishes does it, in this order.
     assert world.run("builds", "report", "public").status == 0
