@@ -16,7 +16,7 @@ demo: $(READY)
 	@$(VENV)/bin/python -m tests.demo
 
 test: $(READY) $(NPM)
-	$(VENV)/bin/python -m pytest -q -n $(WORKERS)
+	$(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 # Lint, types and the import rule.
 lint: $(READY)
