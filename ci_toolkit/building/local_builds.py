@@ -1,9 +1,10 @@
 """One run of the local backend: everything queued is built in order, stored, and published, until nothing can be begun.
 
-One thread, this one, moves jobs and holds the database. A thread a slot makes packages, and one publishes: whatever was
-built while it published the last time goes into one generation. A dependant begins when what it needs is in the store.
-Killed at any moment, the next run goes on: a build that was running is queued again, packages that were stored are
-found by their identity or published, and a publication that was not complete is undone or completed by the publisher.
+One thread, this one, moves jobs and holds the database. A thread a slot makes packages, and one publishes: whatever
+was built since it published the last time, some seconds ago, goes into one generation. A dependant begins when what it
+needs is in the store. Killed at any moment, the next run goes on: a build that was running is queued again, packages
+that were stored are found by their identity or published, and a publication that was not complete is undone or
+completed by the publisher.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ci_toolkit.scheduling.queue import Capacity
 
 _LOOK_S = 0.25
+_PUBLISH_EVERY_S = 5.0  # while something is built: nothing waits for it, and a publication takes half of a short build
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,7 @@ class LocalBuilds:
         self._in_hand: dict[int, _InHand] = {}
         self._ready: list[ReadyJob] = []
         self._is_publishing = False
+        self._next_publication_s = self.clock.monotonic()
         self._removed: list[str] = []
         self._leaving: list[str] = []
         self._fault: ToolkitError | OSError | None = None
@@ -274,6 +277,8 @@ class LocalBuilds:
         gone = self._book.gone
         if self._is_publishing or not (self._ready or gone):
             return
+        if self._in_hand and self.clock.monotonic() < self._next_publication_s:
+            return
         for ready in [ready for ready in self._ready if ready.job.pkgbase in gone]:
             self._ready.remove(ready)
             queued = self._book.move(ready.job, JobState.QUEUED, "it is not published")
@@ -290,6 +295,7 @@ class LocalBuilds:
         self._events.put(end)
 
     def _handle_published(self, end: BatchEnd) -> None:
+        self._next_publication_s = self.clock.monotonic() + _PUBLISH_EVERY_S
         if end.error is not None:
             self._blame_machine(end.error)
             return

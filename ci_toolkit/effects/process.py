@@ -11,6 +11,7 @@ import subprocess  # the only import of it: every other module is handed a `Proc
 import threading
 import time
 import tty
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -184,8 +185,9 @@ def _streamed(
         elif ended:
             return Streamed(status=child.returncode)
         elif ready:
-            # Nobody has the terminal any more, but the program itself goes on.
-            time.sleep(_LOOK_S)
+            # Nobody has the terminal any more: the program ends just now, or goes on.
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(_LOOK_S)
         now = time.monotonic()
         if now > deadline:
             return Streamed(status=None, late=True)
