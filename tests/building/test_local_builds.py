@@ -280,6 +280,7 @@ def test_a_log_is_packed_with_its_colours_and_without_secrets(world: World) -> N
     (packed,) = (local.top / "logs/tool").iterdir()
     assert packed.name.endswith(".log.zst")
     log = world.run("logs", "tool").stdout
+    assert world.run("logs", "tool", "--json").json == {"job": 1, "package": "tool", "text": log}
     assert "\x1b[31mred\x1b[0m" in log
     assert "s3cr3t-t0ken" not in log
     assert re.search(r"what interfered|limits on all processes", log)
