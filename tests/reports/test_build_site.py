@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from ci_toolkit.errors import RefusedError
 from ci_toolkit.model.job import JobState
 from ci_toolkit.reports.build_site.ansi_html import ansi_html
-from ci_toolkit.reports.build_site.graph import MOST_BOXES
-from ci_toolkit.reports.build_site.layers import layered
 from ci_toolkit.reports.build_site.pages import LONGEST_LOG
 from ci_toolkit.reports.build_site.writing import write_site
 from tests.support.histories import HOSTILE, every_state, history, record
@@ -165,43 +163,6 @@ def test_a_folder_with_other_files_is_left_alone(folder: Path) -> None:
     with pytest.raises(RefusedError, match="has other files in it"):
         write_site(history(every_state()), folder)
     assert [path.name for path in folder.iterdir()] == ["mine"]
-
-
-def test_of_very_many_packages_the_graph_shows_those_that_are_looked_for(folder: Path) -> None:
-    records = [record(number, f"p{number}", JobState.SUCCEEDED) for number in range(1, 1001)]
-    records[10] = record(11, "p11", JobState.FAILED)
-    needs = {f"p{number}": (f"p{number - 1}",) for number in range(2, 1001)}
-    write_site(history(records, needs), folder)
-    text = (folder / "graph.html").read_text()
-    assert text.count("<rect") <= MOST_BOXES
-    assert "600 packages are left out" in text
-    assert 'aria-label="p11: failed"' in text
-    assert 'aria-label="p10: succeeded"' in text
-
-
-@given(
-    st.dictionaries(
-        st.sampled_from("abcdefghij"), st.lists(st.sampled_from("abcdefghij"), max_size=4), min_size=1, max_size=10
-    )
-)
-def test_boxes_never_share_a_place_and_stand_below_what_they_need(needs: dict[str, list[str]]) -> None:
-    boxes = layered(needs, columns=3)
-    assert sorted(box.name for box in boxes) == sorted(needs)
-    assert len({(box.row, box.column) for box in boxes}) == len(boxes)
-    assert all(box.column < 3 for box in boxes)
-    rows = {box.name: box.row for box in boxes}
-    if not _has_circle(needs):
-        assert all(rows[other] < rows[name] for name in needs for other in needs[name] if other in needs)
-    assert layered(dict(reversed(needs.items())), columns=3) == boxes
-
-
-def _has_circle(needs: dict[str, list[str]]) -> bool:
-    left = {name: {other for other in others if other in needs} for name, others in needs.items()}
-    while free := [name for name, others in left.items() if not others]:
-        for name in free:
-            del left[name]
-        left = {name: others - set(free) for name, others in left.items()}
-    return bool(left)
 
 
 @given(st.text(alphabet=st.sampled_from("a<&\"'\n\x1b[0;135mK\x07"), max_size=40))

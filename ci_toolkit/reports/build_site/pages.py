@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from ci_toolkit.model.job import JobState
 from ci_toolkit.reports.build_site.ansi_html import ansi_html
-from ci_toolkit.reports.build_site.graph import graph_picture
+from ci_toolkit.reports.build_site.graph import dependency_graph
 from ci_toolkit.reports.jobs import moment, verdict_word
 from ci_toolkit.reports.plain_text import one_line
 
@@ -79,8 +79,7 @@ class Pages:
 
     def graph(self) -> str:
         """The dependency graph."""
-        picture = graph_picture(self._newest, self._history.needs)
-        return self._page("graph.html", "", **picture)
+        return self._page("graph.html", "", graph=dependency_graph(self._newest, self._history.needs))
 
     def package(self, name: Pkgbase, records: Sequence[BuildRecord]) -> str:
         """One package with all its builds."""
