@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 
 from ci_toolkit.errors import RefusedError
 from ci_toolkit.model.job import JobState
-from ci_toolkit.reports.build_site.ansi_html import ansi_html
-from ci_toolkit.reports.build_site.pages import LONGEST_LOG
+from ci_toolkit.reports.build_site.ansi_html import ansi_html, plain_log
+from ci_toolkit.reports.build_site.pages import LONGEST_LOG, MOST_CARDS
 from ci_toolkit.reports.build_site.writing import write_site
 from tests.support.histories import HOSTILE, every_state, history, record
 
@@ -118,12 +119,11 @@ def test_a_page_of_a_build_has_everything(site: Path) -> None:
     assert "4 in phase build" in bad
     assert '<span class="b c1">red</span>' in (site / "builds/6.html").read_text()
     assert (site / "logs/6.txt").read_text().startswith("</pre>")
+    assert (site / "logs/6.txt").read_text().endswith("\nred\n")
     assert "nothing was begun" in checked(site / "builds/1.html").text
 
 
 def test_a_job_that_built_nothing_links_to_the_log_of_the_one_that_did(folder: Path) -> None:
-    from dataclasses import replace  # noqa: PLC0415
-
     first, second = record(1, "lib", JobState.SUCCEEDED), record(2, "lib", JobState.ALREADY_BUILT)
     second = replace(second, job=replace(second.job, log_of=1))
     write_site(history([first, second]), folder)
@@ -163,6 +163,48 @@ def test_a_folder_with_other_files_is_left_alone(folder: Path) -> None:
     with pytest.raises(RefusedError, match="has other files in it"):
         write_site(history(every_state()), folder)
     assert [path.name for path in folder.iterdir()] == ["mine"]
+
+
+def test_of_very_many_packages_the_overview_puts_some_first_and_lists_all(folder: Path) -> None:
+    states = [JobState.FAILED] * 150 + [JobState.QUEUED] * 250
+    write_site(history([record(number, f"p{number}", state) for number, state in enumerate(states, 1)]), folder)
+    page = checked(folder / "index.html")
+    assert f"{150 - MOST_CARDS} more are in the list" in page.text
+    assert f"{250 - MOST_CARDS} more are in the list" in page.text
+    assert {f"packages/p{number}.html" for number in range(1, 401)} <= set(page.links)
+
+
+LOGS = {
+    "a progress bar": ("1 %\r50 %\r100 %\ndone\r\n", "100 %\ndone\n"),
+    "words in another order": (
+        "all \u202edab si\u202c good\n",
+        "all \N{REPLACEMENT CHARACTER}dab si\N{REPLACEMENT CHARACTER} good\n",
+    ),
+    "a title for the terminal, and keys": ("a\x1b[>4;1mb\x1b[2Kc\x07\n", "abc\n"),
+    "other scripts": ("größe 大小 👍\n", "größe 大小 👍\n"),
+}
+
+
+@pytest.mark.parametrize(("log", "shown"), LOGS.values(), ids=LOGS)
+def test_a_log_says_what_a_terminal_would_have_shown_in_the_end(log: str, shown: str) -> None:
+    assert plain_log(log) == ansi_html(log) == shown
+    assert plain_log(f"\x1b[1;31m{log}\x1b[0m") == shown
+
+
+@pytest.mark.parametrize(
+    ("log", "markup"),
+    [
+        (
+            "\x1b[31mred\x1b[1m both\x1b[39m bold\x1b[m none",
+            '<span class="c1">red</span><span class="b c1"> both</span>',
+        ),
+        ("\x1b[38;5;196;1mx\x1b[0m", '<span class="b">x</span>'),
+        ("\x1b[38;2;1;2;3;4mx", '<span class="u">x</span>'),
+        ("\x1b[91m<b>\x1b[22;39my", '<span class="c9">&lt;b&gt;</span>y'),
+    ],
+)
+def test_colours_become_classes(log: str, markup: str) -> None:
+    assert markup in ansi_html(log)
 
 
 @given(st.text(alphabet=st.sampled_from("a<&\"'\n\x1b[0;135mK\x07"), max_size=40))

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LONGEST_LOG = 200_000
 """Characters of a log that a page shows; all of it is in a file beside."""
+MOST_CARDS = 100
+"""Packages that the overview puts first, for each of two reasons; all are in its table."""
 _TEMPLATES = "ci_toolkit.reports.build_site"
 
 
@@ -56,7 +58,7 @@ class Pages:
             "style_hash": _hash(style),
             "script_hash": _hash(script),
         }
-        self.version = hashlib.sha256("".join([style, script, *map(_part, _NAMES)]).encode()).hexdigest()[:16]
+        self.version = _version()
 
     def index(self) -> str:
         """The overview."""
@@ -67,13 +69,16 @@ class Pages:
             if record.job.waits_for:
                 waiting.setdefault(record.job.waits_for, []).append(record.job.pkgbase)
         failed = [record for record in newest if record.job.state.is_failure]
+        under_way = sorted((record for record in newest if not record.job.state.is_over), key=_urgency)
         return self._page(
             "index.html",
             "",
             as_of_s=self._history.as_of_s,
             counts=[(state, counts[state]) for state in JobState if counts[state]],
-            failed=[_Failed(record, waiting.get(record.job.pkgbase, [])) for record in failed],
-            open=sorted((record for record in newest if not record.job.state.is_over), key=_urgency),
+            failed=[_Failed(record, waiting.get(record.job.pkgbase, [])) for record in failed[:MOST_CARDS]],
+            failed_left_out=len(failed[MOST_CARDS:]),
+            under_way=under_way[:MOST_CARDS],
+            under_way_left_out=len(under_way[MOST_CARDS:]),
             newest=newest,
         )
 
@@ -124,9 +129,9 @@ class _Failed:
 
     def __init__(self, record: BuildRecord, holds: Sequence[str]) -> None:
         self.job, self.holds = record.job, sorted(holds)
+        self.has_log = record.has_log and record.job.log_of == record.job.number
 
 
-_NAMES = ("base.html", "parts.html", "index.html", "build.html", "package.html", "graph.html")
 _ORDER = (JobState.BUILDING, JobState.PUBLISHING, JobState.QUEUED, JobState.WAITING)
 
 
@@ -138,6 +143,14 @@ def _part(name: str) -> str:
     return files(_TEMPLATES).joinpath("templates", name).read_text()
 
 
+def _version() -> str:
+    """What pages are made with, templates and programs, in short."""
+    own = files(_TEMPLATES)
+    parts = [*own.iterdir(), *own.joinpath("templates").iterdir()]
+    contents = sorted(part.read_bytes() for part in parts if part.is_file())
+    return hashlib.sha256(b"".join(contents)).hexdigest()[:16]
+
+
 def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
@@ -145,6 +158,8 @@ def _hash(text: str) -> str:
 def _seconds(seconds: float | None) -> str:
     if seconds is None:
         return ""
+    if seconds < 0.05:
+        return "< 0.1 s"
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ci_toolkit.effects.files import write_file
 from ci_toolkit.errors import RefusedError
+from ci_toolkit.reports.build_site.ansi_html import plain_log
 from ci_toolkit.reports.build_site.pages import Pages
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _put_build(site: _Site, pages: Pages, history: BuildHistory, record: BuildRe
         return
     log = "".join(history.log(job)) if is_own else None
     if log is not None:
-        site.put(log_path, log)
+        site.put(log_path, plain_log(log))
     # Behind the document type, which has to come first.
     head, _, rest = pages.build(record, log).partition("\n")
     site.put(path, f"{head}\n{stamp}{rest}")
