@@ -11,15 +11,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Write `content` to `path` at once; what stood there, a link too, is replaced and never followed."""
+def write_file(path: Path, content: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
+    """Write `content` to `path` at once; what stood there, a link too, is replaced and never followed.
+
+    Whether the process is killed or not, there is never half a file; a `durable` one survives a power cut, too.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.chmod(name, mode)  # noqa: PTH101 - `name` is a plain string from mkstemp
         os.replace(name, path)  # noqa: PTH105 - likewise
     except BaseException:

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from ci_toolkit.model.job import JobState
 from ci_toolkit.reports.build_site.graph import MOST_BOXES, Graph, dependency_graph
 from ci_toolkit.reports.build_site.layers import arranged, connected, kept_apart
-from ci_toolkit.reports.build_site.writing import write_site
-from tests.support.histories import history, record
+from tests.support.histories import history, record, write_site
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

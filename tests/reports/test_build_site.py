@@ -12,15 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ci_toolkit.errors import RefusedError
+from ci_toolkit.errors import NotReadyError, RefusedError
 from ci_toolkit.model.job import JobState
 from ci_toolkit.reports.build_site.ansi_html import ansi_html, plain_log
 from ci_toolkit.reports.build_site.pages import LONGEST_LOG, MOST_CARDS
-from ci_toolkit.reports.build_site.writing import write_site
-from tests.support.histories import HOSTILE, every_state, history, record
+from tests.support.histories import HOSTILE, every_state, history, record, write_site
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from ci_toolkit.model.job import Job
 
 NEEDS = {"libring++": ("lib",), "p-succeeded": ("lib",), "p-queued": ("p-succeeded",)}
 _VOID = {"meta", "input", "br", "img", "link"}
@@ -172,6 +174,61 @@ def test_of_very_many_packages_the_overview_puts_some_first_and_lists_all(folder
     assert f"{150 - MOST_CARDS} more are in the list" in page.text
     assert f"{250 - MOST_CARDS} more are in the list" in page.text
     assert {f"packages/p{number}.html" for number in range(1, 401)} <= set(page.links)
+
+
+def test_secrets_are_in_no_page_and_no_log(folder: Path) -> None:
+    canary = "glpat-canary<&>1234"
+    records = every_state(reason=f"cannot fetch https://me:pw@host/ with {canary}")
+    write_site(history(records, NEEDS, log=f"git push {canary}\n"), folder, ACCESS_TOKEN=canary)
+    everything = "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
+    assert "canary" not in everything
+    assert "me:pw" not in everything
+    assert "git push [hidden]" in everything
+
+
+def test_a_link_out_of_the_folder_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    write_site(history(every_state()), folder)
+    elsewhere = tmp_path / "elsewhere"
+    (folder / "logs").rename(elsewhere)
+    (elsewhere / "mine").write_text("x")
+    (folder / "logs").symlink_to(elsewhere)
+    with pytest.raises(RefusedError, match="is a link"):
+        write_site(history(every_state()), folder)
+    assert (elsewhere / "mine").exists()
+
+
+def test_what_a_killed_run_was_about_to_write_goes(folder: Path) -> None:
+    (folder / "..ci-toolkit-builds.x1").touch()  # killed before anything was in its place
+    write_site(history(every_state()), folder)
+    for path in (".index.html.x2", "builds/.5.html.x3", "logs/.6.txt.x4"):
+        (folder / path).write_text("half a pa")
+    assert write_site(history(every_state()), folder).removed == 3
+    assert {path.name for path in folder.iterdir() if path.name.startswith(".")} == {".ci-toolkit-builds", ".nojekyll"}
+
+
+def test_whoever_begins_at_the_overview_finds_every_page_after_a_killed_run(folder: Path) -> None:
+    def killed(job: Job) -> Iterator[str]:
+        raise KeyboardInterrupt(job.number)
+
+    with pytest.raises(KeyboardInterrupt):
+        write_site(replace(history(every_state()), log=killed), folder)
+    assert not (folder / "index.html").exists()
+    write_site(history(every_state()), folder)
+    later = [*every_state()[2:], record(50, "new", JobState.FAILED)]
+    with pytest.raises(KeyboardInterrupt):
+        write_site(replace(history(later, as_of_s=1_800_000_000.0), log=killed), folder)
+    links = checked(folder / "index.html").links
+    assert "builds/1.html" in links
+    assert all((folder / unquote(link.partition("#")[0])).exists() for link in links)
+
+
+def test_a_log_that_is_forgotten_meanwhile_stops_nothing(folder: Path) -> None:
+    def gone(job: Job) -> Iterator[str]:
+        raise NotReadyError(f"job {job.number} has no log")
+
+    write_site(replace(history([record(1, "lib", JobState.FAILED)]), log=gone), folder)
+    assert "Log" in checked(folder / "builds/1.html").text
+    assert not (folder / "logs/1.txt").exists()
 
 
 LOGS = {

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ci_toolkit.reports.build_site.writing import write_site
-from tests.support.histories import HOSTILE, every_state, history
+from tests.support.histories import HOSTILE, every_state, history, write_site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ci_toolkit.building.build_history import BuildHistory, BuildRecord, MadePackage
+from ci_toolkit.effects.redaction import Redactor
 from ci_toolkit.model.job import Job, JobState, Transition
 from ci_toolkit.model.names import Pkgbase
+from ci_toolkit.reports.build_site import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ci_toolkit.reports.build_site.writing import Written
 
 HOSTILE = "</pre></script><script>window.hacked = 1</script><img src=x onerror=window.hacked=1> &amp; \x1b]8;;javascript:1\x07"
 START_S = 1_763_700_000.0
@@ -80,3 +85,8 @@ def every_state(*, reason: str = HOSTILE) -> list[BuildRecord]:
         record(number, names.get(state, f"p-{state.name.lower()}".replace("_", "-")), state, reason=reason)
         for number, state in enumerate(JobState, 1)
     ]
+
+
+def write_site(shown: BuildHistory, folder: Path, **environ: str) -> Written:
+    """Write its pages, in an environment that may have secrets."""
+    return writing.write_site(shown, folder, clean=Redactor(environ).clean)

@@ -20,7 +20,7 @@ from ci_toolkit.reports.jobs import moment, verdict_word
 from ci_toolkit.reports.plain_text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ci_toolkit.building.build_history import BuildHistory, BuildRecord
     from ci_toolkit.model.names import Pkgbase
@@ -35,7 +35,8 @@ _TEMPLATES = "ci_toolkit.reports.build_site"
 class Pages:
     """Fills the templates for one repository."""
 
-    def __init__(self, history: BuildHistory) -> None:
+    def __init__(self, history: BuildHistory, clean: Callable[[str], str]) -> None:
+        """`clean` takes secrets out of what strangers wrote."""
         self._history = history
         self._newest = history.newest
         self._templates = Environment(
@@ -45,7 +46,7 @@ class Pages:
             "word": verdict_word,
             "moment": moment,
             "iso": lambda at_s: datetime.fromtimestamp(at_s, UTC).isoformat(timespec="seconds"),
-            "line": one_line,
+            "line": lambda text: one_line(clean(text)),
             "seconds": _seconds,
             "size": _size,
             "urlencode": lambda text: quote(text, safe=""),
@@ -101,7 +102,7 @@ class Pages:
         )
 
     def build(self, record: BuildRecord, log: str | None) -> str:
-        """One build with its log, if it has one of its own."""
+        """One build with its log, without secrets, if it has one of its own."""
         job = record.job
         total = sum(took for _, took in job.phases) or 1.0
         other = job.log_of if job.log_of not in (None, job.number) else None
