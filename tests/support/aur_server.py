@@ -36,9 +36,12 @@ if [ ! -e "$repository" ]; then
   [ "$verb" = receive ] || repository=$top/empty.git
 fi
 if [ ! -e "$repository" ]; then
-  git init -q --bare -b master "$repository"
-  git -C "$repository" config receive.denyNonFastForwards true
-  cp "$top/update" "$repository/hooks/update"
+  # Two may come at once, and neither is to see half of it.
+  made=$(mktemp -d "$top/new.XXXXXX")
+  git init -q --bare -b master "$made"
+  git -C "$made" config receive.denyNonFastForwards true
+  cp "$top/update" "$made/hooks/update"
+  mv -T "$made" "$repository" 2>/dev/null || rm -rf "$made"
 fi
 exec git-shell -c "git-$verb-pack '$repository'"
 """
