@@ -42,7 +42,7 @@ class ChaoticManagerBackend(JobsElsewhere):
             return None
         return "the chaotic-manager takes only names of a-z 0-9 _ . + - and would drop it; it is not scheduled"
 
-    def submit(self, schedule: Schedule, folders: FolderReader, tools: BackendTools) -> str:
+    def submit(self, schedule: Schedule, folders: FolderReader, tools: BackendTools) -> str:  # noqa: ARG002 - a manager has a clone of its own
         """Write the artifacts, both or neither, in place of any that an earlier run left."""
         folder = tools.top / ".ci"
         if folder.is_symlink():

@@ -38,7 +38,7 @@ class JobLogs:
         plain = self.path(pkgbase, number)
         if not plain.is_file():
             return
-        packed = plain.with_name(plain.name + _PACKED)
+        packed = _packed(plain)
         partial = packed.with_name(f".{packed.name}.part")
         with plain.open("rb") as source, partial.open("wb") as target:
             zstandard.ZstdCompressor().copy_stream(source, target)
@@ -47,26 +47,25 @@ class JobLogs:
         partial.replace(packed)
         plain.unlink()
 
-    def pack_leftovers(self, running: Iterable[Job]) -> None:
-        """Pack what killed processes left, but for the logs of jobs that go on."""
-        kept = {self.path(job.pkgbase, job.number) for job in running}
+    def pack_leftovers(self) -> None:
+        """Pack what killed processes left, while nothing is built."""
         for plain in self.folder.glob("*/*.log"):
-            if plain not in kept and plain.stem.isdecimal():
+            if plain.stem.isdecimal():
                 self.pack(plain.parent.name, int(plain.stem))
 
     def remove(self, jobs: Iterable[Job]) -> None:
-        """Remove the logs of jobs, and the folders that become empty."""
+        """Remove the logs of jobs."""
         for job in jobs:
             plain = self.path(job.pkgbase, job.number)
             plain.unlink(missing_ok=True)
-            plain.with_name(plain.name + _PACKED).unlink(missing_ok=True)
+            _packed(plain).unlink(missing_ok=True)
 
     def is_there(self, job: Job) -> bool:
         """Whether a job has a log of its own or links to one."""
         if job.log_of is None:
             return False
         plain = self.path(job.pkgbase, job.log_of)
-        return plain.is_file() or plain.with_name(plain.name + _PACKED).is_file()
+        return plain.is_file() or _packed(plain).is_file()
 
     def read(self, job: Job) -> Iterator[str]:
         """What there is of a job's log by now; NotReadyError when there is none."""
@@ -87,7 +86,7 @@ class JobLogs:
         try:
             file = plain.open("rb")
         except FileNotFoundError:
-            return self._unpacked(plain.with_name(plain.name + _PACKED))
+            return self._unpacked(_packed(plain))
         return _growing(file, is_over, clock)
 
     def _unpacked(self, path: Path) -> Iterator[str]:
@@ -95,6 +94,10 @@ class JobLogs:
             text = io.TextIOWrapper(reader, encoding="utf-8", errors="replace", newline="")
             while piece := text.read(_CHUNK):
                 yield piece
+
+
+def _packed(plain: Path) -> Path:
+    return plain.with_name(plain.name + _PACKED)
 
 
 def _growing(file: io.BufferedReader, is_over: Callable[[], bool], clock: Clock | None) -> Iterator[str]:

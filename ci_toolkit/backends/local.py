@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ci_toolkit.model.names import Pkgbase
     from ci_toolkit.scheduling.schedule import Schedule
 
+_LOOK_S = 0.2
+
 
 class LocalBackend:
     """Keeps jobs, with the folders that they build, below the user's data directory."""
@@ -91,6 +93,3 @@ class LocalBackend:
 
     def _database(self, tools: BackendTools) -> JobDatabase:
         return JobDatabase(self._folder(tools).jobs)
-
-
-_LOOK_S = 0.2

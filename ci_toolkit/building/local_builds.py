@@ -114,7 +114,7 @@ class LocalBuilds:
 
     def _recover(self) -> None:
         shutil.rmtree(self.place.work, ignore_errors=True)
-        self.logs.pack_leftovers(())
+        self.logs.pack_leftovers()
         endings = self.database.endings()
         self._book.refresh()
         for job in self._book.jobs:
