@@ -4,6 +4,7 @@
  "builds": [["foo", null], ["bar", "3"]],                  in this order, with the builder class
  "deptree": "foo:foo:;bar:bar:foo",                        as in `.ci/deptree.txt`
  "remaining": null,                                        or every package that is left, when some were removed
+ "priority": 0,                                            1 when somebody asked for it
  "folders": {"foo": {"tree": …, "epoch": …, "files": …}}}  files packed, in base64
 """
 
@@ -56,6 +57,7 @@ def format_handed(handed: HandedSchedule) -> bytes:
         "builds": [[build.pkgbase, build.builder_class] for build in schedule.builds],
         "deptree": format_deptree(schedule.deptree).decode(),
         "remaining": schedule.remaining,
+        "priority": schedule.priority,
         "folders": {name: _folder_record(folder) for name, folder in handed.folders.items()},
     }
     return json.dumps(record).encode() + b"\n"
@@ -88,6 +90,7 @@ def _handed(record: Mapping[str, Any]) -> HandedSchedule:
         ),
         deptree=parse_deptree(record["deptree"].encode()),
         remaining=None if remaining is None else tuple(parse_pkgbase(name) for name in remaining),
+        priority=int(record.get("priority", 0)),
     )
     folders = {parse_pkgbase(name): _folder(one) for name, one in record["folders"].items()}
     return HandedSchedule(schedule=schedule, at_s=float(record["at"]), folders=folders)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.backends.job_schema import FORM, SCHEMA
+from ci_toolkit.backends.job_schema import FORM, SCHEMA, STEPS
 from ci_toolkit.backends.schedule_intake import (
     OPEN,
     Submission,
@@ -34,7 +34,20 @@ if TYPE_CHECKING:
     from ci_toolkit.scheduling.schedule import Schedule
 
 _FACTS = frozenset(
-    {"waits_for", "version", "phase", "status", "phases", "interference", "log_of", "build", "started_at", "ended_at"}
+    {
+        "waits_for",
+        "version",
+        "phase",
+        "status",
+        "phases",
+        "interference",
+        "log_of",
+        "build",
+        "started_at",
+        "ended_at",
+        "worker",
+        "losses",
+    }
 )
 # The last job of each package that came to an end of its own.
 _LAST_OF_THEIR_OWN = "SELECT max(number) FROM jobs WHERE state IN ({}) GROUP BY pkgbase".format(
@@ -55,7 +68,7 @@ class JobDatabase:
 
     def __init__(self, path: Path) -> None:
         """Open or make it; MachineError or NotReadyError when that is impossible."""
-        self._connection = open_sqlite(path, schema=SCHEMA, form=FORM)
+        self._connection = open_sqlite(path, schema=SCHEMA, form=FORM, steps=STEPS)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -271,4 +284,7 @@ def _job(row: sqlite3.Row) -> Job:
         interference=tuple(json.loads(row["interference"])),
         also_needs=tuple(json.loads(row["also_needs"])),
         log_of=row["log_of"],
+        priority=row["priority"],
+        worker=row["worker"],
+        losses=row["losses"],
     )

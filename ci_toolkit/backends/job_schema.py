@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from ci_toolkit.model.job import FOLLOWING
 
-FORM = 1
+FORM = 2
+
+# What takes a file of an earlier form one form further.
+STEPS = {
+    1: (
+        "ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE jobs ADD COLUMN worker TEXT",
+        "ALTER TABLE jobs ADD COLUMN losses INTEGER NOT NULL DEFAULT 0",
+    ),
+}
 
 _LEGAL = ", ".join(
     f"('{old.value}', '{new.value}')" for old, followers in FOLLOWING.items() for new in sorted(followers, key=str)
@@ -49,7 +58,10 @@ CREATE TABLE jobs (
   log_of INTEGER,
   build TEXT,
   ending TEXT,
-  ending_reason TEXT
+  ending_reason TEXT,
+  priority INTEGER NOT NULL DEFAULT 0,
+  worker TEXT,
+  losses INTEGER NOT NULL DEFAULT 0
 );;
 CREATE INDEX jobs_of_packages ON jobs (pkgbase, number);;
 CREATE INDEX jobs_in_states ON jobs (state);;

@@ -12,6 +12,7 @@ from ci_toolkit.formats.packed_folder import format_folder
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.job import JobState
 from ci_toolkit.scheduling.dependencies import dependency_name
+from ci_toolkit.scheduling.schedule import INTERACTIVE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -61,8 +62,8 @@ def take_schedule(
         connection.execute("INSERT OR IGNORE INTO folders VALUES (?, ?)", (folder.tree, format_folder(folder.files)))
         cursor = connection.execute(
             "INSERT INTO jobs"
-            " (request, pkgbase, tree, epoch_s, also_needs, builder_class, state, reason, changed_at, queued_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, 'queued', 'it was scheduled', ?, ?)",
+            " (request, pkgbase, tree, epoch_s, also_needs, builder_class, priority, state, reason, changed_at,"
+            " queued_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', 'it was scheduled', ?, ?)",
             (
                 schedule.request,
                 build.pkgbase,
@@ -70,6 +71,7 @@ def take_schedule(
                 folder.epoch_s,
                 _check_needs(folder),
                 build.builder_class,
+                schedule.priority,
                 now_s,
                 now_s,
             ),
@@ -94,10 +96,10 @@ def repeat_job(connection: sqlite3.Connection, job: Job, *, now_s: float) -> int
         raise RefusedError("its folder is gone, and it would be published again", package=job.pkgbase, hint=hint)
     cursor = connection.execute(
         "INSERT INTO jobs"
-        " (request, pkgbase, tree, epoch_s, also_needs, builder_class, state, reason, changed_at, queued_at)"
-        " SELECT request, pkgbase, tree, epoch_s, also_needs, builder_class, 'queued', ?, ?, ?"
+        " (request, pkgbase, tree, epoch_s, also_needs, builder_class, priority, state, reason, changed_at, queued_at)"
+        " SELECT request, pkgbase, tree, epoch_s, also_needs, builder_class, ?, 'queued', ?, ?, ?"
         " FROM jobs WHERE number = ?",
-        (f"job {job.number} is tried again", now_s, now_s, job.number),
+        (INTERACTIVE, f"job {job.number} is tried again", now_s, now_s, job.number),
     )
     return _inserted(cursor)
 

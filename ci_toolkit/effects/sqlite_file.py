@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any, Self
 from ci_toolkit.errors import MachineError, NotReadyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _WAIT_S = 30.0
 
 
-def open_sqlite(path: Path, *, schema: str, form: int) -> sqlite3.Connection:
+def open_sqlite(
+    path: Path, *, schema: str, form: int, steps: Mapping[int, Sequence[str]] | None = None
+) -> sqlite3.Connection:
     """A connection to the file at `path`, made with `schema` where there is none.
+
+    One of an earlier form is brought up to this one by the statements that `steps` has for each form before.
 
     NotReadyError for a file of a newer form or no database at all, MachineError when it cannot be opened; so does every
     statement later on. Several processes may have it open; one that writes makes the others wait for at most 30 s.
@@ -36,7 +40,7 @@ def open_sqlite(path: Path, *, schema: str, form: int) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
-        _prepare(connection, schema, form)
+        _prepare(connection, schema, form, steps or {})
     except BaseException:
         connection.close()
         raise
@@ -56,13 +60,18 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _prepare(connection: _Connection, schema: str, form: int) -> None:
-    """Make the tables of a file that is new."""
+def _prepare(connection: _Connection, schema: str, form: int, steps: Mapping[int, Sequence[str]]) -> None:
+    """Make the tables of a file that is new, or bring those of an older one up to date."""
     with transaction(connection):
         found = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if found == 0:
             for statement in schema.split(";;"):
                 connection.execute(statement)
+        else:
+            for step in range(found, form):
+                for statement in steps[step]:
+                    connection.execute(statement)
+        if found < form:
             connection.execute(f"PRAGMA user_version = {form:d}")
     if found > form:
         hint = "update ci-toolkit on this machine"

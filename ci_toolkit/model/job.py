@@ -101,7 +101,9 @@ class Job:
     `number` is what people call it by. `waits_for` is the package that a waiting job needs, `version` what was built,
     `phase` where a build is or was when it ended, with the exit `status` that ended it and what the `phases` took in
     seconds; `interference` is what the owner changed. `log_of` is the job whose log tells of the build: its own number,
-    an earlier one's when nothing had to be built, None when nothing was ever begun.
+    an earlier one's when nothing had to be built, None when nothing was ever begun. Jobs of a higher `priority` are
+    built first; `worker` is the machine of a farm that builds it, or was the last to, and `losses` how often one was
+    lost while it did.
     """
 
     number: int
@@ -122,6 +124,9 @@ class Job:
     interference: tuple[str, ...] = ()
     also_needs: tuple[str, ...] = ()
     log_of: int | None = None
+    priority: int = 0
+    worker: str | None = None
+    losses: int = 0
 
     @property
     def seconds(self) -> float | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ci_toolkit.formats.job_record import job_record, step_record
 from ci_toolkit.reports.plain_text import one_line
 
 if TYPE_CHECKING:
@@ -84,54 +85,23 @@ def summary_text(summary: RunSummary) -> str:
 
 def jobs_json(jobs: Iterable[Job]) -> str:
     """A list of objects, one a job."""
-    return json.dumps([_record(job) for job in jobs], indent=2) + "\n"
+    return json.dumps([job_record(job) for job in jobs], indent=2) + "\n"
 
 
 def job_json(job: Job, steps: Iterable[Transition]) -> str:
     """One object, with its transitions."""
-    return json.dumps({**_record(job), "transitions": [_step(step) for step in steps]}, indent=2) + "\n"
+    return json.dumps({**job_record(job), "transitions": [step_record(step) for step in steps]}, indent=2) + "\n"
 
 
 def summary_json(summary: RunSummary) -> str:
     """An object: jobs that ended, jobs that are left, package bases that were removed, what stopped the run."""
     record = {
-        "ended": [_record(job) for job in summary.ended],
-        "waiting": [_record(job) for job in summary.waiting],
+        "ended": [job_record(job) for job in summary.ended],
+        "waiting": [job_record(job) for job in summary.waiting],
         "removed": list(summary.removed),
         "fault": None if summary.fault is None else str(summary.fault),
     }
     return json.dumps(record, indent=2) + "\n"
-
-
-def _record(job: Job) -> dict[str, Any]:
-    return {
-        "job": job.number,
-        "package": job.pkgbase,
-        "state": job.state.value,
-        "reason": job.reason,
-        "version": job.version,
-        "class": job.builder_class,
-        "waits_for": job.waits_for,
-        "commit": job.commit,
-        "schedule": job.request,
-        "queued_at": job.queued_at_s,
-        "started_at": job.started_at_s,
-        "ended_at": job.ended_at_s,
-        "phase": job.phase,
-        "status": job.status,
-        "phases": dict(job.phases),
-        "interference": list(job.interference),
-        "log_of": job.log_of,
-    }
-
-
-def _step(step: Transition) -> dict[str, Any]:
-    return {
-        "at": step.at_s,
-        "from": step.old.value if step.old else None,
-        "to": step.new.value,
-        "reason": step.reason,
-    }
 
 
 def _class(job: Job) -> str:

@@ -3,7 +3,7 @@
 A package waits while one that it needs, directly or through others, is not built yet or has failed. One that failed
 before the waiting one was scheduled holds it only if no earlier version of it is published. Packages that need each
 other in a circle are built by name, so that the first of them waits for none of the others. A package whose chain of
-dependants is longest comes first, which keeps all slots busy for longest.
+dependants is longest comes first, which keeps all slots busy for longest; before those comes what somebody asked for.
 """
 
 from __future__ import annotations
@@ -213,9 +213,21 @@ class _Obstacles:
 
 
 def _longest_first(free: Iterable[Job], jobs: Iterable[Job], needs: Needs) -> list[Job]:
-    """Jobs by the length of the chain that waits for them, longest first, else oldest first."""
-    chains = needs.chains({job.pkgbase for job in jobs})
-    return sorted(free, key=lambda job: (-chains.get(job.pkgbase, 0), job.number))
+    """Jobs by priority, then by the length of the chain that waits for them, longest first, else oldest first."""
+    listed = tuple(jobs)
+    chains = needs.chains({job.pkgbase for job in listed})
+    urgent = _urgent(listed, needs)
+    return sorted(free, key=lambda job: (-urgent.get(job.pkgbase, 0), -chains.get(job.pkgbase, 0), job.number))
+
+
+def _urgent(jobs: Iterable[Job], needs: Needs) -> dict[Pkgbase, int]:
+    """The priorities of packages above 0: what an urgent one waits for is as urgent."""
+    found: dict[Pkgbase, int] = {}
+    for job in jobs:
+        if job.priority > 0:
+            for name in (job.pkgbase, *needs.names(needs.before(job.pkgbase))):
+                found[name] = max(found.get(name, 0), job.priority)
+    return found
 
 
 def _begun(free: Iterable[Job], running: Iterable[Job], capacity: Capacity) -> tuple[tuple[Job, ...], dict[int, str]]:

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from ci_toolkit.model.package import Snapshot
 
 
+INTERACTIVE = 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """What a backend is handed.
 
     `request` identifies the schedule: handing over the same one twice must build nothing twice. `remaining` is set when
-    packages were removed, to every package that is still there. `concerns` are remarks on the order.
+    packages were removed, to every package that is still there. `concerns` are remarks on the order. What somebody
+    asked for has a higher `priority` than what pipelines found, and is built first.
     """
 
     request: str
@@ -31,6 +35,7 @@ class Schedule:
     deptree: tuple[DeptreeRecord, ...]
     remaining: tuple[Pkgbase, ...] | None = None
     concerns: tuple[str, ...] = ()
+    priority: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -48,7 +53,7 @@ def make_schedule(
 ) -> Schedule:
     """The schedule for packages of a snapshot, given with the builder class to use (None: the configured one).
 
-    With an `occasion` it is another one than all before, although the packages may be the same.
+    With an `occasion`, which somebody had, it is another one than all before, although the packages may be the same.
     """
     records = deptree_records(snapshot.packages.values())
     needs = edges(records)
@@ -64,6 +69,7 @@ def make_schedule(
         deptree=records,
         remaining=tuple(sorted(snapshot.packages)) if removed else None,
         concerns=(*_lost_order(builds, needs), *_circles(order, needs)),
+        priority=INTERACTIVE if occasion else 0,
     )
 
 
