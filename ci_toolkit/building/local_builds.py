@@ -21,21 +21,25 @@ from ci_toolkit.building.job_facts import facts_of, reason_after, state_after
 from ci_toolkit.building.one_job import JobEnd, Made, NotMade, Order, StillPublished, available_packages
 from ci_toolkit.building.packages_at_hand import PackagesAtHand
 from ci_toolkit.building.publishing_batch import Batch, BatchEnd, ReadyJob, publish_batch
+from ci_toolkit.building.workplace import WorkerLostError
 from ci_toolkit.errors import FormatError, ToolkitError
 from ci_toolkit.model.job import Job, JobState
 from ci_toolkit.scheduling.queue import next_turns
 
 if TYPE_CHECKING:
+    import threading
+
     from ci_toolkit.backends.job_database import JobDatabase
     from ci_toolkit.backends.job_logs import JobLogs
     from ci_toolkit.backends.local_folder import LocalFolder
     from ci_toolkit.building.build_listener import Listener
     from ci_toolkit.building.one_job import JobMaker
+    from ci_toolkit.building.workplace import BuildPlaces
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.publishers.spec import OpenPublisher
-    from ci_toolkit.scheduling.queue import Capacity
 
 _LOOK_S = 0.25
+_MOST_LOSSES = 3  # of workers while one job is built: it may be what kills them
 _PUBLISH_EVERY_S = 5.0  # while something is built: nothing waits for it, and a publication takes half of a short build
 
 
@@ -56,6 +60,10 @@ class _Ended:
     end: JobEnd | BaseException
 
 
+class StoppedError(Exception):
+    """Leaves a run that serves for ever."""
+
+
 @dataclass(slots=True)
 class _InHand:
     job: Job
@@ -64,16 +72,17 @@ class _InHand:
 
 @dataclass(kw_only=True)
 class LocalBuilds:
-    """One run; use it once."""
+    """One run; use it once. With `stop` it serves until that is set, or the machine is at fault."""
 
     place: LocalFolder
     database: JobDatabase
     logs: JobLogs
     publisher: OpenPublisher
     maker: JobMaker
-    capacity: Capacity
+    places: BuildPlaces
     clock: Clock
     listener: Listener
+    stop: threading.Event | None = None
 
     def __post_init__(self) -> None:
         self._events: queue.SimpleQueue[_Began | _Phase | _Ended | BatchEnd] = queue.SimpleQueue()
@@ -85,6 +94,7 @@ class LocalBuilds:
         self._leaving: list[str] = []
         self._fault: ToolkitError | OSError | None = None
         self._dirty = True
+        self._places_seen = self.places.changes()
         self._at_hand = PackagesAtHand(self.publisher.available())
         self._book = JobBook(self.database, self.clock, self.listener)
 
@@ -93,11 +103,11 @@ class LocalBuilds:
         self._recover()
         try:
             with (
-                ThreadPoolExecutor(self.capacity.slots, thread_name_prefix="build") as pool,
+                ThreadPoolExecutor(self.places.most, thread_name_prefix="build") as pool,
                 ThreadPoolExecutor(1, thread_name_prefix="publish") as press,
             ):
                 try:
-                    while self._step(pool, press):
+                    while self._step(pool, press) or self._serves:
                         self._handle_next()
                 except BaseException:
                     for hand in self._in_hand.values():
@@ -109,6 +119,10 @@ class LocalBuilds:
                     self._book.move(hand.job, JobState.QUEUED, "the backend was stopped while it was being built")
         ended = tuple(self._book.ended[number] for number in sorted(self._book.ended))
         return RunSummary(ended=ended, waiting=self._book.jobs, removed=tuple(self._removed), fault=self._fault)
+
+    @property
+    def _serves(self) -> bool:
+        return self.stop is not None and self._fault is None
 
     # what a killed run left
 
@@ -141,6 +155,10 @@ class LocalBuilds:
             for number, ending in self.database.endings().items():
                 if number in self._in_hand:
                     self._in_hand[number].ending = ending.reason
+        if self.stop is not None and self.stop.is_set():
+            raise StoppedError
+        if self._places_seen != (seen := self.places.changes()):
+            self._places_seen, self._dirty = seen, True
         if self._fault is None:
             while self._dirty:
                 self._dirty = False
@@ -157,7 +175,7 @@ class LocalBuilds:
             self._book.needs,
             failures=self._book.failures,
             published=self._at_hand.published_bases,
-            capacity=self.capacity,
+            places=self.places.now(),
         )
         held = {hold.job.number for hold in turns.held}
         for hold in turns.held:
@@ -166,18 +184,24 @@ class LocalBuilds:
         for job in jobs:
             if job.state is JobState.WAITING and job.number not in held:
                 self._book.move(job, JobState.QUEUED, "what it needs is there", waits_for=None)
-            if job.number in turns.without_slot and job.reason != turns.without_slot[job.number]:
-                self._book.explain(replace(job, state=JobState.QUEUED), turns.without_slot[job.number])
+            refusal = turns.unplaced.get(job.number)
+            if refusal is not None and job.reason != refusal:
+                self._book.explain(replace(job, state=JobState.QUEUED), refusal)
+        self.places.want(job for job in jobs if job.number in turns.unplaced)
         left = sum(1 for job in jobs if job.state in (JobState.QUEUED, JobState.WAITING)) - len(turns.begun)
         self.listener.left(queued=left - len(held), waiting=len(held))
         for job in turns.begun:
-            self._begin(replace(job, state=JobState.QUEUED), pool)
+            if self.places.take(job):
+                self._begin(replace(job, state=JobState.QUEUED), pool)
+            else:
+                self._dirty = True
 
     def _begin(self, job: Job, pool: ThreadPoolExecutor) -> None:
         try:
             folder = self.database.folder(job.number)
         except FormatError as error:
             self._dirty = True
+            self.places.leave(job)
             self._book.move(job, JobState.FAILED, f"{error.what}: schedule it again")
             return
         hand = self._in_hand[job.number] = _InHand(job)
@@ -216,7 +240,9 @@ class LocalBuilds:
                 self.listener.phase(self._in_hand[number].job, phase)
             case _Ended(number=number, end=end):
                 self._dirty = True
-                self._handle_end(self._in_hand.pop(number).job, end)
+                job = self._in_hand.pop(number).job
+                self.places.leave(job)
+                self._handle_end(job, end)
             case BatchEnd():
                 self._dirty, self._is_publishing = True, False
                 self._handle_published(event)
@@ -228,6 +254,7 @@ class LocalBuilds:
             "its turn has come",
             started_at=self.clock.now(),
             log_of=hand.job.number,
+            worker=hand.job.worker,
         )
         if moved is None:
             hand.ending = "it was ended before it began"
@@ -238,6 +265,8 @@ class LocalBuilds:
         ending = self.database.endings().get(job.number)
         if ending is not None:
             self._book.move(job, ending.state, ending.reason)
+        elif isinstance(end, WorkerLostError):
+            self._handle_lost(job, end)
         elif isinstance(end, BaseException):
             self._blame_machine(end)
             if job.state is JobState.BUILDING:
@@ -251,6 +280,18 @@ class LocalBuilds:
         elif isinstance(end, StillPublished):
             self._book.move(job, JobState.ALREADY_BUILT, end.reason, version=end.version)
         self.logs.pack(job.pkgbase, job.number)
+
+    def _handle_lost(self, job: Job, error: WorkerLostError) -> None:
+        """It is built elsewhere, unless it has cost enough machines."""
+        if job.state is not JobState.BUILDING:
+            return
+        losses = job.losses + 1
+        if losses < _MOST_LOSSES:
+            self._book.move(job, JobState.QUEUED, error.what, losses=losses)
+        else:
+            self._book.move(
+                job, JobState.FAILED, f"{error.what}; {losses} workers were lost while it was built", losses=losses
+            )
 
     def _handle_made(self, job: Job, made: Made) -> None:
         stored = made.stored

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ci_toolkit.effects.files import sha256_of
-from ci_toolkit.errors import ConfigError, FormatError, MachineError
+from ci_toolkit.errors import ConfigError, FormatError
 from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.package_config import CONFIG_PATH, parse_package_config
 from ci_toolkit.plugins import recipe_for
 from ci_toolkit.recipes.build import Built, Failed
 from ci_toolkit.scheduling.built_with import AvailablePackage, built_with
 from ci_toolkit.store.index import StoredBuild
-from ci_toolkit.store.object_store import Output, link
+from ci_toolkit.store.object_store import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from ci_toolkit.backends.spec import PackageFolder
-    from ci_toolkit.building.builder import Builder
+    from ci_toolkit.building.workplace import Workplace
     from ci_toolkit.model.build_identity import BuildInputs
     from ci_toolkit.model.job import Job
     from ci_toolkit.model.package_config import PackageConfig
@@ -81,7 +80,7 @@ JobEnd = Made | NotMade | StillPublished
 class JobMaker:
     """Makes one job after the other; several threads may use it at once."""
 
-    builder: Builder
+    workplace: Workplace
     recipes: tuple[Recipe, ...]
     store: ObjectStore
     now: Callable[[], float]
@@ -101,7 +100,11 @@ class JobMaker:
         facts = recipe.facts(files, config)
         with_ = built_with(facts.needed, order.available)
         inputs = recipe.inputs(
-            files, config, root=self.builder.root_identity(), built_with=with_, fetcher=self.builder.fetcher
+            files,
+            config,
+            root=self.workplace.root_identity(order.job),
+            built_with=with_,
+            fetcher=self.workplace.fetcher,
         )
         if inputs is not None:
             stored = self.store.build(inputs.identity)
@@ -141,15 +144,7 @@ class JobMaker:
         inputs: BuildInputs | None,
         with_: tuple[AvailablePackage, ...],
     ) -> JobEnd:
-        out = order.work / "out"
-        out.mkdir(parents=True)
-        builder = self.builder
-        request = builder.request(
-            order.job.pkgbase, order.folder.files, config, out=out, log=order.log, epoch_s=order.folder.epoch_s
-        )
-        request = replace(request, dependencies=_laid_out(with_, order.work / "with"))
-        tools = replace(builder.tools, phase=order.phase, cancelled=order.ending)
-        result = recipe.build(request, tools)
+        result = self.workplace.build(order, recipe, config, with_)
         if not isinstance(result.outcome, Built):
             return NotMade(outcome=result.outcome, result=result)
         outputs = [
@@ -194,17 +189,3 @@ def available_packages(stored: StoredBuild, store: ObjectStore) -> tuple[Availab
         )
         for package in stored.packages
     )
-
-
-def _laid_out(packages: tuple[AvailablePackage, ...], folder: Path) -> tuple[Path, ...]:
-    """The packages under their own names, each compared with its checksum as it will be read."""
-    folder.mkdir(parents=True)
-    found = []
-    for package in packages:
-        path = folder / package.file
-        link(Path(package.place), path)
-        if sha256_of(path) != package.sha256:
-            hint = "ci-toolkit store check --mend, and ci-toolkit publish check --mend, say more"
-            raise MachineError(f"{package.place}, which {package.file} was kept in, is damaged", hint=hint)
-        found.append(path)
-    return tuple(found)

@@ -1,10 +1,10 @@
-"""A run of the local backend put together: its folder locked, its database, store, publisher and builder open."""
+"""A run of builds put together: its folder locked, its database, store and publisher open, and a place to build."""
 
 from __future__ import annotations
 
 import os
 import platform
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from ci_toolkit.backends.local_folder import local_folder
 from ci_toolkit.building.builder import opened_builder
 from ci_toolkit.building.local_builds import LocalBuilds
 from ci_toolkit.building.one_job import JobMaker
+from ci_toolkit.building.workplace import PlacesHere, ThisMachine
 from ci_toolkit.effects.exclusive_lock import exclusive
 from ci_toolkit.plugins import load_publisher, load_recipes
 from ci_toolkit.publishers.spec import PublisherTools
@@ -21,12 +22,14 @@ from ci_toolkit.scheduling.queue import Capacity
 from ci_toolkit.store.object_store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import threading
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from ci_toolkit.backends.local_folder import LocalFolder
     from ci_toolkit.building.build_listener import Listener, RunSummary
+    from ci_toolkit.building.workplace import BuildPlaces, Workplace
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.process import Processes
     from ci_toolkit.effects.redaction import Redactor
@@ -42,63 +45,54 @@ _MEMORY_A_BUILD = 2 << 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildsRun:
-    """Everything a run needs from outside."""
+    """Everything a run needs from outside: `place` is where all is kept, and `workplace` builds in `places`."""
 
     settings: Settings
+    place: LocalFolder
     environ: Mapping[str, str]
     clock: Clock
-    redactor: Redactor
     processes: Processes
-    cache: Path
-    open_key: Callable[[Processes], AbstractContextManager[SigningKey]]
+    open_key: Callable[[], AbstractContextManager[SigningKey]]
+    workplace: Workplace
+    places: BuildPlaces
 
-    def run(self, listener: Listener) -> RunSummary:
-        """Build and publish everything that can be; NotReadyError while another process does, or without a key."""
-        place = local_folder(self.settings, self.environ)
-        capacity = capacity_of(self.settings)
+    def run(self, listener: Listener, stop: threading.Event | None = None) -> RunSummary:
+        """Build and publish everything that can be; with `stop`, until that is set, or this machine is at fault.
+
+        NotReadyError while another process does, or without a key.
+        """
         recipes = tuple(recipe for recipe in load_recipes() if recipe.publisher == _PUBLISHER)
         with ExitStack() as open_:
-            open_.enter_context(exclusive(place.lock, who="builds run", wait_s=_WAIT_S, clock=self.clock))
-            database = open_.enter_context(closing(JobDatabase(place.jobs)))
-            store = open_.enter_context(open_store(place.store))
-            publisher = open_.enter_context(
-                load_publisher(_PUBLISHER).opened(
-                    PublisherTools(
-                        folder=place.repository,
-                        name=self.settings.repo_name,
-                        architecture=platform.machine(),
-                        processes=self.processes,
-                        environ=self.environ,
-                        clock=self.clock,
-                        keep_s=self.settings.archive_days * _DAY_S,
-                        open_key=lambda: self.open_key(self.processes),
-                    )
-                )
-            )
-            builder = open_.enter_context(
-                opened_builder(
-                    self.settings,
-                    environ=self.environ,
-                    clock=self.clock,
-                    redactor=self.redactor,
-                    processes=self.processes,
-                    cache=self.cache,
-                    slots=capacity.slots,
-                )
-            )
+            open_.enter_context(exclusive(self.place.lock, who="builds run", wait_s=_WAIT_S, clock=self.clock))
+            database = open_.enter_context(closing(JobDatabase(self.place.jobs)))
+            store = open_.enter_context(open_store(self.place.store))
+            publisher = open_.enter_context(load_publisher(_PUBLISHER).opened(self._publisher_tools()))
             builds = LocalBuilds(
-                place=place,
+                place=self.place,
                 database=database,
-                logs=JobLogs(folder=place.logs),
+                logs=JobLogs(folder=self.place.logs),
                 publisher=publisher,
-                maker=JobMaker(builder=builder, recipes=recipes, store=store, now=self.clock.now),
-                capacity=capacity,
+                maker=JobMaker(workplace=self.workplace, recipes=recipes, store=store, now=self.clock.now),
+                places=self.places,
                 clock=self.clock,
                 listener=listener,
+                stop=stop,
             )
             summary = builds.run()
-            self._tidy(place, database, store, publisher.kept())
+            self._tidy(self.place, database, store, publisher.kept())
         return summary
+
+    def _publisher_tools(self) -> PublisherTools:
+        return PublisherTools(
+            folder=self.place.repository,
+            name=self.settings.repo_name,
+            architecture=platform.machine(),
+            processes=self.processes,
+            environ=self.environ,
+            clock=self.clock,
+            keep_s=self.settings.archive_days * _DAY_S,
+            open_key=self.open_key,
+        )
 
     def _tidy(self, place: LocalFolder, database: JobDatabase, store: ObjectStore, kept: frozenset[str]) -> None:
         """Remove what has been kept for long enough."""
@@ -114,3 +108,37 @@ def capacity_of(settings: Settings) -> Capacity:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         slots = max(1, min(len(os.sched_getaffinity(0)), memory // _MEMORY_A_BUILD))
     return Capacity(slots=slots, classes=settings.class_limits, host=platform.node())
+
+
+@contextmanager
+def opened_here(
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    clock: Clock,
+    redactor: Redactor,
+    processes: Processes,
+    cache: Path,
+    open_key: Callable[[], AbstractContextManager[SigningKey]],
+) -> Iterator[BuildsRun]:
+    """A run that builds on this machine; MachineError when there is no such build root as the settings ask for."""
+    capacity = capacity_of(settings)
+    with opened_builder(
+        settings,
+        environ=environ,
+        clock=clock,
+        redactor=redactor,
+        processes=processes,
+        cache=cache,
+        slots=capacity.slots,
+    ) as builder:
+        yield BuildsRun(
+            settings=settings,
+            place=local_folder(settings, environ),
+            environ=environ,
+            clock=clock,
+            processes=processes,
+            open_key=open_key,
+            workplace=ThisMachine(builder=builder),
+            places=PlacesHere(capacity=capacity),
+        )

@@ -147,7 +147,7 @@ def _words(options: Namespace) -> list[str]:
 
 def _run(options: Namespace, terminal: Terminal, backend: Backend, tools: BackendTools) -> int:
     # All that builds need takes longer to import than a list takes to print.
-    from ci_toolkit.building.running_builds import BuildsRun  # noqa: PLC0415
+    from ci_toolkit.building.running_builds import opened_here  # noqa: PLC0415
     from ci_toolkit.building.taking_schedules import take_schedules  # noqa: PLC0415
     from ci_toolkit.reports.build_progress import build_progress  # noqa: PLC0415
 
@@ -155,17 +155,17 @@ def _run(options: Namespace, terminal: Terminal, backend: Backend, tools: Backen
     processes = Processes(redactor=terminal.redactor)
     for said in take_schedules((terminal.cwd / path for path in options.take), tools, processes):
         terminal.stderr.write(f"{said}\n")
-    builds = BuildsRun(
-        settings=tools.settings,
+    shown = build_progress(stream=terminal.stderr, surroundings=terminal.surroundings, clock=terminal.clock)
+    here = opened_here(
+        tools.settings,
         environ=terminal.environ,
         clock=terminal.clock,
         redactor=terminal.redactor,
         processes=processes,
         cache=cache_folder(terminal.environ) or terminal.cwd / ".cache",
-        open_key=lambda processes: key_opener(options, terminal, processes)(),
+        open_key=key_opener(options, terminal, processes),
     )
-    shown = build_progress(stream=terminal.stderr, surroundings=terminal.surroundings, clock=terminal.clock)
-    with _orderly_end(), shown as listener:
+    with _orderly_end(), here as builds, shown as listener:
         summary = builds.run(listener)
     if options.logs:
         _write_logs(terminal.cwd / options.logs, summary.ended, backend, tools, terminal.redactor)

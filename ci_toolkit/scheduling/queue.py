@@ -8,8 +8,8 @@ dependants is longest comes first, which keeps all slots busy for longest; befor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 from ci_toolkit.model.job import Job, JobState
 
@@ -30,11 +30,32 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turns:
-    """What is held, what is begun now, and what could be but that no slot is free (with the reason)."""
+    """What is held, what is begun now, and what could be but that there is no place for it.
+
+    Jobs that are begun have their `worker`; `unplaced` gives the reason by the number of a job, None where all places
+    are merely taken.
+    """
 
     held: tuple[Hold, ...]
     begun: tuple[Job, ...]
-    without_slot: Mapping[int, str]
+    unplaced: Mapping[int, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a job can be begun: on a worker of a farm, or, where there is none, on this machine."""
+
+    worker: str | None = None
+
+
+class Places(Protocol):
+    """All places, as they are at the moment of a decision."""
+
+    def find(self, job: Job, running: Collection[Job]) -> Place | str | None:
+        """A place for a job beside those that run; else the reason, None where all places are merely taken.
+
+        What is not to be had beside some jobs is not to be had beside more of them either.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +66,14 @@ class Capacity:
     classes: Mapping[str, int]
     host: str
 
-    def refusal(self, job: Job, running: Collection[Job]) -> str | None:
-        """Why a job cannot be begun beside those that run, if it cannot."""
+    def find(self, job: Job, running: Collection[Job]) -> Place | str | None:
+        """This machine, if it takes one more; what is not for it at all is said before that it is busy."""
+        refusal = self._unfit(job, running)
+        if refusal is not None:
+            return refusal
+        return Place() if len(running) < self.slots else None
+
+    def _unfit(self, job: Job, running: Collection[Job]) -> str | None:
         own = job.builder_class or "1"
         if not own.isdecimal():
             if own not in self.classes and own != self.host:
@@ -155,7 +182,7 @@ def next_turns(
     *,
     failures: Mapping[Pkgbase, Job],
     published: Collection[Pkgbase],
-    capacity: Capacity,
+    places: Places,
 ) -> Turns:
     """What to hold and what to begin among jobs that are not over."""
     listed = tuple(jobs)
@@ -175,8 +202,8 @@ def next_turns(
             held.append(hold)
         elif job.pkgbase not in busy:
             free.append(job)
-    begun, without_slot = _begun(_longest_first(free, listed, needs), running, capacity)
-    return Turns(held=tuple(held), begun=begun, without_slot=without_slot)
+    begun, unplaced = _begun(_longest_first(free, listed, needs), running, places)
+    return Turns(held=tuple(held), begun=begun, unplaced=unplaced)
 
 
 class _Obstacles:
@@ -230,18 +257,25 @@ def _urgent(jobs: Iterable[Job], needs: Needs) -> dict[Pkgbase, int]:
     return found
 
 
-def _begun(free: Iterable[Job], running: Iterable[Job], capacity: Capacity) -> tuple[tuple[Job, ...], dict[int, str]]:
+def _begun(
+    free: Iterable[Job], running: Iterable[Job], places: Places
+) -> tuple[tuple[Job, ...], dict[int, str | None]]:
     beside = list(running)
     begun: dict[Pkgbase, Job] = {}
-    without_slot = {}
+    unplaced: dict[int, str | None] = {}
+    # What one job of a class is refused, those after it are, too.
+    refused: dict[tuple[str | None, int], str | None] = {}
     for job in free:
-        refusal = capacity.refusal(job, beside)
-        if refusal is not None:
-            without_slot[job.number] = refusal
-        elif len(beside) < capacity.slots and job.pkgbase not in begun:
-            begun[job.pkgbase] = job
-            beside.append(job)
-    return tuple(begun.values()), without_slot
+        if job.pkgbase in begun:
+            continue
+        kind = (job.builder_class, job.priority)
+        found = refused[kind] if kind in refused else places.find(job, beside)
+        if isinstance(found, Place):
+            begun[job.pkgbase] = replace(job, worker=found.worker)
+            beside.append(begun[job.pkgbase])
+        else:
+            unplaced[job.number] = refused[kind] = found
+    return tuple(begun.values()), unplaced
 
 
 def _class_number(job: Job) -> int:

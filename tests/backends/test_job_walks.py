@@ -103,7 +103,7 @@ class Walk:
             Needs(edges(self.database.deptree().values())),
             failures=self.database.failures(),
             published=(),
-            capacity=Capacity(slots=2, classes={}, host="host"),
+            places=Capacity(slots=2, classes={}, host="host"),
         )
         for job in turns.begun:
             if job.state is JobState.WAITING:

@@ -65,7 +65,7 @@ def _decisions(graph: Mapping[Pkgbase, frozenset[Pkgbase]], needs: Needs) -> lis
             needs,
             failures={},
             published=(),
-            capacity=Capacity(slots=SLOTS, classes={}, host="h"),
+            places=Capacity(slots=SLOTS, classes={}, host="h"),
         )
         times.append(time.process_time() - began)
         for job in turns.begun:

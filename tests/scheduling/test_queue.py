@@ -58,7 +58,7 @@ def turns(
         Needs(needs),
         failures=failures,
         published=tuple(map(Pkgbase, published.split())),
-        capacity=Capacity(slots=slots, classes=classes or {}, host="here"),
+        places=Capacity(slots=slots, classes=classes or {}, host="here"),
     )
 
 
@@ -182,7 +182,7 @@ def test_slots_are_filled_and_not_more() -> None:
     listed = jobs("a b c d", d=JobState.BUILDING)
     assert begun(turns(listed, graph(), slots=3)) == "a b"
     assert begun(turns(listed, graph(), slots=1)) == ""
-    assert turns(listed, graph(), slots=1).without_slot == {}
+    assert set(turns(listed, graph(), slots=1).unplaced.values()) <= {None}
 
 
 def test_the_longest_chain_comes_first_and_then_the_oldest() -> None:
@@ -231,17 +231,17 @@ def test_classes_limit_how_many_are_built_at_once(
     ]
     found = turns(listed, graph(), classes=limits)
     assert len(found.begun) == expected
-    assert len(found.without_slot) == len(waiting.split()) - expected
+    assert len(found.unplaced) == len(waiting.split()) - expected
 
 
 def test_whoever_gets_no_slot_is_told_why() -> None:
     listed = jobs("a/5 b/5 c/there d/7", a=JobState.BUILDING)
-    assert turns(listed, graph(), classes={"5": 1, "7": 0}).without_slot == {
+    assert turns(listed, graph(), classes={"5": 1, "7": 0}).unplaced == {
         2: "1 of class 5 or higher are being built, and no more are allowed (CI_CLASS_LIMITS)",
         3: "is for the builder there, and this is here",
         4: "1 of class 5 or higher are being built, and no more are allowed (CI_CLASS_LIMITS)",
     }
-    assert turns(jobs("d/7"), graph(), classes={"7": 0}).without_slot == {
+    assert turns(jobs("d/7"), graph(), classes={"7": 0}).unplaced == {
         1: "builds of class 7 are not for this machine (CI_CLASS_LIMITS)"
     }
 
