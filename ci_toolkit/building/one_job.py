@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import ConfigError, FormatError
@@ -147,6 +147,8 @@ class JobMaker:
         result = self.workplace.build(order, recipe, config, with_)
         if not isinstance(result.outcome, Built):
             return NotMade(outcome=result.outcome, result=result)
+        if inputs is not None and result.root is not None:  # it may have been updated since it was asked for
+            inputs = replace(inputs, root=result.root)
         outputs = [
             Output(
                 path=one.path,

@@ -45,6 +45,7 @@ SUBCOMMANDS = (
     "explain",
     "publish",
     "store",
+    "farm",
     "config",
     "plugins",
     "adopt",

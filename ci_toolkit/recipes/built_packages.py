@@ -47,10 +47,7 @@ def take_packages(
     known = {*srcinfo.names, f"{srcinfo.pkgbase}-debug"}
     found: dict[str, PackageInfo] = {}
     for name in names:
-        info = _judged(folder / name, srcinfo.pkgbase, known, architecture)
-        if info.prohibited and not allow_prohibited:
-            raise UpstreamError(f"{name} has {', '.join(info.prohibited)} in spite of it being removed")
-        found[name] = info
+        found[name] = _judged(folder / name, srcinfo.pkgbase, known, architecture, allow_prohibited=allow_prohibited)
     missing = set(srcinfo.names) - {info.name for info in found.values()}
     if missing:
         raise UpstreamError(f"no package {', '.join(sorted(missing))} came out of it")
@@ -58,7 +55,17 @@ def take_packages(
     return tuple(_taken(folder / name, out / name, info) for name, info in found.items())
 
 
-def _judged(path: Path, pkgbase: str, known: Collection[str], architecture: str) -> PackageInfo:
+def judged_package(
+    path: Path, pkgbase: str, known: Collection[str] | None, architecture: str, *, allow_prohibited: bool
+) -> BuiltPackage:
+    """What a package file is, which stays where it is; UpstreamError when it is not one of `known` (None: any)."""
+    info = _judged(path, pkgbase, known, architecture, allow_prohibited=allow_prohibited)
+    return _built(path, info, path.stat().st_size)
+
+
+def _judged(
+    path: Path, pkgbase: str, known: Collection[str] | None, architecture: str, *, allow_prohibited: bool
+) -> PackageInfo:
     if not _FILE_NAME.fullmatch(path.name):
         raise UpstreamError(f"a package has the impossible file name {path.name!r}")
     information = path.lstat()
@@ -68,12 +75,14 @@ def _judged(path: Path, pkgbase: str, known: Collection[str], architecture: str)
         info = package_info(path)
     except (FormatError, OSError) as error:
         raise UpstreamError(f"{path.name} is no package: {error}") from error
-    if info.name not in known or info.base != pkgbase:
+    if (known is not None and info.name not in known) or info.base != pkgbase:
         raise UpstreamError(f"{path.name} is a package {info.name!r} of {info.base!r}, which nobody asked for")
     if info.arch not in ("any", architecture):
         raise UpstreamError(f"{path.name} is for the architecture {info.arch}, and this machine is {architecture}")
     if path.name != f"{info.name}-{info.version}-{info.arch}{EXTENSION}":
         raise UpstreamError(f"{path.name} is {info.name} {info.version} for {info.arch} by what it says itself")
+    if info.prohibited and not allow_prohibited:
+        raise UpstreamError(f"{path.name} has {', '.join(info.prohibited)} in spite of it being removed")
     return info
 
 
@@ -87,12 +96,16 @@ def _taken(source: Path, target: Path, info: PackageInfo) -> BuiltPackage:
             writing.write(chunk)
             size += len(chunk)
     partial.replace(target)
+    return _built(target, info, size)
+
+
+def _built(path: Path, info: PackageInfo, size_bytes: int) -> BuiltPackage:
     return BuiltPackage(
-        path=target,
+        path=path,
         name=info.name,
         version=info.version,
         arch=info.arch,
-        size_bytes=size,
+        size_bytes=size_bytes,
         provides=info.provides,
         depends=info.depends,
     )

@@ -192,7 +192,9 @@ def next_turns(
             pending.setdefault(job.pkgbase, job)
     running = [job for job in listed if job.state is JobState.BUILDING]
     busy = {job.pkgbase for job in listed if job.state in (JobState.BUILDING, JobState.PUBLISHING)}
-    obstacles = _Obstacles(needs=needs, pending=pending, failures=failures, published=published)
+    built = {job.pkgbase for job in listed if job.state is JobState.PUBLISHING}
+    failing = {name: job for name, job in failures.items() if name not in built}
+    obstacles = _Obstacles(needs=needs, pending=pending, failures=failing, published=published)
     held, free = [], []
     for job in listed:
         if job.state not in (JobState.QUEUED, JobState.WAITING):

@@ -1,0 +1,111 @@
+"""Whether a master or a worker could be run as its folder is, found out without running it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from twisted.internet import reactor as _reactor
+from twisted.internet.endpoints import clientFromString, serverFromString
+
+from ci_toolkit.effects.build_roots import find_root
+from ci_toolkit.effects.clock import SystemClock
+from ci_toolkit.effects.process import Processes
+from ci_toolkit.effects.redaction import Redactor
+from ci_toolkit.effects.sandbox import Sandbox
+from ci_toolkit.errors import ConfigError, NotReadyError
+from ci_toolkit.farm.build_step import CACHE_FOLDER
+from ci_toolkit.farm.farm_file import FARM_FILE, read_farm_file
+from ci_toolkit.farm.worker_service import WORKER_FILE, read_worker_file
+from ci_toolkit.publishers.signing_key import opened_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from ci_toolkit.farm.farm_file import FarmFile
+
+reactor: Any = _reactor  # which module that is, is known when it is imported
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_PASSPHRASE = "CI_SIGNING_PASSPHRASE"  # noqa: S105 - its name
+
+
+def check_folder(top: Path, environ: Mapping[str, str]) -> Iterator[str]:
+    """A line for everything that is well; the first thing that is not is a ToolkitError."""
+    if (top / FARM_FILE).exists():
+        yield from _check_master(read_farm_file(top), environ)
+    elif (top / WORKER_FILE).exists():
+        yield from _check_worker(top, environ)
+    else:
+        hint = "ci-toolkit farm master create, or farm worker create, makes one"
+        raise NotReadyError("there is neither a master nor a worker", file=str(top), hint=hint)
+
+
+def _check_master(file: FarmFile, environ: Mapping[str, str]) -> Iterator[str]:
+    _check_endpoint(file.web, "web")
+    _check_endpoint(file.workers_listen, "workers_listen")
+    if file.buildbot.web is not None:
+        _check_endpoint(file.buildbot.web, "buildbot.web")
+        if not file.is_public and not _is_loopback(file.buildbot.web):
+            hint = "have it listen on 127.0.0.1 behind a proxy that asks who it is, or leave it out"
+            raise ConfigError("would show anybody what public = false hides", key="buildbot.web", hint=hint)
+    _check_tls(file)
+    processes = Processes(redactor=Redactor(environ))
+    if not file.repositories:
+        raise ConfigError("has no entry, so that nothing is published", key="repositories")
+    for name, choice in file.keys.items():
+        with opened_key(choice, processes=processes, environ=environ, passphrase=environ.get(_PASSPHRASE)) as key:
+            yield f"repository {name}: signed by {key.fingerprint}, submitted to by {_clients(file, name)}"
+    if not file.workers:
+        raise ConfigError("has no entry, so that nothing is built", key="workers")
+    for entry in file.workers.values():
+        yield f"worker {entry.name}: class {entry.builder_class}, {entry.slots} at once"
+    yield f"workers come to {file.workers_listen}, people and clients to {file.web}"
+
+
+def _check_worker(top: Path, environ: Mapping[str, str]) -> Iterator[str]:
+    file = read_worker_file(top)
+    try:
+        clientFromString(reactor, file.master)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"is no endpoint: {error}", key="master", got=file.master) from error
+    redactor = Redactor(environ)
+    processes = Processes(redactor=redactor)
+    root = find_root(
+        environ.get("CI_BUILD_ROOT", ""),
+        processes=processes,
+        environ=environ,
+        cache=top / CACHE_FOLDER,
+        clock=SystemClock(),
+    )
+    yield f"worker {file.name} goes to {file.master} and builds in {root.identity()[:20]}…"
+    sandbox = Sandbox(processes=processes, environ=environ, wish=environ.get("CI_SANDBOX", "auto"))
+    yield f"strangers' code runs in: {sandbox.kind}"
+
+
+def _check_endpoint(text: str, key: str) -> None:
+    try:
+        serverFromString(reactor, text)
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise ConfigError(f"is no endpoint to listen on: {error}", key=key, got=text) from error
+
+
+def _check_tls(file: FarmFile) -> None:
+    """Passwords of workers and tokens of clients never go over a network in the clear."""
+    for key, text in (("workers_listen", file.workers_listen), ("web", file.web)):
+        if not text.startswith("ssl:") and not _is_loopback(text):
+            hint = "ssl:PORT:privateKey=…:certKey=…, or 127.0.0.1 behind a proxy that encrypts"
+            raise ConfigError("would be reached over a network without encryption", key=key, got=text, hint=hint)
+    address = urlsplit(file.url)
+    if address.scheme != "https" and address.hostname not in _LOOPBACK:
+        raise ConfigError("is not https", key="url", got=file.url)
+
+
+def _is_loopback(endpoint: str) -> bool:
+    return any(f"interface={address}" in endpoint.replace("\\:", ":") for address in _LOOPBACK)
+
+
+def _clients(file: FarmFile, repository: str) -> str:
+    names = [entry.client.name for entry in file.clients if repository in entry.client.repositories]
+    return ", ".join(names) or "nobody"

@@ -1,0 +1,138 @@
+"""The program of a worker: Buildbot's own, which logs in at the master and runs what it is sent.
+
+`worker.toml` says to which master it goes and as whom; the password is in the file `password` beside it:
+    name = "big"
+    master = "tls:farm.example.org:9989"  # Twisted's endpoint strings; trustRoots=DIR for certificates of one's own
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from buildbot_worker.bot import Worker
+from twisted.application import service
+from twisted.internet import reactor as _reactor
+from twisted.internet import task, threads
+from twisted.python import log as twisted_log
+
+from ci_toolkit.effects.build_roots import find_root
+from ci_toolkit.effects.clock import SystemClock
+from ci_toolkit.effects.files import write_file
+from ci_toolkit.effects.process import Processes
+from ci_toolkit.effects.redaction import Redactor
+from ci_toolkit.errors import ConfigError, NotReadyError, ToolkitError
+from ci_toolkit.farm.build_step import CACHE_FOLDER
+from ci_toolkit.farm.worker_build import PACKAGES_FOLDER
+from ci_toolkit.farm.worker_facts import INFO_FILE, own_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+reactor: Any = _reactor  # which module that is, is known when it is imported
+
+WORKER_FILE = "worker.toml"
+PASSWORD_FILE = "password"  # noqa: S105 - its name
+_LOG_EVERY_S = 0.4  # how far a log may be behind what the build prints
+_KEEPALIVE_S = 30
+_SLOWEST_RETURN_S = 30
+_LOOK_EVERY_S = 600.0
+_KEPT_S = 14 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerFile:
+    """Who a worker is, and where its master is."""
+
+    name: str
+    master: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"WorkerFile({self.name!r}, {self.master!r})"
+
+
+def read_worker_file(top: Path) -> WorkerFile:
+    """The worker in a folder; NotReadyError when there is none, ConfigError when it cannot be read."""
+    path = top / WORKER_FILE
+    try:
+        table = tomllib.loads(path.read_text())
+        password = (top / PASSWORD_FILE).read_text().strip()
+    except FileNotFoundError as error:
+        hint = "ci-toolkit farm worker create DIR"
+        raise NotReadyError("there is no worker here", file=str(error.filename), hint=hint) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"is no TOML: {error}", file=str(path)) from error
+    for key in ("name", "master"):
+        if not isinstance(table.get(key), str) or not table[key]:
+            raise ConfigError("is missing", file=str(path), key=key)
+    if not password:
+        raise ConfigError("is empty", file=str(top / PASSWORD_FILE), key="the password")
+    return WorkerFile(name=table["name"], master=table["master"], password=password)
+
+
+def worker_application(top: Path, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - Twisted's
+    """What Twisted runs; MachineError when nothing can be built here."""
+    file = read_worker_file(top)
+    _look(top, environ)
+    worker = Worker(
+        None,
+        None,
+        file.name,
+        file.password,
+        str(top),
+        _KEEPALIVE_S,
+        connection_string=file.master,
+        umask=0o022,
+        allow_shutdown="signal",
+        maxdelay=_SLOWEST_RETURN_S,
+    )
+    worker.bot.buffer_timeout = _LOG_EVERY_S
+    application = service.Application("ci-toolkit worker")
+    worker.setServiceParent(application)
+    return application
+
+
+def run_worker(top: Path, environ: Mapping[str, str]) -> None:
+    """Serve until it is ended: SIGTERM at once, SIGHUP once what it builds is finished."""
+    application = worker_application(top, environ)
+    twisted_log.startLogging(sys.stderr, setStdout=False)
+    running: Any = service.IService(application)
+    running.privilegedStartService()
+    running.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", running.stopService)
+    again = task.LoopingCall(_look_again, top, environ)
+    again.start(_LOOK_EVERY_S, now=False)
+    reactor.run()
+
+
+async def _look_again(top: Path, environ: Mapping[str, str]) -> None:
+    try:
+        await threads.deferToThread(_look, top, environ)
+    except (ToolkitError, OSError) as error:  # the master goes by what was written down last
+        log.warning("what this machine is cannot be told: %s", error)
+
+
+def _look(top: Path, environ: Mapping[str, str]) -> None:
+    """Write down what this machine is now, and remove packages that no build has used for long."""
+    redactor = Redactor(environ)
+    root = find_root(
+        environ.get("CI_BUILD_ROOT", ""),
+        processes=Processes(redactor=redactor),
+        environ=environ,
+        cache=top / CACHE_FOLDER,
+        clock=SystemClock(),
+    )
+    write_file(top / "info" / INFO_FILE, own_facts(root.identity()))
+    for name, text in (("admin", environ.get("CI_WORKER_ADMIN", "nobody")), ("host", os.uname().nodename)):
+        write_file(top / "info" / name, f"{text}\n".encode())
+    for path in (top / CACHE_FOLDER / PACKAGES_FOLDER).glob("*"):
+        if path.stat().st_mtime < time.time() - _KEPT_S:
+            path.unlink(missing_ok=True)
