@@ -1,0 +1,239 @@
+"""A farm on loopback: a master and workers as processes of their own, as people run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha1
+from typing import TYPE_CHECKING
+
+from ci_toolkit.backends.job_database import JobDatabase
+from ci_toolkit.backends.local_folder import LocalFolder
+from ci_toolkit.backends.spec import PackageFolder
+from ci_toolkit.farm.creating import add_client, add_worker, create_master, create_worker
+from ci_toolkit.model.job import JobFilter, JobState
+from ci_toolkit.model.names import Oid, Pkgbase
+from ci_toolkit.model.observation import UpstreamFile
+from tests.support.jobs import schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from ci_toolkit.model.job import Job
+    from tests.support.local_builds import Tiny
+
+_SOON_S = 60.0
+# A program that a worker runs in place of ci-toolkit: it builds nothing, at once, and tells so.
+_STUB = """\
+import json, os, sys, time
+order = json.load(open("order.json"))
+said = os.environ.get("STUB_" + order["pkgbase"].upper(), "skipped")
+print("stub of", order["pkgbase"], flush=True)
+while said == "hang": time.sleep(0.05)
+if said.startswith("exit"): sys.exit(1)
+outcome = {"kind": "skipped", "reason": "a stub"}
+if said == "failed": outcome = {"kind": "failed", "phase": "build", "status": 1, "reason": "a stub"}
+if said == "unfit": outcome = {"kind": "unfit", "reason": "the disk is full"}
+result = {key: order[key] for key in ("form", "attempt", "pkgbase", "tree")}
+result |= {"outcome": outcome, "phases": [], "interference": [], "root": None, "installed": []}
+json.dump(result, open("result.json", "w"))
+"""
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(kw_only=True)
+class FarmStand:
+    """`start` the master and workers; everything is ended by `end`, by the numbers of its processes."""
+
+    top: Path
+    deadline_s: float = 30.0
+    repositories: tuple[str, ...] = ("samples",)
+    workers: dict[str, str] = field(default_factory=lambda: {"one": "class 1 slots 1"})
+    config: str = ""
+    database: str | None = None
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.workers_port, self.web_port, self.buildbot_port = free_port(), free_port(), free_port()
+        self.proxy_port: int | None = None
+        self._write()
+
+    def _write(self) -> None:
+        create_master(self.top)
+        lines = [
+            f'url = "http://127.0.0.1:{self.web_port}"',
+            f'web = "tcp:{self.web_port}:interface=127.0.0.1"',
+            f'workers_listen = "tcp:{self.workers_port}:interface=127.0.0.1"',
+            f"deadline = {self.deadline_s}",
+            "[buildbot]",
+            f'url = "http://127.0.0.1:{self.buildbot_port}/"',
+            f'web = "tcp:{self.buildbot_port}:interface=127.0.0.1"',
+            *([f'database = "{self.database}"'] if self.database else []),
+        ]
+        for name in self.repositories:
+            lines += [f"[repositories.{name}]", 'sources = ["samples"]', "demo_key = true"]
+            lines += [f"[repositories.{name}.config]", 'CI_ALLOW_LOCAL_UPSTREAMS = "true"', self.config]
+        (self.top / "farm.toml").write_text("\n".join(lines) + "\n")
+        for name, said in self.workers.items():
+            words = said.split()
+            add_worker(self.top, name, builder_class=int(words[1]), slots=int(words[3]))
+        self.token = add_client(
+            self.top, "ci", repositories=list(self.repositories), sources=["samples"], operates=True
+        )
+
+    # processes
+
+    def start(self, *workers: str) -> None:
+        """The master, and these workers (all by default)."""
+        self.start_master()
+        for name in workers or self.workers:
+            self.start_worker(name)
+
+    def start_master(self) -> None:
+        """Until it says that it runs."""
+        self._spawn("master", "farm", "master", "run", str(self.top))
+        self.wait(lambda: "BuildMaster is running" in self.log("master"))
+
+    def start_worker(self, name: str, *, stub: bool = False) -> None:
+        """One worker; with `stub` it runs a program that builds nothing."""
+        folder = self.worker_folder(name)
+        if not folder.exists():
+            password = (self.top / "secrets/workers" / name).read_text().strip()
+            port = self.proxy_port or self.workers_port
+            create_worker(folder, name=name, master=f"tcp:127.0.0.1:{port}", password=password)
+        if stub:
+            self._stub(folder)
+        self._spawn(name, "farm", "worker", "run", str(folder))
+
+    def _stub(self, folder: Path) -> None:
+        """What a worker says of itself names a program in place of ci-toolkit."""
+        (folder / "stub.py").write_text(_STUB)
+        self.environ["CI_TEST_WORKER_PROGRAM"] = json.dumps([sys.executable, "-S", "-E", str(folder / "stub.py")])
+
+    def worker_folder(self, name: str) -> Path:
+        """Where a worker lives."""
+        return self.top.parent / f"worker-{name}"
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+        """End a process, and wait for that; SIGSTOP and SIGCONT only send it."""
+        process = self.processes[name]
+        os.kill(process.pid, number)
+        if number not in (signal.SIGSTOP, signal.SIGCONT):
+            process.wait(30)
+
+    def end(self) -> None:
+        """End everything."""
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+                process.wait(30)
+
+    def log(self, name: str) -> str:
+        """What a process has said."""
+        path = self.top.parent / f"{name}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def _spawn(self, name: str, *words: str) -> None:
+        with (self.top.parent / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                (sys.executable, "-m", "ci_toolkit", *words),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                cwd=self.top.parent,
+                env={**os.environ, "HOME": str(self.top.parent), **self.environ},
+            )
+
+    # jobs
+
+    def place(self, repository: str = "samples") -> LocalFolder:
+        """Where a repository's things are."""
+        top = self.top / "repositories" / repository
+        return LocalFolder(top=top, repository=top / "repository")
+
+    def submit(
+        self, request: str, *packages: Tiny, repository: str = "samples", classes: dict[str, str] | None = None
+    ) -> None:
+        """Schedule packages as somebody on this machine could."""
+        names = [f"{one.name}/{(classes or {}).get(one.name, '')}".rstrip("/") for one in packages]
+        made = schedule(request, *names, needs={one.name: " ".join(one.depends) for one in packages})
+        with closing(JobDatabase(self.place(repository).jobs)) as database:
+            contents = {Pkgbase(one.name): package_folder(one) for one in packages}
+            database.submit(made, contents, source="samples", now_s=time.time())
+
+    def jobs(self, repository: str = "samples", *, newest: bool = True) -> dict[str, Job]:
+        """The last job of each package."""
+        with closing(JobDatabase(self.place(repository).jobs)) as database:
+            return {str(job.pkgbase): job for job in database.jobs(JobFilter(newest=newest))}
+
+    def states(self, repository: str = "samples") -> dict[str, str]:
+        """Where they are."""
+        return {name: job.state.value for name, job in self.jobs(repository).items()}
+
+    def steps(self, package: str, repository: str = "samples") -> list[tuple[str, str]]:
+        """The states that a package's last job went through, with the reasons."""
+        with closing(JobDatabase(self.place(repository).jobs)) as database:
+            number = self.jobs(repository)[package].number
+            return [(step.new.value, step.reason) for step in database.transitions(number)]
+
+    def finished(self, repository: str = "samples", within_s: float = _SOON_S) -> dict[str, str]:
+        """The states once nothing is going on any more."""
+        self.wait(lambda: all(job.state.is_over for job in self.jobs(repository).values()), within_s=within_s)
+        return self.states(repository)
+
+    def building(self, package: str, repository: str = "samples") -> None:
+        """Until a package is being built, as its log shows."""
+
+        def is_built() -> bool:
+            job = self.jobs(repository)[package]
+            path = self.place(repository).logs / package / f"{job.number}.log"
+            return job.state is JobState.BUILDING and path.exists() and path.stat().st_size > 0
+
+        self.wait(is_built)
+
+    def published(self, repository: str = "samples") -> list[str]:
+        """The package files that clients get."""
+        return sorted(path.name for path in (self.place(repository).repository / "x86_64").glob("*.pkg.tar.zst"))
+
+    def wait(self, holds: Callable[[], bool], *, within_s: float = _SOON_S) -> None:
+        """Until something holds."""
+        end = time.monotonic() + within_s
+        while not holds():
+            for name, process in self.processes.items():
+                assert name != "master" or process.poll() is None, self.log("master")[-3000:]
+            assert time.monotonic() < end, (self.states(), self.log("master")[-3000:])
+            time.sleep(0.1)
+
+
+def package_folder(package: Tiny) -> PackageFolder:
+    """A package as a backend is handed it."""
+    contents = {path.split("/", 1)[1]: text.encode() for path, text in package.folder().items()}
+    files = {path: UpstreamFile(mode="100644", content=content) for path, content in contents.items()}
+    tree = Oid(sha1(repr(sorted(contents.items())).encode()).hexdigest())
+    return PackageFolder(tree=tree, epoch_s=1_700_000_000, files=files)
+
+
+@contextmanager
+def running_farm(stand: FarmStand, *workers: str) -> Iterator[FarmStand]:
+    """Started, and ended."""
+    try:
+        stand.start(*workers)
+        yield stand
+    finally:
+        stand.end()
