@@ -115,6 +115,8 @@ class LocalBuilds:
                     raise
         finally:
             for hand in self._in_hand.values():
+                self.places.leave(hand.job)
+            for hand in self._in_hand.values():
                 if hand.job.state is JobState.BUILDING:
                     self._book.move(hand.job, JobState.QUEUED, "the backend was stopped while it was being built")
         ended = tuple(self._book.ended[number] for number in sorted(self._book.ended))
@@ -285,7 +287,7 @@ class LocalBuilds:
         """It is built elsewhere, unless it has cost enough machines."""
         if job.state is not JobState.BUILDING:
             return
-        losses = job.losses + 1
+        losses = job.losses + error.begun
         if losses < _MOST_LOSSES:
             self._book.move(job, JobState.QUEUED, error.what, losses=losses)
         else:

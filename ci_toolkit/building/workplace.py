@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 
 
 class WorkerLostError(MachineError):
-    """The machine that built is gone, or not fit to build; this one is well, and the build is made again elsewhere."""
+    """The machine that built is gone, or not fit to build; this one is well, and the build is made again elsewhere.
+
+    Where it had `begun`, the package may be what the machine was lost to.
+    """
+
+    def __init__(self, problem: str, *, begun: bool = True) -> None:
+        super().__init__(problem)
+        self.begun = begun
 
 
 class Workplace(Protocol):

@@ -26,6 +26,7 @@ from ci_toolkit.farm.handed_build import (
     parse_result,
 )
 from ci_toolkit.farm.worker_build import PACKAGES_FOLDER
+from ci_toolkit.recipes.build import Skipped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,9 +68,9 @@ class FarmBuildStep(BuildStep):  # type: ignore[misc]  # Buildbot has no types
             self._attempts.fail(attempt, WorkerLostError(f"the build on {attempt.worker} was broken off: {error!r}"))
             raise
         self._attempts.finish(attempt, result)
-        is_good = isinstance(result.outcome, Delivered)
-        self.descriptionDone = [f"{attempt.job.pkgbase}: {'built' if is_good else 'not built'}"]
-        return int(SUCCESS if is_good else FAILURE)
+        is_built = isinstance(result.outcome, Delivered)
+        self.descriptionDone = [f"{attempt.job.pkgbase}: {'built' if is_built else 'not built'}"]
+        return int(SUCCESS if is_built else SKIPPED if isinstance(result.outcome, Skipped) else FAILURE)
 
     async def _exchange(self, attempt: Attempt) -> HandedResult:
         base = PurePosixPath(self.worker.worker_basedir)

@@ -15,7 +15,7 @@ from twisted.internet import defer
 from ci_toolkit.building.workplace import WorkerLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from ci_toolkit.farm.attempts import Attempt
     from ci_toolkit.farm.open_attempts import OpenAttempts
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 
 SCHEDULER = "ci-toolkit"
 _SOURCE = "ci-toolkit"  # where Buildbot says that a property comes from
-_UNCLAIMED_S = 120.0
 
 
 def builder_names(worker: str, slots: int) -> list[str]:
@@ -40,10 +39,22 @@ class _Slot:
 
 
 class BuildbotEngine:
-    """Runs attempts; `master` is Buildbot's, which has to be running."""
+    """Runs attempts; `master` is Buildbot's, which has to be running.
 
-    def __init__(self, master: Any, attempts: OpenAttempts) -> None:  # noqa: ANN401 - Buildbot has no types
+    `cut_off` ends the connection to a worker, which makes Buildbot forget what it thought of that: one that does not
+    begin within `patience_s` may be stuck after a fault of Buildbot's database.
+    """
+
+    def __init__(
+        self,
+        master: Any,  # noqa: ANN401 - Buildbot has no types
+        attempts: OpenAttempts,
+        *,
+        patience_s: float,
+        cut_off: Callable[[str, str], None],
+    ) -> None:
         self._master, self._attempts = master, attempts
+        self._patience_s, self._cut_off = patience_s, cut_off
         self._slots: dict[str, list[_Slot]] = {}
 
     def configure(self, worker: str, slots: int) -> None:
@@ -66,7 +77,8 @@ class BuildbotEngine:
         def failed(failure: Any) -> None:  # noqa: ANN401 - Twisted's
             error = (type(failure.value), failure.value, failure.getTracebackObject())
             log.error("job %d of %s on %s", attempt.job.number, attempt.repository, attempt.worker, exc_info=error)
-            self._attempts.fail(attempt, WorkerLostError(f"Buildbot refused it: {failure.getErrorMessage()}"))
+            why = f"Buildbot refused it: {failure.getErrorMessage()}"
+            self._attempts.fail(attempt, WorkerLostError(why, begun=False))
 
         self._master.reactor.callFromThread(start)
 
@@ -101,11 +113,11 @@ class BuildbotEngine:
             builderids=[builder],
         )
         slot.request = requests[builder]
-        self._master.reactor.callLater(_UNCLAIMED_S, self._give_up_unclaimed, attempt)
+        self._master.reactor.callLater(self._patience_s, self._give_up_unclaimed, attempt)
 
     def _give_up_unclaimed(self, attempt: Attempt) -> None:
         if self._attempts.is_open(attempt) and self._attempts.step_of(attempt) is None:
-            self.end(attempt, f"{attempt.worker} did not begin within {_UNCLAIMED_S:g} s")
+            self._cut_off(attempt.worker, f"it did not begin a build within {self._patience_s:g} s")
 
     async def _end(self, attempt: Attempt, reason: str) -> None:
         step = self._attempts.step_of(attempt)
@@ -114,7 +126,7 @@ class BuildbotEngine:
             return
         slots = (slot for slots in self._slots.values() for slot in slots)
         slot = next((slot for slot in slots if slot.attempt is attempt), None)
-        self._attempts.fail(attempt, WorkerLostError(reason))
+        self._attempts.fail(attempt, WorkerLostError(reason, begun=False))
         if slot is not None and slot.request is not None:
             place = ("buildrequests", str(slot.request))
             await self._master.data.control("cancel", {"reason": reason}, place)
@@ -123,4 +135,4 @@ class BuildbotEngine:
         for slot in self._slots[attempt.worker]:
             if slot.attempt is None or not self._attempts.is_open(slot.attempt):
                 return slot
-        raise WorkerLostError(f"worker {attempt.worker} has no slot left")
+        raise WorkerLostError(f"worker {attempt.worker} has no slot left", begun=False)

@@ -33,7 +33,12 @@ class FarmService(BuildbotService):  # type: ignore[misc]  # Buildbot has no typ
 
     async def _start(self) -> None:
         await super().startService()
-        engine = BuildbotEngine(self.master, self._farm.attempts)
+        engine = BuildbotEngine(
+            self.master,
+            self._farm.attempts,
+            patience_s=2 * self._farm.file.deadline_s,
+            cut_off=self._cut_off_by_name,
+        )
         for name, entry in self._farm.file.workers.items():
             engine.configure(name, entry.slots)
         self._farm.start(engine)
@@ -74,6 +79,16 @@ class FarmService(BuildbotService):  # type: ignore[misc]  # Buildbot has no typ
         found = self.master.workers.workers.values()
         return [worker for worker in found if isinstance(worker, FarmWorker) and worker.conn is not None]
 
+    def _cut_off_by_name(self, name: str, why: str) -> None:
+        for worker in self._workers():
+            if worker.name == name:
+                self._cut_off(worker, worker.conn, why)
+
+    def _cut_off(self, worker: FarmWorker, connection: Any, why: str) -> None:  # noqa: ANN401
+        log.warning("worker %s is cut off: %s", worker.name, why)
+        self.worker_gone(worker.name, why)
+        _end_connection(connection)
+
     def _look_after_workers(self) -> None:
         for worker in self._workers():
             defer.ensureDeferred(self._ask(worker, worker.conn))
@@ -85,15 +100,14 @@ class FarmService(BuildbotService):  # type: ignore[misc]  # Buildbot has no typ
             info = await connection.remoteGetWorkerInfo().addTimeout(deadline_s, self.master.reactor)
         except Exception as error:  # noqa: BLE001 - whatever it is, this connection is of no use
             if worker.conn is connection:
-                log.warning("worker %s did not answer within %g s: %s", worker.name, deadline_s, error)
-                self.worker_gone(worker.name, f"it did not answer within {deadline_s:g} s")
-                _cut_off(connection)
+                log.debug("worker %s: %r", worker.name, error)
+                self._cut_off(worker, connection, f"it did not answer within {deadline_s:g} s")
             return
         if worker.conn is connection:
             self.worker_there(worker.name, parse_facts(info))
 
 
-def _cut_off(connection: Any) -> None:  # noqa: ANN401
+def _end_connection(connection: Any) -> None:  # noqa: ANN401
     """End a connection without waiting for the other side, which is not going to say anything."""
     mind = getattr(connection, "mind", None)
     if mind is not None:

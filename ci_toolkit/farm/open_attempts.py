@@ -63,7 +63,9 @@ class OpenAttempts:
     def lose(self, worker: str, why: str) -> None:
         """All that were on a worker are over."""
         for one in [one for one in self._open.values() if one.attempt.worker == worker]:
-            self.fail(one.attempt, WorkerLostError(f"worker {worker} was lost while it built: {why}"))
+            what = "while it built" if one.step is not None else "before it began"
+            error = WorkerLostError(f"worker {worker} was lost {what}: {why}", begun=one.step is not None)
+            self.fail(one.attempt, error)
 
     def program(self, worker: str) -> tuple[str, ...]:
         """How ci-toolkit is called on a worker."""

@@ -53,7 +53,7 @@ class RemoteWorkplace:
         """What the job's worker says that it builds in."""
         facts = self.pool.facts(job.worker or "")
         if facts is None or facts.root is None:
-            raise WorkerLostError(f"worker {job.worker} was lost before it began")
+            raise WorkerLostError(f"worker {job.worker} was lost before it began", begun=False)
         return facts.root
 
     def build(

@@ -87,6 +87,9 @@ class RunningFarm:
 
     def worker_there(self, name: str, facts: WorkerFacts) -> None:
         """A worker is connected, or says something new of itself."""
+        before = self.pool.facts(name)
+        if facts.fault is not None and (before is None or before.fault != facts.fault):
+            self.tell(f"worker {name} is unfit: {facts.fault}")
         self.pool.connected(name, facts)
 
     def worker_gone(self, name: str, why: str) -> None:

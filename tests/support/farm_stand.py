@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -31,21 +30,27 @@ if TYPE_CHECKING:
     from tests.support.local_builds import Tiny
 
 _SOON_S = 60.0
-# A program that a worker runs in place of ci-toolkit: it builds nothing, at once, and tells so.
+# What a worker runs in place of ci-toolkit's own `farm build`: it builds nothing, at once, and says how that ended by
+# the file of the package's name in the folder `told`.
 _STUB = """\
-import json, os, sys, time
+import json, pathlib, sys, time
 order = json.load(open("order.json"))
-said = os.environ.get("STUB_" + order["pkgbase"].upper(), "skipped")
+told = pathlib.Path(__file__).parent.parent.parent / "told" / order["pkgbase"]
 print("stub of", order["pkgbase"], flush=True)
-while said == "hang": time.sleep(0.05)
-if said.startswith("exit"): sys.exit(1)
+while (said := told.read_text() if told.exists() else "skipped") in ("hang", ""): time.sleep(0.05)
+if said == "silent": sys.exit(1)
 outcome = {"kind": "skipped", "reason": "a stub"}
 if said == "failed": outcome = {"kind": "failed", "phase": "build", "status": 1, "reason": "a stub"}
-if said == "unfit": outcome = {"kind": "unfit", "reason": "the disk is full"}
+if said == "unfit": outcome = {"kind": "unfit", "reason": "its disk is full"}
 result = {key: order[key] for key in ("form", "attempt", "pkgbase", "tree")}
 result |= {"outcome": outcome, "phases": [], "interference": [], "root": None, "installed": []}
+if said.startswith("{"): result |= json.loads(said)
 json.dump(result, open("result.json", "w"))
 """
+# The worker itself is the real one.
+_WORKER = (
+    "import os, sys; from ci_toolkit.cli.main import run; os.environ['PYTHONPATH'] = sys.argv.pop(1); sys.exit(run())"
+)
 
 
 def free_port() -> int:
@@ -98,12 +103,6 @@ class FarmStand:
 
     # processes
 
-    def start(self, *workers: str) -> None:
-        """The master, and these workers (all by default)."""
-        self.start_master()
-        for name in workers or self.workers:
-            self.start_worker(name)
-
     def start_master(self) -> None:
         """Until it says that it runs."""
         self._spawn("master", "farm", "master", "run", str(self.top))
@@ -116,17 +115,26 @@ class FarmStand:
             password = (self.top / "secrets/workers" / name).read_text().strip()
             port = self.proxy_port or self.workers_port
             create_worker(folder, name=name, master=f"tcp:127.0.0.1:{port}", password=password)
+        words = ("farm", "worker", "run", str(folder))
         if stub:
-            self._stub(folder)
-        self._spawn(name, "farm", "worker", "run", str(folder))
+            package = folder / "stub/ci_toolkit"
+            package.mkdir(parents=True, exist_ok=True)
+            (package / "__init__.py").touch()
+            (package / "__main__.py").write_text(_STUB)
+            self._spawn(name, *words, program=("-c", _WORKER, str(folder / "stub")))
+        else:
+            self._spawn(name, *words)
+        seen = self.log("master").count(f"Worker {name} attached to {name}-1")
+        self.wait(lambda: self.log("master").count(f"Worker {name} attached to {name}-1") > seen)
 
-    def _stub(self, folder: Path) -> None:
-        """What a worker says of itself names a program in place of ci-toolkit."""
-        (folder / "stub.py").write_text(_STUB)
-        self.environ["CI_TEST_WORKER_PROGRAM"] = json.dumps([sys.executable, "-S", "-E", str(folder / "stub.py")])
+    def tell(self, worker: str, package: str, how: str) -> None:
+        """How a stub ends that builds a package: skipped, failed, unfit, hang, silent, or fields of its result."""
+        folder = self.worker_folder(worker) / "told"
+        folder.mkdir(exist_ok=True, parents=True)
+        (folder / package).write_text(how)
 
     def worker_folder(self, name: str) -> Path:
-        """Where a worker lives."""
+        """Where a worker is kept."""
         return self.top.parent / f"worker-{name}"
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
@@ -149,10 +157,10 @@ class FarmStand:
         path = self.top.parent / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def _spawn(self, name: str, *words: str) -> None:
+    def _spawn(self, name: str, *words: str, program: tuple[str, ...] = ("-m", "ci_toolkit")) -> None:
         with (self.top.parent / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                (sys.executable, "-m", "ci_toolkit", *words),
+                (sys.executable, *program, *words),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -230,10 +238,12 @@ def package_folder(package: Tiny) -> PackageFolder:
 
 
 @contextmanager
-def running_farm(stand: FarmStand, *workers: str) -> Iterator[FarmStand]:
-    """Started, and ended."""
+def running_farm(stand: FarmStand, *, stubs: bool = False) -> Iterator[FarmStand]:
+    """Started with all its workers, and ended."""
     try:
-        stand.start(*workers)
+        stand.start_master()
+        for name in stand.workers:
+            stand.start_worker(name, stub=stubs)
         yield stand
     finally:
         stand.end()
