@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "sources": ("name", "accepts", "observe"),
     "forges": ("name", "publish", "conclude"),
-    "backends": ("name", "name_fault", "submit", "jobs", "transitions", "cancel", "retry", "log"),
+    "backends": ("name", "keeps_order", "name_fault", "submit", "jobs", "transitions", "cancel", "retry", "log"),
     "recipes": ("name", "publisher", "accepts", "facts", "inputs", "build"),
     "publishers": ("name", "opened"),
     "review_rules": ("name", "rules", "check"),

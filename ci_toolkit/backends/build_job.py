@@ -22,6 +22,7 @@ class BuildJobBackend(JobsElsewhere):
     """Writes `.ci/schedule.json`."""
 
     name: ClassVar[str] = "build_job"
+    keeps_order: ClassVar[bool] = True
     keeper: ClassVar[str] = "the pipeline's build job"
     instead: ClassVar[str] = "its log and artifacts tell; with CI_BACKEND=local, on a runner that keeps its data folder"
 

@@ -33,6 +33,7 @@ class ChaoticManagerBackend(JobsElsewhere):
     """Writes `.ci/deptree.txt` and `.ci/schedule-params.txt`."""
 
     name: ClassVar[str] = "chaotic_manager"
+    keeps_order: ClassVar[bool] = False
     keeper: ClassVar[str] = "a chaotic-manager"
     instead: ClassVar[str] = "its web page shows them; ci-toolkit schedule PACKAGE builds one again"
 

@@ -26,6 +26,7 @@ class LocalBackend:
     """Keeps jobs, with the folders that they build, below the user's data directory."""
 
     name: ClassVar[str] = "local"
+    keeps_order: ClassVar[bool] = True
 
     def name_fault(self, pkgbase: Pkgbase) -> str | None:  # noqa: ARG002 - every name of a package will do
         """None: it builds whatever a package can be called."""

@@ -50,6 +50,7 @@ class Backend(Protocol):
     """
 
     name: ClassVar[str]
+    keeps_order: ClassVar[bool]  # whether a build waits for those that it needs whatever their classes are
 
     def name_fault(self, pkgbase: Pkgbase) -> str | None:
         """Why this backend would not build a package of that name, or None."""

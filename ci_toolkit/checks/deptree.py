@@ -47,7 +47,8 @@ def _whole(subject: Subject) -> Iterator[Problem]:
     tree = _read_tree(subject.files)
     chosen = frozenset(subject.packages)
     yield from _circles(tree.needs, chosen, subject.files)
-    yield from _too_early(tree.needs, chosen, subject.files)
+    if not subject.tools.keeps_order():
+        yield from _too_early(tree.needs, chosen, subject.files)
     yield from _gone(tree, subject)
 
 
@@ -93,13 +94,12 @@ def _behind(way: tuple[Pkgbase, ...], name: Pkgbase) -> Pkgbase:
 
 
 def _too_early(needs: _Needs, chosen: frozenset[str], files: Files) -> Iterator[Problem]:
-    """Builders of different classes work at the same time, so one of a lower class does not wait for a higher one."""
+    """Builders of different classes work at the same time, so what one takes does not wait for what it does not."""
     default = _class(files, SETTINGS_PATH, "CI_DEFAULT_CLASS")[0] or "1"
     relevant = {name for name in needs if name in chosen or needs[name] & chosen}
     relevant |= {other for name in relevant for other in needs[name]}
     found = {name: _class(files, f"{name}/{CONFIG_PATH}", "BUILDER_CLASS") for name in relevant}
-    words = {name: word or default for name, (word, _) in found.items()}
-    classes = {name: int(word) for name, word in words.items() if word.isascii() and word.isdigit()}
+    classes = {name: word or default for name, (word, _) in found.items()}
     for pkgbase, other in built_too_early(classes, needs):
         if pkgbase in chosen or other in chosen:
             text = f"is of class {classes[pkgbase]} and needs {other} of class {classes[other]}, and may be built first"

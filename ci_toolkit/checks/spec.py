@@ -45,6 +45,9 @@ class Tools(Protocol):
     def name_fault(self, pkgbase: str) -> str | None:
         """Why the repository's build backend refuses a name, None when it takes it."""
 
+    def keeps_order(self) -> bool:
+        """Whether the repository's build backend has builds wait for what they need whatever their classes are."""
+
     def kinds(self, family: str) -> Collection[str]:
         """The names of the installed backends, forges, …."""
 

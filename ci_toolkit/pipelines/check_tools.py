@@ -75,6 +75,10 @@ class CheckTools:
         """By the backend that the repository is configured for."""
         return self._backend.name_fault(Pkgbase(pkgbase)) if self._backend else None
 
+    def keeps_order(self) -> bool:
+        """By the backend that the repository is configured for."""
+        return self._backend is None or self._backend.keeps_order
+
     def kinds(self, family: str) -> Collection[str]:
         """By what is registered; nothing is loaded."""
         from ci_toolkit.plugins import registered  # noqa: PLC0415

@@ -37,7 +37,9 @@ class ManualSchedule:
         builds = {pkgbase: chosen[pkgbase] for pkgbase, verdict in zip(chosen, verdicts, strict=True) if verdict.builds}
         # Whoever asks again wants it built again, also where an earlier wish is not fulfilled yet.
         occasion = self.workshop.run_name
-        schedule = make_schedule(snapshot, builds, commit=snapshot.heads.main, occasion=occasion)
+        schedule = make_schedule(
+            snapshot, builds, commit=snapshot.heads.main, occasion=occasion, keeps_order=self.backend.keeps_order
+        )
         outcome = Outcome(
             pipeline="schedule",
             dry_run=self.dry_run,

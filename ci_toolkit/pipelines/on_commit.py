@@ -72,7 +72,13 @@ class OnCommit:
         )
         resumed = unacknowledged(snapshot, frozenset(snapshot.state.pending))
         wanted = {**resumed, **wanted}
-        schedule = make_schedule(snapshot, wanted, commit=snapshot.heads.main, removed=bool(removed))
+        schedule = make_schedule(
+            snapshot,
+            wanted,
+            commit=snapshot.heads.main,
+            removed=bool(removed),
+            keeps_order=self.backend.keeps_order,
+        )
         outcome = Outcome(
             pipeline="on-commit",
             dry_run=self.dry_run,

@@ -132,7 +132,7 @@ class OnSchedule:
             verdicts.append(verdict)
             if verdict.builds:
                 wanted[package.pkgbase] = None
-        schedule = make_schedule(snapshot, wanted, commit=snapshot.heads.main)
+        schedule = make_schedule(snapshot, wanted, commit=snapshot.heads.main, keeps_order=self.backend.keeps_order)
         said: str | None = None
         problems: tuple[str, ...] = ()
         if not self.dry_run:
@@ -176,7 +176,7 @@ class OnSchedule:
             plan = decide(snapshot, observations, circumstances)
             draft = draft_plan(snapshot, plan, style)
             wanted = {**unacknowledged(snapshot, old_requests), **dict.fromkeys(plan.builds)}
-            schedule = make_schedule(snapshot, wanted, commit=draft.main)
+            schedule = make_schedule(snapshot, wanted, commit=draft.main, keeps_order=self.backend.keeps_order)
             draft = with_schedule(draft, schedule)
             if plan.moves_tag:
                 # Otherwise on-commit, which is due, will see these changes and promise them.

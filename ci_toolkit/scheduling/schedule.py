@@ -50,10 +50,12 @@ def make_schedule(
     commit: Oid,
     removed: bool = False,
     occasion: str = "",
+    keeps_order: bool = True,
 ) -> Schedule:
     """The schedule for packages of a snapshot, given with the builder class to use (None: the configured one).
 
     With an `occasion`, which somebody had, it is another one than all before, although the packages may be the same.
+    `keeps_order` is the backend's.
     """
     records = deptree_records(snapshot.packages.values())
     needs = edges(records)
@@ -62,13 +64,14 @@ def make_schedule(
         PendingBuild(pkgbase=pkgbase, builder_class=wanted[pkgbase] or configured_class(snapshot, pkgbase))
         for pkgbase in order
     )
+    lost = () if keeps_order else lost_order(builds, needs)
     return Schedule(
         request=request_id(commit, snapshot.state.counter, builds, occasion),
         commit=commit,
         builds=builds,
         deptree=records,
         remaining=tuple(sorted(snapshot.packages)) if removed else None,
-        concerns=(*_lost_order(builds, needs), *_circles(order, needs)),
+        concerns=(*lost, *order_circles(order, needs)),
         priority=INTERACTIVE if occasion else 0,
     )
 
@@ -84,11 +87,9 @@ def request_id(commit: str, counter: int, builds: Iterable[PendingBuild], occasi
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _lost_order(builds: Iterable[PendingBuild], needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> tuple[str, ...]:
-    """A manager starts classes on their own: a dependant of a lower class is built before what it depends on."""
-    classes = {
-        build.pkgbase: int(build.builder_class or 1) for build in builds if (build.builder_class or "1").isdigit()
-    }
+def lost_order(builds: Iterable[PendingBuild], needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> tuple[str, ...]:
+    """What a backend that does not keep the order may build before what it depends on, a sentence each."""
+    classes = {build.pkgbase: build.builder_class or "1" for build in builds}
     return tuple(
         f"{pkgbase} (class {classes[pkgbase]}) needs {other} (class {classes[other]}) and may be built before it"
         for pkgbase, other in built_too_early(classes, needs)
@@ -96,13 +97,27 @@ def _lost_order(builds: Iterable[PendingBuild], needs: Mapping[Pkgbase, frozense
 
 
 def built_too_early(
-    classes: Mapping[Pkgbase, int], needs: Mapping[Pkgbase, frozenset[Pkgbase]]
+    classes: Mapping[Pkgbase, str], needs: Mapping[Pkgbase, frozenset[Pkgbase]]
 ) -> Iterator[tuple[Pkgbase, Pkgbase]]:
-    """Packages with what they need and what has a higher class than they have."""
+    """Packages with what they need and may overtake, by the builder class of each."""
     for pkgbase, own in classes.items():
-        yield from ((pkgbase, other) for other in sorted(needs.get(pkgbase, ())) if own < classes.get(other, own))
+        for other in sorted(needs.get(pkgbase, ())):
+            if _may_overtake(own, classes.get(other, own)):
+                yield pkgbase, other
 
 
-def _circles(order: Iterable[Pkgbase], needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> tuple[str, ...]:
+def _may_overtake(own: str, other: str) -> bool:
+    """Whether some builder takes class `own` and not `other`, and so does not see that it should wait.
+
+    A builder takes every class up to its own, and what names it. One that is named may be of any class, or be there for
+    what names it alone. Source: chaotic-manager, May 2026.
+    """
+    if own.isdecimal() and other.isdecimal():
+        return int(own) < int(other)
+    return own != other
+
+
+def order_circles(order: Iterable[Pkgbase], needs: Mapping[Pkgbase, frozenset[Pkgbase]]) -> tuple[str, ...]:
+    """A remark on packages of `order` that need themselves through others."""
     circle = sorted(in_circles(order, needs))
     return (f"{', '.join(circle)} depend on each other in a circle",) if circle else ()

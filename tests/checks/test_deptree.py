@@ -67,6 +67,8 @@ def test_a_lower_class_that_would_not_wait_is_a_warning(repository: CheckedRepos
     ]
     assert len(repository.found("deptree", "lib")) == 1
     assert repository.found("deptree", "late") == []
+    repository.write({".ci/config": "CI_BACKEND=local\n"})
+    assert repository.found("deptree") == []  # its order is kept
 
 
 def test_the_default_class_counts(repository: CheckedRepository) -> None:

@@ -242,11 +242,13 @@ def test_the_mirror_comes_from_the_first_official_database(world: World) -> None
     assert "--arch-mirror=https://m.example/arch/$repo/os/$arch" in shell_array(world, "PARAMS_SCHEDULE")
 
 
-def test_a_dependant_of_a_lower_class_is_reported(world: World) -> None:
+def test_a_dependant_of_a_lower_class_is_reported_where_that_loses_the_order(world: World) -> None:
     files = {**chain(), "zlib/.CI/config": f"{CUSTOM}BUILDER_CLASS=9\n"}
     world.start(files, settings={"CI_DEFAULT_CLASS": "2"}, seen=False)
-    concerns = world.run("on-commit", "--json").json["schedule"]["concerns"]
+    concerns = world.run("on-commit", "--json", "--dry-run").json["schedule"]["concerns"]
     assert concerns == ["middle (class 2) needs zlib (class 9) and may be built before it"]
+    concerns = world.run("on-commit", "--json", "--dry-run", CI_BACKEND="local").json["schedule"]["concerns"]
+    assert concerns == []
 
 
 def test_the_environment_wins_over_the_file_and_says_so(world: World) -> None:
