@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.backends.elsewhere import JobsElsewhere
+from ci_toolkit.backends.manager_checks import is_manager_name, manager_faults
 from ci_toolkit.effects.files import remove_file, write_file
 from ci_toolkit.errors import HandOverError
 from ci_toolkit.formats.deptree import format_deptree
@@ -13,7 +14,7 @@ from ci_toolkit.formats.schedule_params import format_schedule_params
 from ci_toolkit.model.names import is_oid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from ci_toolkit.backends.spec import BackendTools, FolderReader
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 DEPTREE_FILE = "deptree.txt"
 PARAMS_FILE = "schedule-params.txt"
 
-# The manager drops other names without a word.
-_NAME = re.compile(r"[a-z0-9_+][a-z0-9_.+-]*")
 _OFFICIAL = re.compile(r"(?P<base>https?://[^\s]+)/(?:core|extra|community)/os/[^/\s]+/[^/\s]+\.db")
 
 
@@ -39,19 +38,26 @@ class ChaoticManagerBackend(JobsElsewhere):
 
     def name_fault(self, pkgbase: Pkgbase) -> str | None:
         """The manager's own grammar."""
-        if _NAME.fullmatch(pkgbase):
+        if is_manager_name(pkgbase):
             return None
         return "the chaotic-manager takes only names of a-z 0-9 _ . + - and would drop it; it is not scheduled"
 
     def submit(self, schedule: Schedule, folders: FolderReader, tools: BackendTools) -> str:  # noqa: ARG002 - a manager has a clone of its own
-        """Write the artifacts, both or neither, in place of any that an earlier run left."""
+        """Write the artifacts, both or neither, in place of any that an earlier run left.
+
+        HandOverError where the manager would drop a part of it, crash on it or never begin it; it names all of that.
+        """
         folder = tools.top / ".ci"
         if folder.is_symlink():
             raise HandOverError(".ci is a symbolic link; artifacts are not written through it")
         try:
             clear_artifacts(tools.top)
+            arrays = argument_lists(schedule, tools.settings, tools.environ)
+            faults = tuple(manager_faults(schedule, tools.settings, arrays))
+            if faults:
+                raise HandOverError("; ".join(faults), hint="nothing was handed over")
             write_file(folder / DEPTREE_FILE, format_deptree(schedule.deptree))
-            write_file(folder / PARAMS_FILE, schedule_params(schedule, tools.settings, tools.environ))
+            write_file(folder / PARAMS_FILE, schedule_params(tools.settings, arrays))
         except OSError as error:
             raise HandOverError(f"{folder} cannot be written: {error.strerror}") from error
         count = len(schedule.builds)
@@ -66,14 +72,19 @@ def clear_artifacts(top: Path) -> None:
         remove_file(top / ".ci" / name)
 
 
-def schedule_params(schedule: Schedule, settings: Settings, environ: Mapping[str, str]) -> bytes:
-    """The content of `.ci/schedule-params.txt`; options come before the first package, as the manager wants it."""
+def schedule_params(settings: Settings, arrays: Mapping[str, Sequence[str]]) -> bytes:
+    """The content of `.ci/schedule-params.txt`: how the manager is reached, and what it is called with."""
     values = {
         "REDIS_SSH_HOST": settings.redis_ssh_host,
         "REDIS_SSH_PORT": str(settings.redis_ssh_port),
         "REDIS_SSH_USER": settings.redis_ssh_user,
         "REDIS_PORT": str(settings.redis_port),
     }
+    return format_schedule_params(values, arrays)
+
+
+def argument_lists(schedule: Schedule, settings: Settings, environ: Mapping[str, str]) -> dict[str, list[str]]:
+    """What the manager is called with, by variable; options come before the first package, as it wants them."""
     target = f"--target-repo={settings.repo_name}"
     arrays: dict[str, list[str]] = {}
     if schedule.builds:
@@ -89,10 +100,8 @@ def schedule_params(schedule: Schedule, settings: Settings, environ: Mapping[str
             ),
         ]
     if schedule.remaining is not None:
-        if not schedule.remaining:
-            raise HandOverError("a removal that leaves no package at all is not handed over")
         arrays["PARAMS_AUTOREPOREMOVE"] = ["auto-repo-remove", target, *schedule.remaining]
-    return format_schedule_params(values, arrays)
+    return arrays
 
 
 def _commit_option(environ: Mapping[str, str]) -> list[str]:

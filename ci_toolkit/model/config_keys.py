@@ -99,6 +99,13 @@ REPOSITORY_KEYS = _table(
     # Additions of ci-toolkit.
     ("TEMPLATE_UPDATES", Shape.TEXT, "review", "what becomes of a new version of the CI files: review or commit"),
     ("CI_BACKEND", Shape.TEXT, "chaotic_manager", "which build backend takes schedules"),
+    ("CI_MANAGER_URL", Shape.URL, None, "the address of the chaotic-manager's web pages, which tell of its queue"),
+    (
+        "CI_MANAGER_REPOSITORIES",
+        Shape.WORDS,
+        None,
+        "the repositories that the chaotic-manager knows; no others are sent",
+    ),
     (
         "CI_FORGE",
         Shape.TEXT,
@@ -189,6 +196,10 @@ _PUSH_URL = re.compile(
     r"ssh://(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
     r"(?:/[A-Za-z0-9._~+-]+)*/?"
 )
+_WEB_ADDRESS = re.compile(
+    r"(?:https://[A-Za-z0-9][A-Za-z0-9.-]*|https://\[[0-9A-Fa-f:.]+\]|http://(?:127(?:\.[0-9]{1,3}){3}|localhost|\[::1\]))"
+    r"(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~+-]+)*/?"
+)
 _IMAGE = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]*(?::[0-9]+)?(?:/[a-z0-9][a-z0-9._-]*)*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9._-]*)?(?:@sha256:[0-9a-f]{64})?"
@@ -222,6 +233,19 @@ def parse_push_url(text: str) -> str:
         raise ConfigError("is no SSH address", got=text, hint="write ssh://[user@]host[:port][/path]")
     rest = text.removeprefix("ssh://").rstrip("/")
     return f"ssh://{rest}" if "@" in rest else f"ssh://aur@{rest}"
+
+
+def parse_web_address(text: str) -> str:
+    """`https://host[:port][/path]`, without a slash at its end; `http://` is for this machine alone."""
+    if _WEB_ADDRESS.fullmatch(text) is None:
+        hint = "write https://host[:port][/path]; http:// is for 127.0.0.1 and localhost"
+        raise ConfigError("is no address that can be asked", got=text, hint=hint)
+    return text.rstrip("/")
+
+
+def parse_repository_names(text: str) -> tuple[str, ...]:
+    """Repository names separated by blanks, each once."""
+    return tuple(dict.fromkeys(map(parse_repository_name, text.split())))
 
 
 def parse_count(text: str) -> int:

@@ -19,8 +19,10 @@ from ci_toolkit.model.config_keys import (
     parse_names,
     parse_push_url,
     parse_repository_name,
+    parse_repository_names,
     parse_sandbox,
     parse_template_updates,
+    parse_web_address,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +62,8 @@ class Settings:
     template_repo: str | None
     template_commits: bool
     backend: str
+    manager_url: str | None
+    manager_repositories: tuple[str, ...]
     forge: str
     forge_url: str | None
     forge_project: str | None
@@ -122,6 +126,8 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         template_repo=read.optional("TEMPLATE_REPO", _one_line),
         template_commits=read("TEMPLATE_UPDATES", parse_template_updates),
         backend=read("CI_BACKEND", _one_line),
+        manager_url=read.optional("CI_MANAGER_URL", parse_web_address),
+        manager_repositories=read("CI_MANAGER_REPOSITORIES", parse_repository_names),
         forge=read("CI_FORGE", _one_line),
         forge_url=read.optional("CI_FORGE_URL", _one_line),
         forge_project=read.optional("CI_FORGE_PROJECT", _one_line),
