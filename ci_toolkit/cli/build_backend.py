@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ci_toolkit.backends.spec import BackendTools
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.model.job import JobFilter
-from ci_toolkit.model.names import nearest
+from ci_toolkit.model.names import is_pkgbase, nearest
 from ci_toolkit.pipelines.checking import find_top
 from ci_toolkit.pipelines.checkout_settings import checkout_settings
 from ci_toolkit.plugins import load_backend
@@ -30,15 +30,18 @@ def opened_backend(terminal: Terminal) -> tuple[Backend, BackendTools]:
 
 def meant_jobs(words: Iterable[str], backend: Backend, tools: BackendTools) -> tuple[Job, ...]:
     """The jobs that words mean: a number, or a package, whose last job that is; ConfigError for anything else."""
-    newest = {str(job.pkgbase): job for job in backend.jobs(JobFilter(newest=True), tools)}
+    listed = tuple(words)
+    named = frozenset(word for word in listed if is_pkgbase(word))
+    newest = {str(job.pkgbase): job for job in backend.jobs(JobFilter(packages=named, newest=True), tools)}
     found = []
-    for word in words:
+    for word in listed:
         numbered = backend.jobs(JobFilter(numbers=frozenset({int(word)})), tools) if word.isdecimal() else ()
         if numbered:
             found.append(numbered[0])
         elif word in newest:
             found.append(newest[word])
         else:
-            hint = nearest(word, newest) or "ci-toolkit builds list --all shows every job"
+            others = (str(job.pkgbase) for job in backend.jobs(JobFilter(newest=True), tools))
+            hint = nearest(word, others) or "ci-toolkit builds list --all shows every job"
             raise ConfigError("has no job here", key=word, hint=hint)
     return tuple(found)

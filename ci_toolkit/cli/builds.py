@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from ci_toolkit.cli.signing import declare_key, key_opener
 from ci_toolkit.cli.surface import Terminal, cache_folder
 from ci_toolkit.effects.files import write_file
 from ci_toolkit.effects.process import Processes
-from ci_toolkit.errors import ConfigError, NotReadyError, PackagesFailedError
+from ci_toolkit.errors import ConfigError, NotReadyError, PackagesFailedError, RefusedError
 from ci_toolkit.model.job import JobFilter, JobState
 from ci_toolkit.reports.jobs import job_json, job_text, jobs_json, jobs_text, summary_json, summary_text
 from ci_toolkit.reports.surroundings import Place
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
     from ci_toolkit.backends.spec import Backend, BackendTools
     from ci_toolkit.effects.redaction import Redactor
-    from ci_toolkit.model.job import Job
+    from ci_toolkit.model.job import Job, Transition
+
+log = logging.getLogger(__name__)
 
 NAME = "builds"
 HELP = "build what is scheduled on this machine; list, show, cancel and try builds again"
@@ -75,7 +78,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
             terminal.say(jobs_json(jobs) if options.json else jobs_text(jobs, now_s=terminal.clock.now()))
         case "show":
             (job,) = meant_jobs([options.job], backend, tools)
-            steps = backend.transitions(job, tools)
+            steps = _steps(job, backend, tools)
             terminal.say(job_json(job, steps) if options.json else job_text(job, steps))
         case "cancel":
             _cancel(options, terminal, backend, tools)
@@ -98,6 +101,15 @@ def _filter(options: Namespace) -> JobFilter:
             raise ConfigError("is no state of a build", key="--state", got=word, hint=f"there are {', '.join(_STATES)}")
         states.add(_STATES[word.replace(" ", "-")])
     return JobFilter(packages=frozenset(options.packages), states=frozenset(states), newest=not options.all)
+
+
+def _steps(job: Job, backend: Backend, tools: BackendTools) -> tuple[Transition, ...]:
+    """How a job came to where it is; nothing where the backend only knows where it is."""
+    try:
+        return backend.transitions(job, tools)
+    except RefusedError as error:
+        log.info("%s", error.what)
+        return ()
 
 
 def _cancel(options: Namespace, terminal: Terminal, backend: Backend, tools: BackendTools) -> None:
@@ -200,7 +212,7 @@ def _show_failures(jobs: Iterable[Job], backend: Backend, tools: BackendTools, t
 
 def _log_text(job: Job, backend: Backend, tools: BackendTools) -> str:
     """A log as it can be read where colours are signs."""
-    from ci_toolkit.recipes.build_log import without_colours  # noqa: PLC0415 - as above
+    from ci_toolkit.formats.terminal_text import without_colours  # noqa: PLC0415 - as above
 
     return without_colours("".join(backend.log(job, tools, follow=False)))
 

@@ -98,12 +98,12 @@ class Transition:
 class Job:
     """One job as it is now.
 
-    `number` is what people call it by. `waits_for` is the package that a waiting job needs, `version` what was built,
-    `phase` where a build is or was when it ended, with the exit `status` that ended it and what the `phases` took in
-    seconds; `interference` is what the owner changed. `log_of` is the job whose log tells of the build: its own number,
-    an earlier one's when nothing had to be built, None when nothing was ever begun. Jobs of a higher `priority` are
-    built first; `worker` is the machine of a farm that builds it, or was the last to, and `losses` how often one was
-    lost while it did.
+    `number` is what people call it by, 0 where nobody numbers it; `queued_at_s` is 0 where nobody tells. `waits_for` is
+    the package that a waiting job needs, `version` what was built, `phase` where a build is or was when it ended, with
+    the exit `status` that ended it and what the `phases` took in seconds; `interference` is what the owner changed.
+    `log_of` is the job whose log tells of the build: its own number, an earlier one's when nothing had to be built,
+    None when nothing was ever begun. Jobs of a higher `priority` are built first; `worker` is the machine of a farm
+    that builds it, or was the last to, and `losses` how often one was lost while it did.
     """
 
     number: int

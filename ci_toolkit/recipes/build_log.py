@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Self, get_args
 
+from ci_toolkit.formats.terminal_text import without_commands, without_sequences
 from ci_toolkit.recipes.build import Phase, PhaseTime
 
 if TYPE_CHECKING:
@@ -15,13 +16,6 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.redaction import Redactor
 
 _LONGEST_LINE = 1 << 16
-_COLOUR = r"\x1b\[[0-9;:]*m"
-_OTHER_SEQUENCES = re.compile(
-    rf"(?P<colour>{_COLOUR})|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]+[0-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?"
-    r"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f\x80-\x9f]",
-    re.DOTALL,
-)
-_COLOURS = re.compile(_COLOUR)
 _STARTS = re.compile(r"==> (?:Starting (?P<function>[a-z]+)[a-zA-Z0-9@._+-]*\(\)|Entering fakeroot)")
 _OWN = "\x1b[1;34m::\x1b[0m "
 
@@ -101,20 +95,14 @@ class BuildLog:
             self._partial = b""
 
     def _line(self, text: str) -> None:
-        started = _STARTS.match(_OTHER_SEQUENCES.sub("", text))
+        started = _STARTS.match(without_sequences(text))
         if started:
             name = started["function"] or "package"
             self.begin(next((phase for phase in get_args(Phase) if phase == name), "package"))
         self._write(text)
 
     def _write(self, text: str) -> None:
-        visible = _OTHER_SEQUENCES.sub(lambda found: found["colour"] or "", text)
-        clean = self._redactor.clean(visible)
+        clean = self._redactor.clean(without_commands(text))
         self._file.write(clean)
         self._file.flush()
         self._show(clean)
-
-
-def without_colours(text: str) -> str:
-    """What a log says to readers that show colours as signs."""
-    return _COLOURS.sub("", text)

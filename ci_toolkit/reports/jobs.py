@@ -25,11 +25,11 @@ def jobs_text(jobs: Sequence[Job], *, now_s: float) -> str:
         return "no builds\n"
     rows = [
         (
-            str(job.number),
+            str(job.number or "-"),
             str(job.pkgbase),
             job.state.value,
             job.version or "",
-            ago(now_s - (job.ended_at_s or job.started_at_s or job.queued_at_s)),
+            _since(job, now_s),
             one_line(job.reason),
         )
         for job in jobs
@@ -43,12 +43,14 @@ def jobs_text(jobs: Sequence[Job], *, now_s: float) -> str:
 
 
 def job_text(job: Job, steps: Iterable[Transition]) -> str:
-    """Everything about one job."""
+    """Everything about one job; no `steps`: nobody tells of them."""
     lines = [
-        f"job {job.number}: {job.pkgbase} {job.version or ''}".rstrip(),
+        f"{f'job {job.number}: ' if job.number else ''}{job.pkgbase} {job.version or ''}".rstrip(),
         f"  {job.state.value}: {one_line(job.reason)}",
     ]
-    lines.append(f"  commit {job.commit[:12]}, schedule {job.request}" + _class(job))
+    whence = [f"commit {job.commit[:12]}, schedule {job.request}"] if job.commit else []
+    whence += [f"builder class {job.builder_class}"] if job.builder_class else []
+    lines += [f"  {', '.join(whence)}"] if whence else []
     if job.phases:
         lines.append(
             f"  took {', '.join(f'{phase} {seconds:.1f} s' for phase, seconds in job.phases if seconds >= 0.05)}"
@@ -61,7 +63,8 @@ def job_text(job: Job, steps: Iterable[Transition]) -> str:
             f"  log: ci-toolkit logs {job.number}"
             + (f" (that of job {job.log_of})" if job.log_of != job.number else "")
         )
-    lines += ["", *(f"  {moment(step.at_s)}  {step.new.value}: {one_line(step.reason)}" for step in steps)]
+    told = [f"  {moment(step.at_s)}  {step.new.value}: {one_line(step.reason)}" for step in steps]
+    lines += ["", *told] if told else []
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -104,8 +107,9 @@ def summary_json(summary: RunSummary) -> str:
     return json.dumps(record, indent=2) + "\n"
 
 
-def _class(job: Job) -> str:
-    return f", builder class {job.builder_class}" if job.builder_class else ""
+def _since(job: Job, now_s: float) -> str:
+    at_s = job.ended_at_s or job.started_at_s or job.queued_at_s
+    return ago(now_s - at_s) if at_s else ""
 
 
 def moment(at_s: float) -> str:

@@ -93,6 +93,11 @@ class HttpService:
         while not self._closing.is_set():
             self._server.handle_request()
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether nobody is to be answered any more."""
+        return self._closing.is_set()
+
     def wait(self, seconds: float) -> None:
         """Sleep, but not past the end of the server."""
         if seconds:
