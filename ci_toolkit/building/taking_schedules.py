@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.backends.handed_schedule import SCHEDULE_FILE, parse_handed
 from ci_toolkit.backends.local import LocalBackend
-from ci_toolkit.effects.git_command import LOCAL_TIMEOUT_S, own_environment
 from ci_toolkit.errors import NotReadyError
 from ci_toolkit.model.job import JobFilter
+from ci_toolkit.pipelines.untracked import refuse_tracked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ci_toolkit.backends.handed_schedule import HandedSchedule
     from ci_toolkit.backends.spec import BackendTools
     from ci_toolkit.effects.process import Processes
-
-_TRACKED, _UNTRACKED = 0, 1
 
 
 def take_schedules(paths: Iterable[Path], tools: BackendTools, processes: Processes) -> tuple[str, ...]:
@@ -29,7 +27,7 @@ def take_schedules(paths: Iterable[Path], tools: BackendTools, processes: Proces
     """
     handed = []
     for file in (file for path in paths for file in _files(path)):
-        _check_untracked(file, tools, processes)
+        refuse_tracked(file, tools.environ, processes)
         handed.append(parse_handed(file.read_bytes(), file=str(file)))
     handed.sort(key=lambda one: one.at_s)
     said = [LocalBackend().submit(one.schedule, one.read, tools) for one in handed]
@@ -55,17 +53,3 @@ def _files(path: Path) -> Iterator[Path]:
         yield from sorted(path.rglob(SCHEDULE_FILE))
     else:
         yield path
-
-
-def _check_untracked(file: Path, tools: BackendTools, processes: Processes) -> None:
-    if not any((folder / ".git").exists() for folder in file.absolute().parents):
-        return
-    done = processes.run(
-        ("git", "ls-files", "--error-unmatch", "--", file.name),
-        cwd=file.parent,
-        env=own_environment(tools.environ),
-        timeout_s=LOCAL_TIMEOUT_S,
-        statuses=(_TRACKED, _UNTRACKED),
-    )
-    if done.status == _TRACKED:
-        raise NotReadyError("must not be tracked in git", key=str(file), hint=f"git rm --cached {file}, and ignore it")

@@ -32,6 +32,7 @@ SUBCOMMANDS = (
     "pipeline",
     "run_schedule",
     "schedule",
+    "schedule_submit",
     "add",
     "bump",
     "drop",
@@ -50,6 +51,8 @@ SUBCOMMANDS = (
     "plugins",
     "adopt",
 )
+
+_TWO_WORDS = frozenset({"schedule-submit"})
 
 
 def run() -> int:
@@ -76,6 +79,7 @@ def run() -> int:
 
 def main(arguments: Sequence[str], terminal: Terminal) -> int:
     """Run one subcommand; gives the exit status."""
+    arguments = _joined(arguments)
     modules = _modules(arguments)
     parser = _Parser(prog="ci-toolkit", description="Keeps a git repository of Arch-style packages up to date.")
     parser.add_argument("--version", action="version", version=f"ci-toolkit {__version__}")
@@ -99,6 +103,16 @@ def main(arguments: Sequence[str], terminal: Terminal) -> int:
     except KeyboardInterrupt:
         terminal.stderr.write("interrupted; nothing is left half done\n")
         return 128 + signal.SIGINT
+
+
+def _joined(arguments: Sequence[str]) -> Sequence[str]:
+    """The arguments with a subcommand of two words, which stand side by side, as one: `schedule submit`.
+
+    So a package may be called like the second word: `schedule -- submit` builds it.
+    """
+    place = next((number for number, word in enumerate(arguments) if not word.startswith("-")), len(arguments))
+    pair = "-".join(arguments[place : place + 2])
+    return [*arguments[:place], pair, *arguments[place + 2 :]] if pair in _TWO_WORDS else arguments
 
 
 def _modules(arguments: Sequence[str]) -> dict[str, Subcommand]:

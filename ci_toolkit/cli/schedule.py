@@ -23,6 +23,10 @@ def declare(parser: ArgumentParser) -> None:
     declare_packages(parser, "a name, name/class (for builders of that class), a glob such as 'python-*', or all")
     declare_run(parser)
     declare_repository(parser)
+    parser.epilog = (
+        "ci-toolkit schedule submit is another command, which hands over what an earlier job has scheduled; "
+        "a package of that name is scheduled with ci-toolkit schedule -- submit."
+    )
 
 
 def run(options: Namespace, terminal: Terminal) -> int:

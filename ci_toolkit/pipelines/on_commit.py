@@ -20,6 +20,7 @@ from ci_toolkit.pipelines.handing_over import cross_off, hand_over, unacknowledg
 from ci_toolkit.pipelines.merged_reviews import MergedReviews
 from ci_toolkit.pipelines.outcome import Outcome
 from ci_toolkit.pipelines.reading import NO_REVIEWS, SCHEDULED_TAG
+from ci_toolkit.pipelines.removal_limit import check_removal
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop, refuse_tracked_artifacts
 from ci_toolkit.scheduling.schedule import make_schedule
 
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from ci_toolkit.formats.state import RepositoryState
     from ci_toolkit.model.package import RemoteHeads, Snapshot
     from ci_toolkit.scheduling.schedule import Schedule
-
-# In a small repository a handful of packages is a large share.
-_ALWAYS_REMOVABLE = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,14 +159,14 @@ class OnCommit:
         return repository.commits_between(heads.scheduled, heads.main)
 
     def _check_removal(self, snapshot: Snapshot, removed: list[Pkgbase], before: int) -> None:
-        limit = snapshot.settings.remove_limit_percent
-        few = len(removed) <= _ALWAYS_REMOVABLE or len(removed) * 100 <= before * limit
-        if not removed or self.allows_mass_removal or (few and snapshot.packages):
-            return
-        raise RefusedError(
-            f"{len(removed)} of {before} packages are gone, more than {limit} percent (CI_REMOVE_LIMIT)",
-            hint="nothing was scheduled; if that is on purpose, run on-commit --allow-mass-removal",
-        )
+        if not self.allows_mass_removal:
+            check_removal(
+                len(removed),
+                before,
+                snapshot.settings.remove_limit_percent,
+                leaves_any=bool(snapshot.packages),
+                hint="nothing was scheduled; if that is on purpose, run on-commit --allow-mass-removal",
+            )
 
     def _verdict(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, assert_never
+from typing import TYPE_CHECKING, Any, TextIO, assert_never
 
 from ci_toolkit.formats.verdicts import verdict_fields
 from ci_toolkit.model.names import review_branch
@@ -17,7 +17,7 @@ from ci_toolkit.reports.surroundings import Place, Surroundings
 from ci_toolkit.reports.terminal import write_terminal_report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ci_toolkit.pipelines.outcome import Outcome
 
@@ -47,8 +47,17 @@ def write_report(
 
 def report_json(outcome: Outcome) -> str:
     """The report for machines: verdicts, the schedule, what was pushed and what it cost."""
+    return json.dumps(_fields(outcome), indent=2) + "\n"
+
+
+def reports_json(outcomes: Iterable[Outcome]) -> str:
+    """The reports of what may be done several times in one run: a list of them."""
+    return json.dumps([_fields(outcome) for outcome in outcomes], indent=2) + "\n"
+
+
+def _fields(outcome: Outcome) -> dict[str, Any]:
     schedule = outcome.schedule
-    value = {
+    return {
         "pipeline": outcome.pipeline,
         "dry_run": outcome.dry_run,
         "base": outcome.base,
@@ -74,4 +83,3 @@ def report_json(outcome: Outcome) -> str:
         **(additions_fields(outcome) if outcome.new or outcome.tree else {}),
         "effort": dict(outcome.effort),
     }
-    return json.dumps(value, indent=2) + "\n"
