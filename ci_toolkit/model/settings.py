@@ -62,6 +62,8 @@ class Settings:
     template_repo: str | None
     template_commits: bool
     backend: str
+    farm_url: str | None
+    farm_ca: str | None
     manager_url: str | None
     manager_repositories: tuple[str, ...]
     forge: str
@@ -126,6 +128,8 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         template_repo=read.optional("TEMPLATE_REPO", _one_line),
         template_commits=read("TEMPLATE_UPDATES", parse_template_updates),
         backend=read("CI_BACKEND", _one_line),
+        farm_url=read.optional("CI_FARM_URL", _one_line),
+        farm_ca=read.optional("CI_FARM_CA", _one_line),
         manager_url=read.optional("CI_MANAGER_URL", parse_web_address),
         manager_repositories=read("CI_MANAGER_REPOSITORIES", parse_repository_names),
         forge=read("CI_FORGE", _one_line),
