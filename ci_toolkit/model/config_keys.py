@@ -241,7 +241,8 @@ def parse_web_address(text: str) -> str:
     """`https://host[:port][/path]`, without a slash at its end; `http://` is for this machine alone."""
     if _WEB_ADDRESS.fullmatch(text) is None:
         hint = "write https://host[:port][/path]; http:// is for 127.0.0.1 and localhost"
-        raise ConfigError("is no address that can be asked", got=text, hint=hint)
+        shown = None if "@" in text else text  # what is before an @ may be a password
+        raise ConfigError("is no address that can be asked", got=shown, hint=hint)
     return text.rstrip("/")
 
 

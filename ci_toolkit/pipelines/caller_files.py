@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Service = Literal["gitlab", "github"]
+Builds = Literal["elsewhere", "here", "farm"]
+"""Where a repository's packages are built: by a chaotic-manager, by its own pipeline, by a farm."""
 SERVICES: tuple[Service, ...] = get_args(Service)
 
 # Path in the package repository to path below ci-templates/ of ci-toolkit's own.
@@ -29,13 +31,17 @@ _FILES: Mapping[Service, Mapping[str, str]] = {
         ".github/actions/ci-toolkit/action.yml": "github/actions/ci-toolkit/action.yml",
     },
 }
-# What is different, or comes on top, where the pipeline builds, too.
+# What is different, or comes on top, where the pipeline builds, too, and where a farm does.
 _BUILDING: Mapping[Service, Mapping[str, str]] = {
     "gitlab": {".gitlab-ci.yml": "gitlab/caller-building.yml"},
     "github": {
         ".github/workflows/packages.yml": "github/callers/packages-building.yml",
         ".github/workflows/ci-toolkit-build.yml": "github/workflows/ci-toolkit-build.yml",
     },
+}
+_FARM: Mapping[Service, Mapping[str, str]] = {
+    "gitlab": {".gitlab-ci.yml": "gitlab/caller-farm.yml"},
+    "github": {".github/workflows/packages.yml": "github/callers/packages-farm.yml"},
 }
 _TEMPLATES = "ci-templates"
 _PROJECT = r"(?P<project>[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+)"
@@ -67,12 +73,14 @@ def template(name: str) -> bytes:
     return files("ci_toolkit").joinpath("templates", *name.split("/")).read_bytes()
 
 
-def caller_files(service: Service, *, version: str = __version__, building: bool = False) -> Mapping[str, bytes]:
+def caller_files(service: Service, *, version: str = __version__, builds: Builds = "elsewhere") -> Mapping[str, bytes]:
     """The files that a repository on `service` needs, path to content, with `version` pinned.
 
-    With `building` its pipeline builds and publishes, too, instead of handing over.
+    `builds` says what becomes of what is scheduled: its pipeline hands it over to a manager, builds and publishes it
+    itself, or hands it over to a farm.
     """
-    names = {**_FILES[service], **(_BUILDING[service] if building else {})}
+    others: Mapping[Builds, Mapping[str, str]] = {"here": _BUILDING[service], "farm": _FARM[service]}
+    names = {**_FILES[service], **others.get(builds, {})}
     return {path: _pinned(name, version) for path, name in names.items()}
 
 

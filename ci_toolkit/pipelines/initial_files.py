@@ -12,13 +12,14 @@ from ci_toolkit.effects.files import write_file
 from ci_toolkit.errors import RefusedError
 from ci_toolkit.model.config_keys import REPOSITORY_KEYS
 from ci_toolkit.model.settings import SETTINGS_PATH
-from ci_toolkit.pipelines.caller_files import Service, caller_files, template
+from ci_toolkit.pipelines.caller_files import Builds, Service, caller_files, template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 FIRST_PACKAGE = "hello-packages"
+_BACKENDS: Mapping[Builds, str] = {"here": "local", "farm": "buildbot"}
 _CODEOWNERS: Mapping[Service, str] = {"gitlab": ".gitlab/CODEOWNERS", "github": ".github/CODEOWNERS"}
 
 
@@ -50,15 +51,20 @@ class InitialFile:
 
 
 def plan_initial_files(
-    top: Path, service: Service, repository_name: str, *, building: bool = False
+    top: Path,
+    service: Service,
+    repository_name: str,
+    *,
+    builds: Builds = "elsewhere",
+    farm_url: str | None = None,
 ) -> tuple[InitialFile, ...]:
     """Every file with what becomes of it; nothing is written. RefusedError where a folder of `top` leads elsewhere.
 
-    With `building` the pipeline builds and publishes, too.
+    `builds` is where packages are built, `farm_url` the address of the farm that does.
     """
-    planned = [_planned(top, path, content) for path, content in caller_files(service, building=building).items()]
+    planned = [_planned(top, path, content) for path, content in caller_files(service, builds=builds).items()]
     planned.append(_planned(top, _CODEOWNERS[service], template("common/CODEOWNERS"), kept=True))
-    settings = initial_settings(service, repository_name, building=building)
+    settings = initial_settings(service, repository_name, builds=builds, farm_url=farm_url)
     planned.append(_planned(top, SETTINGS_PATH, settings.encode(), kept=True))
     planned.append(_planned(top, ".pre-commit-config.yaml", template("common/pre-commit-config.yaml")))
     planned.append(_ignored(top))
@@ -87,14 +93,15 @@ def usable_name(text: str) -> str:
     return re.sub(r"[^a-z0-9_+.-]+", "-", text.lower()).strip("-.") or "packages"
 
 
-def initial_settings(service: Service, repository_name: str, *, building: bool) -> str:
+def initial_settings(service: Service, repository_name: str, *, builds: Builds, farm_url: str | None) -> str:
     """`.ci/config` with every key that there is: a few set, the rest behind a sign, with its default."""
     chosen = {
         "REPO_NAME": repository_name,
         "BUILD_REPO": repository_name,
         "CI_HUMAN_REVIEW": "true",
         "CI_FORGE": service,
-        **({"CI_BACKEND": "local"} if building else {}),
+        **({"CI_BACKEND": _BACKENDS[builds]} if builds in _BACKENDS else {}),
+        **({"CI_FARM_URL": farm_url} if farm_url else {}),
     }
     return "".join(_setting_lines(chosen))
 

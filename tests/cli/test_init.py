@@ -82,6 +82,30 @@ def test_a_pipeline_that_builds_differs_in_its_caller_and_says_which_key_it_need
     assert world.run("init", service).status == RefusedError.exit_status
 
 
+@pytest.mark.parametrize(("service", "own"), [("gitlab", GITLAB), ("github", GITHUB)])
+def test_a_repository_that_a_farm_builds_is_told_which_token_it_needs(
+    world: World, top: Path, service: str, own: set[str]
+) -> None:
+    result = world.run("init", service, "--farm", "https://farm.example.org/", "--dir", "my-repo")
+    assert result.status == 0, result.stderr
+    assert "CI_FARM_TOKEN" in result.stdout
+    assert set(files(top)) == COMMON | own
+    callers = {"gitlab": ".gitlab-ci.yml", "github": ".github/workflows/packages.yml"}
+    assert "backend: buildbot" in (top / callers[service]).read_text()
+    world.work = top
+    for key, value in (("CI_BACKEND", "buildbot"), ("CI_FARM_URL", "https://farm.example.org")):
+        assert world.run("config", "get", key).stdout == f"{value}\n"
+
+
+@pytest.mark.parametrize("url", ["http://farm.example.org", "farm.example.org", "https://me:secret@farm.example.org"])
+def test_a_farm_is_named_by_an_address_that_can_be_asked_safely(world: World, top: Path, url: str) -> None:
+    result = world.run("init", "gitlab", "--farm", url, "--dir", "my-repo")
+    assert result.status == ConfigError.exit_status
+    assert "is no address that can be asked" in result.stderr
+    assert "secret" not in result.stderr
+    assert files(top) == {}
+
+
 def test_the_first_package_is_one_that_builds_and_is_scheduled(world: World, top: Path) -> None:
     world.run("init", "gitlab", "--dir", "my-repo")
     written = {path: text for path, text in files(top).items() if path != ".ci/config"}

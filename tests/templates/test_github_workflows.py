@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
-SECRETS = {"ACCESS_TOKEN", "AUR_KEY", "DEPLOY_KEY", "CI_SIGNING_KEY", "CI_SIGNING_PASSPHRASE"}
-CALLERS = {"packages.yml", "packages-building.yml"}
+SECRETS = {"ACCESS_TOKEN", "AUR_KEY", "DEPLOY_KEY", "CI_FARM_TOKEN", "CI_SIGNING_KEY", "CI_SIGNING_PASSPHRASE"}
+CALLERS = {"packages.yml", "packages-building.yml", "packages-farm.yml"}
 # actionlint has no release that knows this key; GitHub's parser and schema do.
 UNKNOWN_TO_ACTIONLINT = (
     'unexpected key "queue" for "concurrency" section. expected one of "cancel-in-progress", "group"'
@@ -98,6 +98,7 @@ def test_a_job_may_do_what_it_needs_and_no_more() -> None:
     assert writing == {
         "package-changes.yml changes": [],
         "packages.yml packages": ["contents", "issues", "pull-requests", "statuses"],
+        "packages-farm.yml packages": ["contents", "issues", "pull-requests", "statuses"],
         "packages-building.yml packages": ["contents", "issues", "pull-requests", "statuses"],
         "packages-building.yml build": ["id-token", "pages"],
         "ci-toolkit-review.yml check": [],
@@ -122,9 +123,9 @@ def test_a_secret_is_only_where_it_is_needed() -> None:
         "changes": set(),
         "check": set(),
         "review": set(),
-        "operate": {"ACCESS_TOKEN"},
-        "on-commit": {"ACCESS_TOKEN", "AUR_KEY"},
-        "on-schedule": {"ACCESS_TOKEN", "AUR_KEY"},
+        "operate": {"ACCESS_TOKEN", "CI_FARM_TOKEN"},
+        "on-commit": {"ACCESS_TOKEN", "AUR_KEY", "CI_FARM_TOKEN"},
+        "on-schedule": {"ACCESS_TOKEN", "AUR_KEY", "CI_FARM_TOKEN"},
         "hand-over": {"DEPLOY_KEY"},
         "look": set(),
         "build": {"CI_SIGNING_KEY", "CI_SIGNING_PASSPHRASE"},
@@ -185,7 +186,8 @@ def test_what_is_handed_over_reaches_the_job_that_does_it() -> None:
 def test_the_hand_over_and_the_build_are_never_both_there() -> None:
     """A manager must not be told of what is built here."""
     by_name = {name: job for file, name, job in jobs() if file in ("ci-toolkit.yml", "ci-toolkit-build.yml")}
-    assert "inputs.backend != 'build_job'" in by_name["hand-over"]["if"]
+    for backend in ("build_job", "buildbot"):
+        assert f"inputs.backend != '{backend}'" in by_name["hand-over"]["if"]
     building = documents(TEMPLATES / "github/callers/packages-building.yml")[0]["jobs"]
     assert building["packages"]["with"] == {"backend": "build_job"}
     assert (building["build"]["needs"], building["build"]["if"]) == ("packages", "!cancelled()")
@@ -215,3 +217,12 @@ def test_a_caller_that_builds_is_the_plain_one_with_something_behind_it(plain: s
     building = path.with_stem(f"{path.stem}-building").read_text()
     assert building.startswith(path.read_text())
     assert "backend: build_job" in building.removeprefix(path.read_text())
+    farm = path.with_stem(f"{path.stem}-farm").read_text()
+    assert farm.startswith(path.read_text())
+    assert "backend: buildbot" in farm.removeprefix(path.read_text())
+
+
+def test_only_what_schedules_gets_the_token_of_a_farm() -> None:
+    (operate,) = (job for _, name, job in jobs() if name == "operate")
+    (step,) = (step for step in operate["steps"] if "CI_FARM_TOKEN" in str(step))
+    assert "== 'schedule' && secrets.CI_FARM_TOKEN" in step["env"]["CI_FARM_TOKEN"]

@@ -99,8 +99,9 @@ def test_inputs_say_the_same_as_variables_and_a_variable_wins(gitlab_clone: Clon
         (("backend=build_job",), ["on-commit", "build"]),
         (("backend=build_job", "pages=true"), ["on-commit", "build", "pages"]),
         (("pages=true",), ["on-commit", "hand-over"]),
+        (("backend=buildbot",), ["on-commit"]),
     ],
-    ids=["build here", "and publish", "nothing to publish"],
+    ids=["build here", "and publish", "nothing to publish", "a farm"],
 )
 def test_builds_are_handed_over_or_done_here(gitlab_clone: Clone, inputs: tuple[str, ...], jobs: list[str]) -> None:
     clone, env = gitlab_clone
