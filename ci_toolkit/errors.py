@@ -156,6 +156,16 @@ class ForgeError(ToolkitError):
     exit_status = 17
 
 
+class NotifyError(ToolkitError):
+    """A message could not be sent; it is tried again, after `retry_after_s` seconds where the service says so."""
+
+    exit_status = 20
+
+    def __init__(self, problem: str, *, hint: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(problem, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
 class PluginError(ToolkitError):
     """A plugin is missing or breaks its contract."""
 

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ci_toolkit.backends.spec import Backend
+    from ci_toolkit.events import Listener
     from ci_toolkit.forges.spec import Forge
     from ci_toolkit.model.observation import UpstreamFile
+    from ci_toolkit.notifiers.spec import Notifier
     from ci_toolkit.publishers.spec import Publisher
     from ci_toolkit.recipes.spec import Recipe
     from ci_toolkit.review.spec import ReviewRules
@@ -24,11 +26,13 @@ if TYPE_CHECKING:
 # What each kind must offer, so that a plugin is refused when it is loaded and not in the middle of a run.
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "sources": ("name", "accepts", "observe"),
-    "forges": ("name", "publish", "conclude"),
+    "forges": ("name", "publish", "conclude", "mark"),
     "backends": ("name", "keeps_order", "name_fault", "submit", "jobs", "transitions", "cancel", "retry", "log"),
     "recipes": ("name", "publisher", "accepts", "facts", "inputs", "build"),
     "publishers": ("name", "opened"),
     "review_rules": ("name", "rules", "check"),
+    "notifiers": ("name", "follows_jobs", "check", "send"),
+    "listeners": ("name",),
 }
 
 
@@ -111,6 +115,22 @@ def load_publisher(name: str) -> Publisher:
     """The kind of published place called `name`."""
     publisher: Publisher = load(_chosen("publishers", name, "the publisher of a recipe"))
     return publisher
+
+
+def load_notifier(name: str) -> Notifier:
+    """The notifier called `name`."""
+    notifier: Notifier = load(_chosen("notifiers", name, "CI_NOTIFY"))
+    return notifier
+
+
+def load_listeners() -> tuple[Listener, ...]:
+    """Everybody who listens to events, in the order of their names; nothing is imported where there is nobody."""
+    found = registered("listeners").values()
+    if not found:
+        return ()
+    from ci_toolkit.events import Listener  # noqa: PLC0415 - see above
+
+    return tuple(Listener(plugin.name, load(plugin), plugin.origin) for plugin in found)
 
 
 def recipe_for(files: Mapping[str, UpstreamFile], recipes: Iterable[Recipe]) -> Recipe | None:

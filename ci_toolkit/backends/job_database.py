@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.backends.job_schema import FORM, SCHEMA, STEPS
+from ci_toolkit.backends.job_schema import FORM, REMOVED, SCHEMA, STEPS, WORKER
 from ci_toolkit.backends.schedule_intake import (
     OPEN,
     Submission,
@@ -124,7 +124,7 @@ class JobDatabase:
             f" WHERE {' AND '.join(conditions)} ORDER BY jobs.number",
             values,
         )
-        return tuple(map(_job, rows))
+        return tuple(map(job_of_row, rows))
 
     def unfinished(self) -> tuple[Job, ...]:
         """Every job that is not over, oldest first."""
@@ -136,7 +136,7 @@ class JobDatabase:
             "SELECT jobs.*, commit_id FROM jobs JOIN requests ON requests.id = jobs.request"
             f" WHERE jobs.number IN ({_LAST_OF_THEIR_OWN})"
         )
-        return {job.pkgbase: job for job in map(_job, rows) if job.state.is_failure}
+        return {job.pkgbase: job for job in map(job_of_row, rows) if job.state.is_failure}
 
     def transitions(self, number: int) -> tuple[Transition, ...]:
         """Every step of a job, in order."""
@@ -228,10 +228,19 @@ class JobDatabase:
         """Packages whose folder is gone and that are to be published no longer."""
         return frozenset(Pkgbase(row["pkgbase"]) for row in self._connection.execute("SELECT pkgbase FROM removals"))
 
-    def removed(self, names: Iterable[str]) -> None:
-        """Those removals are done."""
+    def removed(self, names: Iterable[str], *, now_s: float) -> None:
+        """Those removals are done, which is to be told."""
         with self._writing() as connection:
-            connection.executemany("DELETE FROM removals WHERE pkgbase = ?", [(name,) for name in names])
+            for name in sorted(names):
+                if connection.execute("DELETE FROM removals WHERE pkgbase = ?", (name,)).rowcount:
+                    _note_happening(connection, REMOVED, name, "", now_s)
+
+    # what is to be told
+
+    def note_trouble(self, worker: str, text: str, *, now_s: float) -> None:
+        """Have it told that a worker was lost, is quarantined or unfit."""
+        with self._writing() as connection:
+            _note_happening(connection, WORKER, worker, text, now_s)
 
     # keeping it small
 
@@ -248,13 +257,14 @@ class JobDatabase:
                 " AND jobs.number NOT IN (SELECT log_of FROM jobs WHERE log_of IS NOT NULL AND log_of != number)",
                 (before_s,),
             ).fetchall()
+            connection.execute("DELETE FROM happenings WHERE at < ?", (before_s,))
             connection.executemany("DELETE FROM jobs WHERE number = ?", [(row["number"],) for row in rows])
             connection.execute("DELETE FROM folders WHERE tree NOT IN (SELECT tree FROM jobs)")
             connection.execute(
                 "DELETE FROM requests WHERE id NOT IN (SELECT request FROM jobs)"
                 " AND number NOT IN (SELECT max(number) FROM requests GROUP BY source)"
             )
-        return tuple(map(_job, rows))
+        return tuple(map(job_of_row, rows))
 
     # parts of transactions
 
@@ -264,7 +274,8 @@ class JobDatabase:
             yield self._connection
 
 
-def _job(row: sqlite3.Row) -> Job:
+def job_of_row(row: sqlite3.Row) -> Job:
+    """The job of a row of table jobs, joined with `requests` for its commit."""
     return Job(
         number=row["number"],
         pkgbase=Pkgbase(row["pkgbase"]),
@@ -288,3 +299,8 @@ def _job(row: sqlite3.Row) -> Job:
         worker=row["worker"],
         losses=row["losses"],
     )
+
+
+def _note_happening(connection: sqlite3.Connection, kind: str, subject: str, text: str, now_s: float) -> None:
+    values = (now_s, kind, subject, text)
+    connection.execute("INSERT INTO happenings (at, kind, subject, text) VALUES (?, ?, ?, ?)", values)

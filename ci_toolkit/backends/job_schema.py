@@ -8,7 +8,29 @@ from __future__ import annotations
 
 from ci_toolkit.model.job import FOLLOWING
 
-FORM = 2
+FORM = 3
+
+# Kinds of happenings.
+REMOVED, WORKER = "removed", "worker"
+
+# What has happened beside transitions and has to be told, and how far those who are told have got.
+_HAPPENINGS = """CREATE TABLE happenings (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  at REAL NOT NULL,
+  kind TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  text TEXT NOT NULL
+)"""
+_LISTENERS = """CREATE TABLE listeners (
+  name TEXT PRIMARY KEY,
+  identity TEXT NOT NULL,
+  step INTEGER NOT NULL,
+  happening INTEGER NOT NULL,
+  held_step INTEGER,
+  held_happening INTEGER,
+  sent_at REAL NOT NULL DEFAULT 0,
+  not_before REAL NOT NULL DEFAULT 0
+) WITHOUT ROWID"""
 
 # What takes a file of an earlier form one form further.
 STEPS = {
@@ -17,6 +39,7 @@ STEPS = {
         "ALTER TABLE jobs ADD COLUMN worker TEXT",
         "ALTER TABLE jobs ADD COLUMN losses INTEGER NOT NULL DEFAULT 0",
     ),
+    2: (_HAPPENINGS, _LISTENERS),
 }
 
 _LEGAL = ", ".join(
@@ -85,5 +108,7 @@ BEGIN
   VALUES (NEW.number, NEW.changed_at, OLD.state, NEW.state, NEW.reason);
 END;;
 CREATE TABLE known_packages (source TEXT NOT NULL, pkgbase TEXT NOT NULL, PRIMARY KEY (source, pkgbase)) WITHOUT ROWID;;
-CREATE TABLE removals (source TEXT NOT NULL, pkgbase TEXT NOT NULL, PRIMARY KEY (source, pkgbase)) WITHOUT ROWID
+CREATE TABLE removals (source TEXT NOT NULL, pkgbase TEXT NOT NULL, PRIMARY KEY (source, pkgbase)) WITHOUT ROWID;;
+{_HAPPENINGS};;
+{_LISTENERS}
 """

@@ -73,7 +73,7 @@ class JobBook:
     def removed(self, packages: Iterable[Pkgbase]) -> None:
         """Those are not published any more."""
         done = frozenset(packages)
-        self._database.removed(done)
+        self._database.removed(done, now_s=self._clock.now())
         self.gone -= done
 
     def _note(self, job: Job) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ci_toolkit.announcing.pages import report_pages
+from ci_toolkit.announcing.while_building import announcing
 from ci_toolkit.backends.job_database import JobDatabase
 from ci_toolkit.backends.job_logs import JobLogs
 from ci_toolkit.backends.local_folder import local_folder
@@ -45,7 +47,10 @@ _MEMORY_A_BUILD = 2 << 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildsRun:
-    """Everything a run needs from outside: `place` is where all is kept, and `workplace` builds in `places`."""
+    """Everything a run needs from outside: `place` is where all is kept, and `workplace` builds in `places`.
+
+    `announcing` lasts as long as anything is built: whoever is told of that is told meanwhile.
+    """
 
     settings: Settings
     place: LocalFolder
@@ -55,6 +60,7 @@ class BuildsRun:
     open_key: Callable[[], AbstractContextManager[SigningKey]]
     workplace: Workplace
     places: BuildPlaces
+    announcing: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def run(self, listener: Listener, stop: threading.Event | None = None) -> RunSummary:
         """Build and publish everything that can be; with `stop`, until that is set, or this machine is at fault.
@@ -64,6 +70,7 @@ class BuildsRun:
         recipes = tuple(recipe for recipe in load_recipes() if recipe.publisher == _PUBLISHER)
         with ExitStack() as open_:
             open_.enter_context(exclusive(self.place.lock, who="builds run", wait_s=_WAIT_S, clock=self.clock))
+            open_.enter_context(self.announcing())
             database = open_.enter_context(closing(JobDatabase(self.place.jobs)))
             store = open_.enter_context(open_store(self.place.store))
             publisher = open_.enter_context(load_publisher(_PUBLISHER).opened(self._publisher_tools()))
@@ -119,10 +126,15 @@ def opened_here(
     redactor: Redactor,
     processes: Processes,
     cache: Path,
+    top: Path,
     open_key: Callable[[], AbstractContextManager[SigningKey]],
 ) -> Iterator[BuildsRun]:
-    """A run that builds on this machine; MachineError when there is no such build root as the settings ask for."""
+    """A run that builds on this machine; MachineError when there is no such build root as the settings ask for.
+
+    `top` is the folder that paths in the settings begin at.
+    """
     capacity = capacity_of(settings)
+    place = local_folder(settings, environ)
     with opened_builder(
         settings,
         environ=environ,
@@ -134,11 +146,20 @@ def opened_here(
     ) as builder:
         yield BuildsRun(
             settings=settings,
-            place=local_folder(settings, environ),
+            place=place,
             environ=environ,
             clock=clock,
             processes=processes,
             open_key=open_key,
             workplace=ThisMachine(builder=builder),
             places=PlacesHere(capacity=capacity),
+            announcing=lambda: announcing(
+                place,
+                settings,
+                environ=environ,
+                clock=clock,
+                redactor=redactor,
+                pages=report_pages(settings.builds_url),
+                top=top,
+            ),
         )

@@ -175,6 +175,7 @@ def _run(options: Namespace, terminal: Terminal, backend: Backend, tools: Backen
         redactor=terminal.redactor,
         processes=processes,
         cache=cache_folder(terminal.environ) or terminal.cwd / ".cache",
+        top=tools.top,
         open_key=key_opener(options, terminal, processes),
     )
     with _orderly_end(), here as builds, shown as listener:

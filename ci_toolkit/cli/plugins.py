@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_toolkit.plugins import FAMILIES, load, load_review_rules, registered
+from ci_toolkit.plugins import FAMILIES, load, load_listeners, load_review_rules, registered
 from ci_toolkit.review.plugin_rules import all_rules
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ci_toolkit.cli.surface import Terminal
 
 NAME = "plugins"
-HELP = "list the kinds of sources, forges, backends and review rules that are installed, and where they come from"
+HELP = "list everything that is installed, such as sources, forges, backends and notifiers, and where it comes from"
 
 
 def declare(parser: ArgumentParser) -> None:
@@ -30,6 +30,7 @@ def run(options: Namespace, terminal: Terminal) -> int:  # noqa: ARG001 - every 
     for *_, plugin in rows:
         load(plugin)
     all_rules((), load_review_rules())
+    load_listeners()
     wide = max(len(family) for family, *_ in rows)
     width = max(len(name) for _, name, _, _ in rows)
     terminal.say("".join(f"{family:<{wide}} {name:<{width}}  {origin}\n" for family, name, origin, _ in rows))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from ci_toolkit.errors import ConfigError
 from ci_toolkit.forges.spec import ForgeReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ci_toolkit.forges.spec import ForgeTools, RunNews, WantedReview
+    from ci_toolkit.forges.spec import ForgeTools, Mark, RunNews, WantedReview
     from ci_toolkit.model.plan import DroppedReview
 
 
@@ -35,3 +36,8 @@ class LocalForge:
         """There is nobody to tell."""
         del news, tools
         return ()
+
+    def mark(self, marks: Sequence[Mark], tools: ForgeTools) -> tuple[str, ...]:
+        """ConfigError: commits that only git knows have no marks."""
+        del marks, tools
+        raise ConfigError("is local, where commits have no marks", key="CI_FORGE", hint="name the service")

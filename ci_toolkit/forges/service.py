@@ -5,19 +5,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from ci_toolkit.effects.forge_answers import ForgeHttpError
 from ci_toolkit.errors import ConfigError, ForgeError, ToolkitError
 from ci_toolkit.forges.client import ReviewOptions
 from ci_toolkit.forges.dashboard import keep_dashboard
 from ci_toolkit.forges.lifecycle import show_reviews
 from ci_toolkit.forges.spec import ForgeReport
+from ci_toolkit.model.names import Oid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from ci_toolkit.forges.client import ReviewClient
-    from ci_toolkit.forges.spec import ForgeTools, RunNews, WantedReview
+    from ci_toolkit.forges.spec import ForgeTools, Mark, RunNews, WantedReview
     from ci_toolkit.model.plan import DroppedReview
+
+# What services answer for a commit that they do not have: GitLab and Gitea 404, GitHub 422; Gitea 400 in some versions.
+_NOT_THERE = (400, 404, 422)
 
 
 class ServiceForge(ABC):
@@ -68,6 +73,19 @@ class ServiceForge(ABC):
         except ToolkitError:
             # Why there is no connection was said when the reviews were to be shown.
             return ()
+        return tuple(problems)
+
+    def mark(self, marks: Sequence[Mark], tools: ForgeTools) -> tuple[str, ...]:
+        """Mark them one after the other; a commit that is not there, since history was rewritten, stops no other."""
+        problems = []
+        with self.connect(tools) as client:
+            for mark in marks:
+                try:
+                    client.set_status(Oid(mark.commit), mark.status)
+                except ForgeHttpError as error:
+                    if error.status not in _NOT_THERE:
+                        raise
+                    problems.append(error.what)
         return tuple(problems)
 
 

@@ -69,8 +69,16 @@ class RunNews:
     dashboard: Dashboard | None = field(default=None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A commit of the project and what it is to be marked with."""
+
+    commit: str
+    status: CommitStatus
+
+
 class Forge(Protocol):
-    """Shows reviews to people. Both calls come after the push and may come again with the same values."""
+    """Shows reviews to people. All calls come after a push and may come again with the same values."""
 
     name: ClassVar[str]
 
@@ -81,3 +89,9 @@ class Forge(Protocol):
 
     def conclude(self, news: RunNews, tools: ForgeTools) -> tuple[str, ...]:
         """Tell how the run ended, after the hand-over; gives a sentence for each thing that failed."""
+
+    def mark(self, marks: Sequence[Mark], tools: ForgeTools) -> tuple[str, ...]:
+        """Mark commits; gives a sentence for each that the forge will never take, as it does not have that commit.
+
+        ToolkitError when it cannot be asked, or limits what it takes: then some of the marks are not there.
+        """

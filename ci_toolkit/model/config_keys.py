@@ -12,6 +12,8 @@ from enum import Enum
 
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.model.finding import Severity
+from ci_toolkit.model.names import nearest
+from ci_toolkit.model.news import NewsKind
 
 
 class Shape(Enum):
@@ -187,6 +189,30 @@ REPOSITORY_KEYS = _table(
     ),
     ("CI_ARCHIVE_DAYS", Shape.COUNT, "14", "days that packages are kept for going back once they are not published"),
     ("CI_LOG_DAYS", Shape.COUNT, "90", "days that jobs and their logs are kept, but for a package's last one"),
+    ("CI_BUILDS_URL", Shape.URL, None, "where people read of builds: the farm's pages, or those of builds report"),
+    (
+        "CI_NOTIFY",
+        Shape.WORDS,
+        None,
+        "who is told of builds: commit_status, mail, matrix, telegram, webhook, or what plugins add",
+    ),
+    (
+        "CI_NOTIFY_ON",
+        Shape.WORDS,
+        "failure timeout recovery worker",
+        "what they are told of: success, failure, first-failure, timeout, recovery, removal, worker",
+    ),
+    ("CI_NOTIFY_INTERVAL", Shape.COUNT, "60", "seconds between two messages of one notifier"),
+    (
+        "CI_NOTIFY_PROJECTS",
+        Shape.WORDS,
+        None,
+        "BUILD_REPO:PROJECT where commits of that source are marked, by default CI_FORGE_PROJECT those of BUILD_REPO",
+    ),
+    ("CI_NOTIFY_MAIL_FROM", Shape.TEXT, None, "the address that mail comes from, by default GIT_AUTHOR_EMAIL"),
+    ("CI_NOTIFY_MAIL_TO", Shape.WORDS, None, "the addresses that mail goes to"),
+    ("CI_NOTIFY_MATRIX_ROOM", Shape.TEXT, None, "the identifier of a Matrix room, such as !abc:example.org"),
+    ("CI_NOTIFY_TELEGRAM_CHAT", Shape.TEXT, None, "the number of a Telegram chat, or @channel"),
     ("CI_REMOVE_LIMIT", Shape.COUNT, "20", "percent of the packages that may disappear in one run"),
 )
 
@@ -207,6 +233,7 @@ _IMAGE = re.compile(
     r"(?::[A-Za-z0-9_][A-Za-z0-9._-]*)?(?:@sha256:[0-9a-f]{64})?"
 )
 _BUILDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_PAGES_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%+-]+)*/?")
 _LONGEST_NAME = 253
 _POSIX_CLASSES = {
     "alnum": "a-zA-Z0-9",
@@ -350,6 +377,33 @@ def parse_class_limits(text: str) -> dict[str, int]:
             raise ConfigError("is not CLASS:N", got=word, hint="write 5:1 for at most one build of class 5 or higher")
         found[parse_builder(builder)] = parse_count(count)
     return found
+
+
+def parse_news_kinds(text: str) -> frozenset[NewsKind]:
+    """The kinds of news that words name."""
+    known = {kind.value: kind for kind in NewsKind}
+    for word in text.split():
+        if word not in known:
+            raise ConfigError("is no news", got=word, hint=nearest(word, known) or f"there are {', '.join(known)}")
+    return frozenset(known[word] for word in text.split())
+
+
+def parse_projects(text: str) -> dict[str, str]:
+    """Projects of a forge by the package repository whose they are: `BUILD_REPO:PROJECT` separated by blanks."""
+    found = {}
+    for word in text.split():
+        source, _, project = word.partition(":")
+        if not project:
+            raise ConfigError("is not BUILD_REPO:PROJECT", got=word)
+        found[parse_repository_name(source)] = project
+    return found
+
+
+def parse_pages_url(text: str) -> str:
+    """An address that links can be put below: http or https, no query and no user; without a slash at its end."""
+    if _PAGES_URL.fullmatch(text) is None:
+        raise ConfigError("is no address of pages", got=text, hint="write https://host/path")
+    return text.rstrip("/")
 
 
 def parse_absolute_path(text: str) -> str:

@@ -17,6 +17,9 @@ from ci_toolkit.model.config_keys import (
     parse_commas,
     parse_count,
     parse_names,
+    parse_news_kinds,
+    parse_pages_url,
+    parse_projects,
     parse_push_url,
     parse_repository_name,
     parse_repository_names,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.formats.key_value import KeyValueFile
     from ci_toolkit.model.finding import Severity
+    from ci_toolkit.model.news import NewsKind
 
 T = TypeVar("T")
 
@@ -99,6 +103,15 @@ class Settings:
     publish_dir: str | None
     archive_days: int
     log_days: int
+    builds_url: str | None
+    notifiers: tuple[str, ...]
+    notify_on: frozenset[NewsKind]
+    notify_interval_s: int
+    notify_projects: Mapping[str, str]
+    mail_from: str | None
+    mail_to: tuple[str, ...]
+    matrix_room: str | None
+    telegram_chat: str | None
     overridden: tuple[str, ...] = ()
 
 
@@ -165,6 +178,15 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         publish_dir=read.optional("CI_PUBLISH_DIR", parse_absolute_path),
         archive_days=read("CI_ARCHIVE_DAYS", parse_count),
         log_days=read("CI_LOG_DAYS", parse_count),
+        builds_url=read.optional("CI_BUILDS_URL", parse_pages_url),
+        notifiers=tuple(dict.fromkeys(read.text("CI_NOTIFY").split())),
+        notify_on=read("CI_NOTIFY_ON", parse_news_kinds),
+        notify_interval_s=read("CI_NOTIFY_INTERVAL", parse_count),
+        notify_projects=read("CI_NOTIFY_PROJECTS", parse_projects),
+        mail_from=read.optional("CI_NOTIFY_MAIL_FROM", _one_line),
+        mail_to=tuple(read.text("CI_NOTIFY_MAIL_TO").split()),
+        matrix_room=read.optional("CI_NOTIFY_MATRIX_ROOM", _one_line),
+        telegram_chat=read.optional("CI_NOTIFY_TELEGRAM_CHAT", _one_line),
         overridden=tuple(key for key in REPOSITORY_KEYS if read.is_overridden(key)),
     )
 

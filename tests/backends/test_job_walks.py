@@ -48,7 +48,7 @@ class Walk:
             case ("forget", _):
                 self.forget()
             case ("removed", _):
-                self.database.removed(self.database.removals())
+                self.database.removed(self.database.removals(), now_s=300.0)
             case (str(what), int(number)):
                 self.one(what, number)
 

@@ -132,7 +132,7 @@ def test_a_removal_stays_until_it_is_done_and_is_asked_for_once(database: JobDat
     submit(database, "r2", there="c", removed=True)
     submit(database, "r3", there="c", removed=True)
     assert database.removals() == {"a", "b"}
-    database.removed(["a"])
+    database.removed(["a"], now_s=300.0)
     assert database.removals() == {"b"}
     submit(database, "r4", there="c", removed=True)
     assert database.removals() == {"b"}

@@ -1,0 +1,200 @@
+"""Tells notifiers and listeners what becomes of builds, as far as each of them has not heard it yet.
+
+How far each has got is in the job database. A message is held there before it is sent and crossed off afterwards, so
+that a process that is killed in between loses nothing, and the next one sends the same message, by the same id, again.
+A notifier that fails is tried again after a while that grows, and keeps no other from being told.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci_toolkit.announcing.digests import DigestMaker
+from ci_toolkit.announcing.recipients import Recipient, recipients_of
+from ci_toolkit.backends.news_book import NewsBook
+from ci_toolkit.errors import NotifyError, ToolkitError
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ci_toolkit.announcing.pages import BuildPages
+    from ci_toolkit.backends.job_logs import JobLogs
+    from ci_toolkit.backends.news_book import Cursor, Position
+    from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.effects.redaction import Redactor
+    from ci_toolkit.model.news import Digest
+    from ci_toolkit.model.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 1.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 30.0, 3_600.0
+_BACKLOG_S = 86_400.0
+_LONGEST_WAIT_S = 86_400.0  # whatever a service asks for
+_MOST_MESSAGES = 50  # one after the other to one recipient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trouble:
+    """Why a recipient could not be told, how often in a row, and when it is tried again."""
+
+    problem: str
+    failures: int
+    again_s: float
+
+
+class Announcer:
+    """For one published repository and one thread at a time, but for `health`; to be closed after use.
+
+    `top` is the folder that paths in the settings begin at.
+    """
+
+    def __init__(
+        self,
+        database: Path,
+        logs: JobLogs,
+        settings: Settings,
+        *,
+        environ: Mapping[str, str],
+        clock: Clock,
+        redactor: Redactor,
+        pages: BuildPages,
+        top: Path,
+    ) -> None:
+        """PluginError for a notifier that is not there; what one lacks is said by `health`, and logged."""
+        self._settings, self._clock, self._redactor = settings, clock, redactor
+        self._recipients = recipients_of(settings, environ=environ, clock=clock, top=top)
+        self._book = NewsBook(database)
+        self._book.begin(recipient.name for recipient in self._recipients)
+        self._maker = DigestMaker(
+            book=self._book, logs=logs, redactor=redactor, pages=pages, repository=settings.repo_name
+        )
+        self._seen = -1
+        self._due_s: dict[str, float] = {}
+        self._troubles: dict[str, _Trouble] = {}
+        for recipient in self._recipients:
+            self._attempt_check(recipient)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nobody to tell."""
+        return not self._recipients
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._book.close()
+
+    def health(self) -> tuple[str, ...]:
+        """A sentence for each recipient that cannot be told at the moment."""
+        troubles = dict(self._troubles)
+        return tuple(f"{name}: {trouble.problem}" for name, trouble in sorted(troubles.items()))
+
+    def due_s(self) -> float | None:
+        """Seconds until somebody may be told what is held back for now; None when nothing is."""
+        return max(0.0, min(self._due_s.values()) - self._clock.now()) if self._due_s else None
+
+    def serve(self, stop: threading.Event) -> None:
+        """Tell whatever comes, until that is set, and then what is left. What goes wrong is logged, once."""
+        said = ""
+        while True:
+            is_last = stop.is_set()
+            try:
+                self.run_once(flush=is_last)
+                said = ""
+            except ToolkitError as error:
+                if str(error) != said:
+                    log.warning("builds are not announced: %s", error)
+                said = str(error)
+            if is_last:
+                return
+            stop.wait(_LOOK_S)
+
+    def run_once(self, *, flush: bool = False) -> None:
+        """Tell everybody what can be told now; `flush`: even if their last message was a moment ago."""
+        changes = self._book.changes()
+        if changes == self._seen and not flush and self.due_s() != 0.0:
+            return
+        self._seen = changes
+        self._due_s = {}
+        for recipient in self._recipients:
+            for _ in range(_MOST_MESSAGES):
+                if not self._tell(recipient, flush=flush):
+                    break
+
+    def _tell(self, recipient: Recipient, *, flush: bool) -> bool:
+        """Send one message, or find that there is none to send; whether there may be more to be told at once."""
+        cursor, now_s = self._book.cursor(recipient.name), self._clock.now()
+        is_again = cursor.held is not None
+        until = cursor.held or self._book.next_position(cursor.told, recipient.wanted.states, recipient.most_jobs)
+        if until == cursor.told:
+            return False
+        due_s = self._due(recipient, cursor, now_s, flush=flush)
+        if due_s > now_s:
+            self._due_s[recipient.name] = due_s
+            return False
+        digest, until = self._digest(recipient, cursor, until, now_s)
+        if digest.counts.is_empty:
+            self._book.advance(cursor, until)
+            return True
+        if not is_again or until != cursor.held:
+            self._book.hold(cursor, until)
+        if not self._send(recipient, cursor, digest):
+            return False
+        self._book.advance(cursor, until, sent_at_s=self._clock.now())
+        return True
+
+    def _due(self, recipient: Recipient, cursor: Cursor, now_s: float, *, flush: bool) -> float:
+        """When it may be told, in seconds since 1970; a clock that went back does not make that later than ever."""
+        trouble = self._troubles.get(recipient.name)
+        waits = [trouble.again_s if trouble else 0.0]
+        if cursor.not_before_s <= now_s + _LONGEST_WAIT_S:
+            waits.append(cursor.not_before_s)
+        if not flush and cursor.sent_at_s <= now_s:
+            waits.append(cursor.sent_at_s + recipient.interval_s)
+        return max(waits)
+
+    def _digest(self, recipient: Recipient, cursor: Cursor, until: Position, now_s: float) -> tuple[Digest, Position]:
+        """The message, and how far it goes: all the way where nothing could be told for a day."""
+        oldest_s = self._book.oldest_s(cursor.told) if recipient.sums_up else None
+        if oldest_s is not None and oldest_s < now_s - _BACKLOG_S:
+            end = self._book.end()
+            return self._maker.backlog(cursor, end, recipient.wanted, since_s=oldest_s, now_s=now_s), end
+        return self._maker.digest(cursor, until, recipient.wanted, now_s=now_s), until
+
+    def _send(self, recipient: Recipient, cursor: Cursor, digest: Digest) -> bool:
+        try:
+            never = recipient.send(digest)
+        except Exception as error:  # noqa: BLE001 - a notifier may be anybody's, and keeps nobody else from being told
+            self._note_failure(recipient, cursor, error)
+            return False
+        for said in never:
+            log.warning("%s: %s", recipient.name, self._redactor.clean(said))
+        if self._troubles.pop(recipient.name, None):
+            log.warning("%s can be told again what becomes of builds", recipient.name)
+        return True
+
+    def _attempt_check(self, recipient: Recipient) -> None:
+        try:
+            recipient.check()
+        except Exception as error:  # noqa: BLE001 - likewise
+            self._note_failure(recipient, None, error)
+
+    def _note_failure(self, recipient: Recipient, cursor: Cursor | None, error: Exception) -> None:
+        """Remember it, and say it the first time."""
+        text = str(error) if isinstance(error, ToolkitError) else f"it is broken: {type(error).__name__}: {error}"
+        problem = self._redactor.clean(text)
+        before = self._troubles.get(recipient.name)
+        failures = before.failures + 1 if before else 1
+        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures - 1, 10))
+        now_s = self._clock.now()
+        if isinstance(error, NotifyError) and error.retry_after_s is not None and cursor is not None:
+            pause_s = min(error.retry_after_s, _LONGEST_WAIT_S)
+            self._book.postpone(cursor, now_s + pause_s)
+        self._due_s[recipient.name] = now_s + pause_s
+        self._troubles[recipient.name] = _Trouble(problem=problem, failures=failures, again_s=now_s + pause_s)
+        if before is None:
+            log.warning("%s is not told what becomes of builds, and is tried again: %s", recipient.name, problem)
