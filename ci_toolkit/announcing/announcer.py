@@ -128,7 +128,6 @@ class Announcer:
     def _tell(self, recipient: Recipient, *, flush: bool) -> bool:
         """Send one message, or find that there is none to send; whether there may be more to be told at once."""
         cursor, now_s = self._book.cursor(recipient.name), self._clock.now()
-        is_again = cursor.held is not None
         until = cursor.held or self._book.next_position(cursor.told, recipient.wanted.states, recipient.most_jobs)
         if until == cursor.told:
             return False
@@ -136,34 +135,37 @@ class Announcer:
         if due_s > now_s:
             self._due_s[recipient.name] = due_s
             return False
-        digest, until = self._digest(recipient, cursor, until, now_s)
-        if digest.counts.is_empty:
+        happened = self._maker.happened(cursor, until, recipient.wanted)
+        if happened.oldest_s is None:
             self._book.advance(cursor, until)
             return True
-        if not is_again or until != cursor.held:
+        if recipient.sums_up and happened.oldest_s < now_s - _BACKLOG_S:
+            until, digest = self._backlog(recipient, cursor, since_s=happened.oldest_s, now_s=now_s)
+        else:
+            digest = self._maker.digest(cursor.message_id(until), happened, now_s=now_s)
+        if until != cursor.held:
             self._book.hold(cursor, until)
         if not self._send(recipient, cursor, digest):
             return False
         self._book.advance(cursor, until, sent_at_s=self._clock.now())
         return True
 
+    def _backlog(
+        self, recipient: Recipient, cursor: Cursor, *, since_s: float, now_s: float
+    ) -> tuple[Position, Digest]:
+        """Everything up to now, in numbers."""
+        until = self._book.end()
+        happened = self._maker.happened(cursor, until, recipient.wanted)
+        return until, self._maker.numbers(cursor.message_id(until), happened, now_s=now_s, since_s=since_s)
+
     def _due(self, recipient: Recipient, cursor: Cursor, now_s: float, *, flush: bool) -> float:
-        """When it may be told, in seconds since 1970; a clock that went back does not make that later than ever."""
+        """When it may be told, in seconds since 1970."""
         trouble = self._troubles.get(recipient.name)
-        waits = [trouble.again_s if trouble else 0.0]
-        if cursor.not_before_s <= now_s + _LONGEST_WAIT_S:
-            waits.append(cursor.not_before_s)
+        waits = [trouble.again_s if trouble else 0.0, cursor.not_before_s]
         if not flush and cursor.sent_at_s <= now_s:
             waits.append(cursor.sent_at_s + recipient.interval_s)
-        return max(waits)
-
-    def _digest(self, recipient: Recipient, cursor: Cursor, until: Position, now_s: float) -> tuple[Digest, Position]:
-        """The message, and how far it goes: all the way where nothing could be told for a day."""
-        oldest_s = self._book.oldest_s(cursor.told) if recipient.sums_up else None
-        if oldest_s is not None and oldest_s < now_s - _BACKLOG_S:
-            end = self._book.end()
-            return self._maker.backlog(cursor, end, recipient.wanted, since_s=oldest_s, now_s=now_s), end
-        return self._maker.digest(cursor, until, recipient.wanted, now_s=now_s), until
+        # What lies further ahead was noted before the clock went back.
+        return max((due_s for due_s in waits if due_s <= now_s + _LONGEST_WAIT_S), default=now_s)
 
     def _send(self, recipient: Recipient, cursor: Cursor, digest: Digest) -> bool:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import NotReadyError
@@ -12,14 +12,14 @@ from ci_toolkit.recipes.build_log import without_colours
 from ci_toolkit.review.visible import one_visible_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ci_toolkit.announcing.pages import BuildPages
     from ci_toolkit.backends.job_logs import JobLogs
     from ci_toolkit.backends.news_book import Cursor, NewsBook, Position
     from ci_toolkit.effects.redaction import Redactor
     from ci_toolkit.model.job import Job, JobState
-    from ci_toolkit.model.news import Counts, JobNews, WorkerNews
+    from ci_toolkit.model.news import JobNews, WorkerNews
 
 _KEPT_LINES = 40
 _LINE_MAX = 1_000
@@ -35,6 +35,21 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """Jobs, packages that were removed with when they were, and troubles of workers."""
+
+    jobs: tuple[JobNews, ...] = ()
+    removed: Mapping[str, float] = field(default_factory=dict)
+    troubles: tuple[WorkerNews, ...] = ()
+
+    @property
+    def oldest_s(self) -> float | None:
+        """When the first of it was, in seconds since 1970; None where there is nothing."""
+        ended = (news.job.ended_at_s or news.job.queued_at_s for news in self.jobs)
+        return min((*ended, *self.removed.values(), *(news.at_s for news in self.troubles)), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DigestMaker:
     """Makes them for one published repository."""
 
@@ -44,35 +59,34 @@ class DigestMaker:
     pages: BuildPages
     repository: str
 
-    def digest(self, cursor: Cursor, until: Position, wanted: Wanted, *, now_s: float) -> Digest:
-        """What happened up to there."""
-        jobs, removed, troubles = self._happened(cursor.told, until, wanted)
+    def happened(self, cursor: Cursor, until: Position, wanted: Wanted) -> Happened:
+        """What is to be told of what happened up to there."""
+        jobs = self.book.jobs(cursor.told, until, wanted.states)
+        if wanted.kinds is None:
+            return Happened(jobs=jobs)
+        jobs = tuple(news for news in jobs if news.kinds & wanted.kinds)
+        removed = self.book.removed(cursor.told, until) if NewsKind.REMOVAL in wanted.kinds else {}
+        troubles = self.book.troubles(cursor.told, until) if NewsKind.WORKER in wanted.kinds else ()
+        return Happened(jobs=jobs, removed=removed, troubles=troubles)
+
+    def digest(self, message_id: str, happened: Happened, *, now_s: float) -> Digest:
+        """All of it."""
         return replace(
-            self._numbers(cursor, until, counted(jobs, removed, troubles), now_s),
-            jobs=tuple(self._complete(jobs)),
-            removed=removed,
-            workers=tuple(replace(news, text=self._clean(news.text)) for news in troubles),
+            self.numbers(message_id, happened, now_s=now_s),
+            jobs=tuple(self._complete(happened.jobs)),
+            removed=tuple(happened.removed),
+            workers=tuple(replace(news, text=self._clean(news.text)) for news in happened.troubles),
         )
 
-    def backlog(self, cursor: Cursor, until: Position, wanted: Wanted, *, since_s: float, now_s: float) -> Digest:
-        """What happened up to there in numbers."""
-        counts = counted(*self._happened(cursor.told, until, wanted))
-        return replace(self._numbers(cursor, until, counts, now_s), backlog_since_s=since_s)
-
-    def _numbers(self, cursor: Cursor, until: Position, counts: Counts, now_s: float) -> Digest:
-        message_id = cursor.message_id(until)
-        return Digest(id=message_id, repository=self.repository, at_s=now_s, counts=counts, url=self.pages.url)
-
-    def _happened(
-        self, told: Position, until: Position, wanted: Wanted
-    ) -> tuple[tuple[JobNews, ...], tuple[str, ...], tuple[WorkerNews, ...]]:
-        jobs = self.book.jobs(told, until, wanted.states)
-        if wanted.kinds is None:
-            return jobs, (), ()
-        return (
-            tuple(news for news in jobs if news.kinds & wanted.kinds),
-            self.book.removed(told, until) if NewsKind.REMOVAL in wanted.kinds else (),
-            self.book.troubles(told, until) if NewsKind.WORKER in wanted.kinds else (),
+    def numbers(self, message_id: str, happened: Happened, *, now_s: float, since_s: float | None = None) -> Digest:
+        """How much of what, which is all there is of a backlog (`since_s`)."""
+        return Digest(
+            id=message_id,
+            repository=self.repository,
+            at_s=now_s,
+            counts=counted(happened.jobs, tuple(happened.removed), happened.troubles),
+            url=self.pages.url,
+            backlog_since_s=since_s,
         )
 
     def _complete(self, jobs: Iterable[JobNews]) -> Iterator[JobNews]:

@@ -173,9 +173,9 @@ class NewsBook:
         ).fetchone()
         return JobState(row["new"]) if row else None
 
-    def removed(self, told: Position, until: Position) -> tuple[str, ...]:
-        """The packages that were removed in between."""
-        return tuple(dict.fromkeys(row["subject"] for row in self._happenings(told, until, REMOVED)))
+    def removed(self, told: Position, until: Position) -> dict[str, float]:
+        """The packages that were removed in between, with when they were for the last time, in seconds since 1970."""
+        return {row["subject"]: row["at"] for row in self._happenings(told, until, REMOVED)}
 
     def troubles(self, told: Position, until: Position) -> tuple[WorkerNews, ...]:
         """What was noted of workers in between."""
@@ -189,16 +189,6 @@ class NewsBook:
             "SELECT * FROM happenings WHERE number > ? AND number <= ? AND kind = ? ORDER BY number",
             (told.happening, until.happening, kind),
         ).fetchall()
-
-    def oldest_s(self, told: Position) -> float | None:
-        """When the first thing happened that is not behind, in seconds since 1970."""
-        row = self._connection.execute(
-            f"SELECT min(at) AS at FROM (SELECT * FROM (SELECT at FROM transitions WHERE number > ?"
-            f" AND new IN ({marks(ENDED)}) ORDER BY number LIMIT 1)"
-            " UNION ALL SELECT * FROM (SELECT at FROM happenings WHERE number > ? ORDER BY number LIMIT 1))",
-            (told.step, *_values(ENDED), told.happening),
-        ).fetchone()
-        return None if row["at"] is None else float(row["at"])
 
 
 def _values(states: Iterable[JobState]) -> tuple[str, ...]:

@@ -78,11 +78,6 @@ class Counts:
     removed: int = 0
     workers: int = 0
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing at all."""
-        return not (self.jobs or self.removed or self.workers)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:

@@ -53,7 +53,7 @@ class MailNotifier:
         """Server, password and addresses."""
         server = _server(tools)
         if server.user is not None:
-            secret(tools.environ, PASSWORD, shape=r"[^\r\n]{6,1024}", hint=f"the password of {server.user}")
+            secret(tools.environ, PASSWORD, shape=r"[^\x00-\x1f\x7f]{6,1024}", hint=f"the password of {server.user}")
         if not tools.settings.mail_to:
             raise ConfigError("is missing", key="CI_NOTIFY_MAIL_TO", hint="addresses with blanks between them")
         for address in tools.settings.mail_to:

@@ -111,7 +111,7 @@ def _job(news: JobNews) -> dict[str, Any]:
     return {
         "job": job.number,
         "package": job.pkgbase,
-        "version": job.version,
+        "version": without_mentions(job.version) if job.version else None,
         "state": job.state.value,
         "kinds": sorted(kind.value for kind in news.kinds),
         "reason": without_mentions(job.reason),

@@ -29,6 +29,7 @@ class Request:
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
+    raw: bytes = b""
 
 
 @dataclass
@@ -214,6 +215,7 @@ class _JsonExchange(Exchange):
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers=dict(self.headers.items()),
             body=json.loads(self.body) if self.body else None,
+            raw=self.body,
         )
         fault = self.service.note(request)
         if fault is None:
