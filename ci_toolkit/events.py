@@ -27,8 +27,6 @@ import pluggy
 from ci_toolkit.errors import PluginError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ci_toolkit.model.news import Digest, HandOverNews, ReviewNews, UpdatesNews, UpstreamsNews, WorkerNews
 
 log = logging.getLogger(__name__)
@@ -82,7 +80,7 @@ class Listener:
             self._manager.register(plugin, name=name)
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
-            problem = str(error).splitlines()[-1].strip()
+            problem = ", ".join(line.strip() for line in str(error).splitlines())
             raise PluginError(
                 f"listeners: {name} from {origin} does not fit the events there are: {problem}"
             ) from error
@@ -95,9 +93,3 @@ class Listener:
             log.warning("listener %s failed at %s: %s: %s", self.name, event, type(error).__name__, error)
             return False
         return True
-
-
-def tell_all(listeners: Iterable[Listener], event: str, **news: object) -> None:
-    """Have all of them hear an event."""
-    for listener in listeners:
-        listener.tell(event, **news)

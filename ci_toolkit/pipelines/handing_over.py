@@ -11,6 +11,7 @@ from ci_toolkit.formats.git_objects import ObjectDraft
 from ci_toolkit.model.verdict import Code, Weight
 from ci_toolkit.pipelines.drafting import draft_state
 from ci_toolkit.pipelines.package_folders import RepositoryFolders
+from ci_toolkit.pipelines.telling import tell_hand_over
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ def hand_over(backend: Backend, schedule: Schedule, workshop: Workshop, snapshot
     if schedule.is_empty:
         return None
     folders = RepositoryFolders(repository=workshop.repository, commit=schedule.commit)
-    return backend.submit(schedule, folders, workshop.backend_tools(snapshot))
+    said = backend.submit(schedule, folders, workshop.backend_tools(snapshot))
+    tell_hand_over(workshop, snapshot, backend, schedule, said)
+    return said
 
 
 def cross_off(

@@ -12,6 +12,7 @@ from ci_toolkit.effects.process import Processes
 from ci_toolkit.errors import NotReadyError
 from ci_toolkit.pipelines.drafting import Style
 from ci_toolkit.pipelines.reading import SnapshotReader
+from ci_toolkit.plugins import load_listeners
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.git_remote import Remote
     from ci_toolkit.effects.git_repository import Repository
     from ci_toolkit.effects.redaction import Redactor
+    from ci_toolkit.events import Listener
     from ci_toolkit.model.package import Snapshot
 
 MOST_ATTEMPTS = 5
@@ -30,7 +32,8 @@ MOST_ATTEMPTS = 5
 class Workshop:
     """One package repository and the means to work on it.
 
-    `top` is its worktree, of which only `.ci/` is written; `cache` a folder that may be lost at any time.
+    `top` is its worktree, of which only `.ci/` is written; `cache` a folder that may be lost at any time; `listeners`
+    hear of events.
     """
 
     repository: Repository
@@ -43,6 +46,12 @@ class Workshop:
     top: Path
     cache: Path
     run_name: str
+    listeners: tuple[Listener, ...]
+
+    def tell(self, event: str, news: object) -> None:
+        """Have all listeners hear an event of `ci_toolkit.events`."""
+        for listener in self.listeners:
+            listener.tell(event, news=news)
 
     def backend_tools(self, snapshot: Snapshot) -> BackendTools:
         """What a backend is handed."""
@@ -84,6 +93,7 @@ def open_workshop(
         top=repository.top or path,
         cache=cache or repository.git.git_dir / "ci-toolkit-cache",
         run_name=run_name,
+        listeners=load_listeners(),
     )
 
 

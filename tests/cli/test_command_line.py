@@ -118,6 +118,8 @@ def test_every_file_of_a_family_is_registered_and_every_plugin_loads() -> None:
         "backends": {"build_job", "chaotic_manager", "local"},
         "recipes": {"makepkg"},
         "publishers": {"pacman"},
+        "notifiers": {"commit_status", "mail", "matrix", "telegram", "webhook"},
+        "listeners": set(),
     }.items():
         assert set(plugins.registered(family)) == files
         for plugin in plugins.registered(family).values():
