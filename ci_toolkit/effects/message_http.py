@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = 15.0
 _LIMIT_BYTES = 1 << 16
+# A filter is for one logger, and for none below it.
+_LOGGERS = ("urllib3.connection", "urllib3.connectionpool", "urllib3.response", "urllib3.util.retry")
 _LIMITED_S = 60.0  # where a service does not say how long
 
 
@@ -99,12 +101,14 @@ class _OfOtherThreads(logging.Filter):
 @contextmanager
 def _unlogged() -> Iterator[None]:
     """What urllib3 logs of requests has their whole address, and some of it comes at level warning."""
-    logger, silence = logging.getLogger("urllib3.connectionpool"), _OfOtherThreads(threading.get_ident())
-    logger.addFilter(silence)
+    silence = _OfOtherThreads(threading.get_ident())
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(silence)
     try:
         yield
     finally:
-        logger.removeFilter(silence)
+        for name in _LOGGERS:
+            logging.getLogger(name).removeFilter(silence)
 
 
 def _value(content: bytes) -> Any:  # noqa: ANN401 - any JSON

@@ -143,6 +143,7 @@ class MailService:
 
     def __init__(self, scheme: str, certificate: Path | None = None) -> None:
         self.scheme = scheme
+        self.url = ""
         self.mails: list[Any] = []
         self.answer = "250 OK"
         self.authenticated: list[bool] = []
@@ -159,12 +160,7 @@ class MailService:
 
     @property
     def texts(self) -> list[str]:
-        return [str(mail.get_content()) for mail in self.mails]
-
-    @property
-    def url(self) -> str:
-        user = "" if self.scheme == "smtp+plain" else f"{SMTP_USER}@"
-        return f"{self.scheme}://{user}127.0.0.1:{self._controller.told_port}"
+        return [str(mail.get_content()).replace("\r\n", "\n") for mail in self.mails]
 
     def _authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
@@ -173,7 +169,7 @@ class MailService:
             SMTP_USER.encode(),
             SMTP_PASSWORD.encode(),
         )
-        return AuthResult(success=good)
+        return AuthResult(success=good, handled=False)
 
     async def handle_RCPT(  # noqa: N802 - the library's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -194,6 +190,8 @@ class MailService:
     @contextmanager
     def running(self) -> Iterator[MailService]:
         self._controller.start()
+        user = "" if self.scheme == "smtp+plain" else f"{SMTP_USER}@"
+        self.url = f"{self.scheme}://{user}127.0.0.1:{self._controller.port}"
         try:
             yield self
         finally:
@@ -203,13 +201,9 @@ class MailService:
 class _PortTold(Controller):
     """One on a port that the system chooses."""
 
-    @property
-    def told_port(self) -> int:
-        server: Any = self.server
-        return int(server.sockets[0].getsockname()[1])
-
     def _trigger_server(self) -> None:
-        self.port = self.told_port
+        server: Any = self.server
+        self.port = server.sockets[0].getsockname()[1]
         super()._trigger_server()  # type: ignore[no-untyped-call]  # the library's
 
 
