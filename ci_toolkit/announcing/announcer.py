@@ -35,6 +35,7 @@ _LOOK_S = 1.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 30.0, 3_600.0
 _BACKLOG_S = 86_400.0
 _LONGEST_WAIT_S = 86_400.0  # whatever a service asks for
+_MOST_SKIPPED = 1_000
 _MOST_MESSAGES = 50  # one after the other to one recipient
 
 
@@ -74,6 +75,7 @@ class Announcer:
             book=self._book, logs=logs, redactor=redactor, pages=pages, repository=settings.repo_name
         )
         self._seen = -1
+        self._skipped: dict[str, Position] = {}
         self._due_s: dict[str, float] = {}
         self._troubles: dict[str, _Trouble] = {}
         for recipient in self._recipients:
@@ -128,16 +130,19 @@ class Announcer:
     def _tell(self, recipient: Recipient, *, flush: bool) -> bool:
         """Send one message, or find that there is none to send; whether there may be more to be told at once."""
         cursor, now_s = self._book.cursor(recipient.name), self._clock.now()
-        until = cursor.held or self._book.next_position(cursor.told, recipient.wanted.states, recipient.most_jobs)
-        if until == cursor.told:
+        told = self._skipped.get(recipient.name, cursor.told)
+        until = cursor.held or self._book.next_position(told, recipient.wanted.states, recipient.most_jobs)
+        if until == told:
+            if flush and told != cursor.told:
+                self._advance(cursor, told)
             return False
         due_s = self._due(recipient, cursor, now_s, flush=flush)
         if due_s > now_s:
             self._due_s[recipient.name] = due_s
             return False
-        happened = self._maker.happened(cursor, until, recipient.wanted)
+        happened = self._maker.happened(told, until, recipient.wanted)
         if happened.oldest_s is None:
-            self._book.advance(cursor, until)
+            self._skip(cursor, until)
             return True
         if recipient.sums_up and happened.oldest_s < now_s - _BACKLOG_S:
             until, digest = self._backlog(recipient, cursor, since_s=happened.oldest_s, now_s=now_s)
@@ -147,15 +152,26 @@ class Announcer:
             self._book.hold(cursor, until)
         if not self._send(recipient, cursor, digest):
             return False
-        self._book.advance(cursor, until, sent_at_s=self._clock.now())
+        self._advance(cursor, until, sent_at_s=self._clock.now())
         return True
+
+    def _skip(self, cursor: Cursor, until: Position) -> None:
+        """There is no news up to there, which is noted now and then: whoever builds reads all jobs after a change."""
+        if until.step - cursor.told.step > _MOST_SKIPPED:
+            self._advance(cursor, until)
+        else:
+            self._skipped[cursor.name] = until
+
+    def _advance(self, cursor: Cursor, until: Position, *, sent_at_s: float | None = None) -> None:
+        self._book.advance(cursor, until, sent_at_s=sent_at_s)
+        self._skipped.pop(cursor.name, None)
 
     def _backlog(
         self, recipient: Recipient, cursor: Cursor, *, since_s: float, now_s: float
     ) -> tuple[Position, Digest]:
         """Everything up to now, in numbers."""
         until = self._book.end()
-        happened = self._maker.happened(cursor, until, recipient.wanted)
+        happened = self._maker.happened(cursor.told, until, recipient.wanted)
         return until, self._maker.numbers(cursor.message_id(until), happened, now_s=now_s, since_s=since_s)
 
     def _due(self, recipient: Recipient, cursor: Cursor, now_s: float, *, flush: bool) -> float:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.announcing.pages import BuildPages
     from ci_toolkit.backends.job_logs import JobLogs
-    from ci_toolkit.backends.news_book import Cursor, NewsBook, Position
+    from ci_toolkit.backends.news_book import NewsBook, Position
     from ci_toolkit.effects.redaction import Redactor
     from ci_toolkit.model.job import Job, JobState
     from ci_toolkit.model.news import JobNews, WorkerNews
@@ -59,14 +59,14 @@ class DigestMaker:
     pages: BuildPages
     repository: str
 
-    def happened(self, cursor: Cursor, until: Position, wanted: Wanted) -> Happened:
-        """What is to be told of what happened up to there."""
-        jobs = self.book.jobs(cursor.told, until, wanted.states)
+    def happened(self, told: Position, until: Position, wanted: Wanted) -> Happened:
+        """What is to be told of what happened in between."""
+        jobs = self.book.jobs(told, until, wanted.states)
         if wanted.kinds is None:
             return Happened(jobs=jobs)
         jobs = tuple(news for news in jobs if news.kinds & wanted.kinds)
-        removed = self.book.removed(cursor.told, until) if NewsKind.REMOVAL in wanted.kinds else {}
-        troubles = self.book.troubles(cursor.told, until) if NewsKind.WORKER in wanted.kinds else ()
+        removed = self.book.removed(told, until) if NewsKind.REMOVAL in wanted.kinds else {}
+        troubles = self.book.troubles(told, until) if NewsKind.WORKER in wanted.kinds else ()
         return Happened(jobs=jobs, removed=removed, troubles=troubles)
 
     def digest(self, message_id: str, happened: Happened, *, now_s: float) -> Digest:

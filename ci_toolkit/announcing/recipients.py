@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ci_toolkit.model.settings import Settings
 
 _LISTENERS = "listeners"
+_LISTENERS_S = 5.0  # what is written for each message makes whoever builds read all jobs
 _MOST_JOBS = 1_000
 _MOST_MARKS = 80  # a request each: GitHub takes 80 writes a minute
 
@@ -87,7 +88,7 @@ def _of_listeners(listeners: Sequence[Listener]) -> Recipient:
         name=_LISTENERS,
         wanted=Wanted(states=ENDED, kinds=frozenset(NewsKind)),
         most_jobs=_MOST_JOBS,
-        interval_s=0.0,
+        interval_s=_LISTENERS_S,
         sums_up=False,
         check=lambda: None,
         send=lambda digest: _tell_listeners(listeners, digest),

@@ -228,3 +228,16 @@ def test_it_serves_until_it_is_stopped_and_tells_the_rest(scene: Scene, telegram
     announcer.close()
     assert not thread.is_alive()
     assert "b failed" in "".join(telegram.texts)
+
+
+def test_what_is_no_news_writes_nothing_while_there_are_builds(scene: Scene, telegram: TelegramService) -> None:
+    with scene.announcing() as announcer, scene.database() as database:
+        scene.end("a", JobState.SUCCEEDED)
+        before = database.changes()
+        announcer.run_once()
+        assert database.changes() == before
+        announcer.run_once(flush=True)
+        assert database.changes() != before
+        scene.end("b", JobState.FAILED)
+        announcer.run_once()
+    assert "b failed" in telegram.texts[0]

@@ -193,3 +193,28 @@ def test_a_job_that_is_not_there_has_nothing_to_tell(database: JobDatabase) -> N
     assert database.transitions(99) == ()
     assert database.build_of(99) is None
     assert job_of(database, 1).log_of is None
+
+
+def test_a_file_of_the_first_form_becomes_as_a_new_one_is_and_keeps_its_jobs(path: Path) -> None:
+    with closing(JobDatabase(path)) as database:
+        [job] = submit(database, "r1", "a")
+    with closing(sqlite3.connect(path)) as raw:
+        fresh = columns(raw)
+        for statement in (
+            "DROP TABLE happenings",
+            "DROP TABLE listeners",
+            *(f"ALTER TABLE jobs DROP COLUMN {name}" for name in ("priority", "worker", "losses")),
+            "PRAGMA user_version = 1",
+        ):
+            raw.execute(statement)
+        assert columns(raw) != fresh
+    with closing(JobDatabase(path)) as database:
+        assert database.jobs() == (job,)
+    with closing(sqlite3.connect(path)) as raw:
+        assert columns(raw) == fresh
+
+
+def columns(raw: sqlite3.Connection) -> dict[str, set[tuple[object, ...]]]:
+    """Name, type, whether it may be missing, default and place in the key of every column."""
+    tables = [row[0] for row in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return {name: {row[1:] for row in raw.execute(f"PRAGMA table_info({name})")} for name in tables}
