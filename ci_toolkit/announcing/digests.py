@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import NotReadyError
+from ci_toolkit.formats.terminal_text import without_colours
 from ci_toolkit.model.news import Digest, NewsKind, counted
-from ci_toolkit.recipes.build_log import without_colours
 from ci_toolkit.review.visible import one_visible_line
 
 if TYPE_CHECKING:

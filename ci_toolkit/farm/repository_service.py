@@ -7,6 +7,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from ci_toolkit.announcing.pages import farm_pages
+from ci_toolkit.announcing.while_building import announcing
 from ci_toolkit.building.local_builds import StoppedError
 from ci_toolkit.building.running_builds import BuildsRun
 from ci_toolkit.errors import ToolkitError
@@ -16,7 +18,9 @@ from ci_toolkit.publishers.signing_key import opened_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
+    from ci_toolkit.announcing.announcer import Announcer
     from ci_toolkit.building.build_listener import Listener
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.process import Processes
@@ -42,7 +46,10 @@ class FaultBook(Protocol):
 
 @dataclass(kw_only=True)
 class RepositoryService:
-    """`start` it once, and `stop` it once; what the machine refuses is tried again every 10 s."""
+    """`start` it once, and `stop` it once; what the machine refuses is tried again every 10 s.
+
+    `url` is where people see builds, `top` the folder that files which settings name are in.
+    """
 
     repository: FarmRepository
     key: KeyChoice
@@ -51,6 +58,8 @@ class RepositoryService:
     fetcher: SourceFetcher
     listener: Listener
     faults: FaultBook
+    url: str
+    top: Path
     environ: Mapping[str, str]
     clock: Clock
     redactor: Redactor
@@ -58,6 +67,7 @@ class RepositoryService:
 
     def __post_init__(self) -> None:
         self._stop = threading.Event()
+        self._announcer: Announcer | None = None
         self._thread = threading.Thread(target=self._serve, name=f"builds of {self.repository.name}", daemon=True)
 
     def start(self) -> None:
@@ -73,7 +83,28 @@ class RepositoryService:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    def troubles(self) -> tuple[str, ...]:
+        """Who cannot be told of builds at the moment, and why."""
+        return self._announcer.health() if self._announcer is not None else ()
+
     def _serve(self) -> None:
+        name, settings = self.repository.name, self.repository.settings
+        try:
+            with announcing(
+                self.repository.place,
+                settings,
+                environ=self.environ,
+                clock=self.clock,
+                redactor=self.redactor,
+                pages=farm_pages(settings.builds_url or self.url, name),
+                top=self.top,
+            ) as self._announcer:
+                self._build()
+        except (ToolkitError, OSError) as error:
+            log.error("%s: %s", name, self.redactor.clean(str(error)))  # noqa: TRY400 - a message for people
+            self.faults.fault(name, self.redactor.clean(str(error)))
+
+    def _build(self) -> None:
         name = self.repository.name
         while not self._stop.is_set():
             try:

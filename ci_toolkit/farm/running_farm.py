@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MEMORY_FILE = "workers.json"
-_STOP_S = 30.0
+_STOP_S = 45.0
 
 
 class RunningFarm:
@@ -53,6 +54,7 @@ class RunningFarm:
         self._sick_lock = threading.Lock()
         self._services: dict[str, RepositoryService] = {}
         self._open = ExitStack()
+        self._notes = ThreadPoolExecutor(1, thread_name_prefix="notes")
 
     # from Buildbot's side
 
@@ -68,6 +70,8 @@ class RunningFarm:
                 fetcher=self._fetcher(repository, processes),
                 listener=_Listener(self, name),
                 faults=self,
+                url=self.url,
+                top=self.file.top,
                 environ=self._environ,
                 clock=self._clock,
                 redactor=self._redactor,
@@ -83,19 +87,23 @@ class RunningFarm:
         for name, service in self._services.items():
             if not service.join(_STOP_S):
                 log.error("%s: what it does did not end within %g s", name, _STOP_S)
+        self._notes.shutdown()
         self._open.close()
 
     def worker_there(self, name: str, facts: WorkerFacts) -> None:
         """A worker is connected, or says something new of itself."""
         before = self.pool.facts(name)
         if facts.fault is not None and (before is None or before.fault != facts.fault):
-            self.tell(f"worker {name} is unfit: {facts.fault}")
+            self._tell_of(name, f"is unfit: {facts.fault}")
         self.pool.connected(name, facts)
 
     def worker_gone(self, name: str, why: str) -> None:
         """A worker is not connected any more."""
+        builds = next((worker.running for worker in self.workers() if worker.name == name), ())
         self.attempts.lose(name, why)
         self.pool.disconnected(name)
+        if builds:
+            self._tell_of(name, f"was lost while it built: {why}")
 
     def worker_leaves(self, name: str) -> None:
         """A worker finishes what it builds, and stops; once it is back it takes builds again."""
@@ -138,6 +146,10 @@ class RunningFarm:
 
     # from the repositories' threads
 
+    def troubles(self) -> tuple[str, ...]:
+        """Who cannot be told of builds at the moment, and why."""
+        return tuple(text for service in self._services.values() for text in service.troubles())
+
     def fault(self, repository: str, reason: str | None) -> None:
         """Nothing is begun or published there because of that; None: no longer."""
         if reason is None:
@@ -159,7 +171,7 @@ class RunningFarm:
         cleared = self._sick.cleared_by(worker, build)
         if cleared is not None:
             self.pool.resume(cleared)
-            self.tell(f"worker {cleared} is trusted again: what it failed fails on {worker}, too")
+            self._tell_of(cleared, f"is trusted again: what it failed fails on {worker}, too")
         if not self.pool.has_other(worker, job.builder_class):
             return
         again = self._sick.failed(worker, build)
@@ -167,7 +179,7 @@ class RunningFarm:
             return
         names = ", ".join(one.pkgbase for one in again)
         self.pool.quarantine(worker, f"it failed {names} one after the other")
-        self.tell(f"worker {worker} is in quarantine: it failed {names} one after the other; they are built elsewhere")
+        self._tell_of(worker, f"is in quarantine: it failed {names} one after the other; they are built elsewhere")
         for one in again:
             self._retry(one)
 
@@ -182,9 +194,18 @@ class RunningFarm:
         except ToolkitError as error:
             log.error("%s: %s", build.repository, error)  # noqa: TRY400 - a message for people, not a traceback
 
-    def tell(self, text: str) -> None:
-        """Something that the people who run the farm want to hear."""
-        log.warning("%s", text)
+    def _tell_of(self, worker: str, text: str) -> None:
+        """Have everybody told who wants to hear of workers, without waiting for any database here."""
+        log.warning("worker %s %s", worker, text)
+        self._notes.submit(self._note_trouble, worker, text)
+
+    def _note_trouble(self, worker: str, text: str) -> None:
+        for name, repository in self.repositories.items():
+            try:
+                with closing(JobDatabase(repository.place.jobs)) as database:
+                    database.note_trouble(worker, text, now_s=self._clock.now())
+            except ToolkitError as error:
+                log.error("%s: %s", name, error)  # noqa: TRY400 - a message for people, not a traceback
 
     def _fetcher(self, repository: FarmRepository, processes: Processes) -> SourceFetcher:
         settings, cache = repository.settings, self.file.top / "cache"
@@ -218,4 +239,4 @@ class _Listener:
 
     def note(self, text: str) -> None:
         """Something that belongs to no single job."""
-        self._farm.tell(f"{self._repository}: {text}")
+        log.warning("%s: %s", self._repository, text)
