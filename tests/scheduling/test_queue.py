@@ -250,6 +250,19 @@ def test_one_without_a_slot_keeps_none_from_another() -> None:
     assert begun(turns(jobs("a/5 b c"), graph(), slots=2, classes={"5": 0})) == "b c"
 
 
+def test_what_somebody_asked_for_comes_first_with_all_that_it_waits_for() -> None:
+    needs = graph(wanted="part", part="piece", s1="usual", s2="s1")
+    listed = jobs("usual s1 s2 wanted part piece")
+    listed[3] = replace(listed[3], priority=1)
+    assert begun(turns(listed, needs, slots=1)) == "piece"
+    assert begun(turns(listed, needs, slots=2)) == "piece usual"
+
+
+def test_a_failure_that_is_being_mended_holds_nobody_any_more() -> None:
+    listed = jobs("a lib", lib=JobState.PUBLISHING)
+    assert begun(turns(listed, graph(a="lib"), failed={"lib": 300.0})) == "a"
+
+
 # to the end
 
 
