@@ -76,7 +76,8 @@ def buildmaster_config(folder: str) -> dict[str, Any]:
         "titleURL": farm.file.url,
         "buildbotURL": entry.url,
         "buildbotNetUsageData": None,
-        "db": {"db_url": entry.database},
+        # A server of databases may have been restarted since a connection was used last.
+        "db": {"db_url": entry.database, "engine_kwargs": {"pool_pre_ping": True}},
         "protocols": {"pb": {"port": farm.file.workers_listen}},
         "collapseRequests": False,
         "logCompressionMethod": "zstd",
