@@ -13,13 +13,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.backends.spec import PackageFolder
 from ci_toolkit.errors import ConfigError, FormatError
 from ci_toolkit.formats.deptree import format_deptree, parse_deptree
-from ci_toolkit.formats.packed_folder import format_folder, parse_folder
+from ci_toolkit.formats.packed_folder import format_folder, parse_folder, unpacked_bytes
 from ci_toolkit.formats.state import PendingBuild
 from ci_toolkit.model.config_keys import parse_builder
 from ci_toolkit.model.names import Oid, Pkgbase, is_oid, parse_pkgbase
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 SCHEDULE_FILE = "schedule.json"
 _FORM = 1
+_LARGEST = (1 << 63) - 1  # what a database takes for a whole number
 _HINT = "write and read it with the same version of ci-toolkit"
 
 
@@ -63,11 +65,11 @@ def format_handed(handed: HandedSchedule) -> bytes:
     return json.dumps(record).encode() + b"\n"
 
 
-def parse_handed(content: bytes, *, file: str) -> HandedSchedule:
-    """What `format_handed` wrote; FormatError for anything else."""
+def parse_handed(content: bytes, *, file: str, most_bytes: int | None = None) -> HandedSchedule:
+    """What `format_handed` wrote; FormatError for anything else, and for folders of more than `most_bytes` unpacked."""
     try:
-        handed = _handed(json.loads(content))
-    except (ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
+        handed = _handed(json.loads(content), most_bytes)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError, ConfigError) as error:
         raise FormatError("is no schedule", file=file, hint=_HINT) from error
     except FormatError as error:
         raise error.located(file=file) from None
@@ -77,23 +79,29 @@ def parse_handed(content: bytes, *, file: str) -> HandedSchedule:
     return handed
 
 
-def _handed(record: Mapping[str, Any]) -> HandedSchedule:
+def _handed(record: Mapping[str, Any], most_bytes: int | None) -> HandedSchedule:
     if record["form"] != _FORM:
         raise FormatError(f"is not {_FORM}", key="form", got=str(record["form"]), hint=_HINT)
     remaining = record["remaining"]
     schedule = Schedule(
-        request=str(record["request"]),
+        request=_text(record["request"]),
         commit=_oid(record["commit"]),
         builds=tuple(
-            PendingBuild(pkgbase=parse_pkgbase(name), builder_class=builder and parse_builder(builder))
+            PendingBuild(pkgbase=parse_pkgbase(name), builder_class=None if builder is None else parse_builder(builder))
             for name, builder in record["builds"]
         ),
         deptree=parse_deptree(record["deptree"].encode()),
         remaining=None if remaining is None else tuple(parse_pkgbase(name) for name in remaining),
-        priority=int(record.get("priority", 0)),
+        priority=_whole(record.get("priority", 0)),
     )
-    folders = {parse_pkgbase(name): _folder(one) for name, one in record["folders"].items()}
-    return HandedSchedule(schedule=schedule, at_s=float(record["at"]), folders=folders)
+    packed = {parse_pkgbase(name): _packed(one) for name, one in record["folders"].items()}
+    if most_bytes is not None and sum(map(unpacked_bytes, packed.values())) > most_bytes:
+        raise FormatError(f"have more than {most_bytes:,} bytes", key="folders")
+    folders = {name: _folder(record["folders"][name], files) for name, files in packed.items()}
+    at_s = float(record["at"])
+    if not math.isfinite(at_s):
+        raise FormatError("is no time", key="at", got=str(at_s))
+    return HandedSchedule(schedule=schedule, at_s=at_s, folders=folders)
 
 
 def _folder_record(folder: PackageFolder) -> dict[str, Any]:
@@ -101,12 +109,27 @@ def _folder_record(folder: PackageFolder) -> dict[str, Any]:
     return {"tree": folder.tree, "epoch": folder.epoch_s, "files": packed}
 
 
-def _folder(record: Mapping[str, Any]) -> PackageFolder:
+def _packed(record: Mapping[str, Any]) -> bytes:
     try:
-        packed = base64.b64decode(record["files"], validate=True)
+        return base64.b64decode(record["files"], validate=True)
     except binascii.Error as error:
         raise FormatError("is damaged", key="a package folder that was to be built") from error
-    return PackageFolder(tree=_oid(record["tree"]), epoch_s=int(record["epoch"]), files=parse_folder(packed))
+
+
+def _folder(record: Mapping[str, Any], packed: bytes) -> PackageFolder:
+    return PackageFolder(tree=_oid(record["tree"]), epoch_s=_whole(record["epoch"]), files=parse_folder(packed))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or not -_LARGEST <= value <= _LARGEST:
+        raise TypeError(value)
+    return value
 
 
 def _oid(text: Any) -> Oid:  # noqa: ANN401 - that is checked here

@@ -66,13 +66,23 @@ class Ending:
 class JobDatabase:
     """One open file; every method is one transaction."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make it; MachineError or NotReadyError when that is impossible."""
+    def __init__(self, path: Path, *, durable: bool = False) -> None:
+        """Open or make it; MachineError or NotReadyError when that is impossible.
+
+        A durable one has what it writes on disk when a method returns, and not only safe from the end of processes.
+        """
         self._connection = open_sqlite(path, schema=SCHEMA, form=FORM, steps=STEPS)
+        if durable:
+            self._connection.execute("PRAGMA synchronous = FULL")
 
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+    def require_writable(self) -> None:
+        """MachineError when nothing can be written: what is written here changes nothing."""
+        with self._writing() as connection:
+            connection.execute(f"PRAGMA user_version = {FORM:d}")
 
     # schedules
 
@@ -137,6 +147,48 @@ class JobDatabase:
             f" WHERE jobs.number IN ({_LAST_OF_THEIR_OWN})"
         )
         return {job.pkgbase: job for job in map(job_of_row, rows) if job.state.is_failure}
+
+    def source_of(self, number: int) -> str | None:
+        """The package repository whose schedule a job belongs to; None for an unknown one."""
+        row = self._connection.execute(
+            "SELECT source FROM jobs JOIN requests ON requests.id = jobs.request WHERE jobs.number = ?", (number,)
+        ).fetchone()
+        return row["source"] if row else None
+
+    def durations(self, *, most: int) -> dict[Pkgbase, tuple[float, ...]]:
+        """How many seconds the last so many good builds took of each package that has a job which is not over."""
+        rows = self._connection.execute(
+            "SELECT pkgbase, phases FROM (SELECT pkgbase, phases,"
+            " row_number() OVER (PARTITION BY pkgbase ORDER BY number DESC) AS place FROM jobs"
+            " WHERE state = ? AND phases != '[]'"
+            f" AND pkgbase IN (SELECT pkgbase FROM jobs WHERE state IN ({marks(OPEN)}))) WHERE place <= ?",
+            (JobState.SUCCEEDED.value, *(state.value for state in OPEN), most),
+        )
+        found: dict[Pkgbase, tuple[float, ...]] = {}
+        for row in rows:
+            name = Pkgbase(row["pkgbase"])
+            found[name] = (*found.get(name, ()), sum(seconds for _, seconds in json.loads(row["phases"])))
+        return found
+
+    def counts(self) -> dict[JobState, tuple[int, float]]:
+        """How many jobs are in each state that is not the last, and when the oldest of them was queued."""
+        rows = self._connection.execute(
+            f"SELECT state, count(*) AS number, min(queued_at) AS oldest FROM jobs WHERE state IN ({marks(OPEN)})"
+            " GROUP BY state",
+            [state.value for state in OPEN],
+        )
+        return {JobState(row["state"]): (row["number"], row["oldest"]) for row in rows}
+
+    def latest(self, states: Iterable[JobState], *, most: int) -> tuple[Job, ...]:
+        """The last so many jobs that came into one of these states and are still a package's last, newest first."""
+        chosen = [state.value for state in states]
+        rows = self._connection.execute(
+            "SELECT jobs.*, commit_id FROM jobs JOIN requests ON requests.id = jobs.request"
+            f" WHERE state IN ({marks(chosen)}) AND jobs.number IN (SELECT max(number) FROM jobs GROUP BY pkgbase)"
+            " ORDER BY changed_at DESC LIMIT ?",
+            (*chosen, most),
+        )
+        return tuple(map(_job, rows))
 
     def transitions(self, number: int) -> tuple[Transition, ...]:
         """Every step of a job, in order."""

@@ -24,6 +24,15 @@ _LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogPart:
+    """Bytes of a log from `start` on, to which nothing was added since `quiet_since_s`, in seconds since 1970."""
+
+    content: bytes
+    start: int
+    quiet_since_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobLogs:
     """The folder of logs."""
 
@@ -71,6 +80,34 @@ class JobLogs:
         """What there is of a job's log by now; NotReadyError when there is none."""
         return self._pieces(job, lambda: True)
 
+    def part(self, job: Job, *, start: int, most: int) -> LogPart:
+        """At most so many bytes of a job's log from byte `start` on; NotReadyError when there is none."""
+        if job.log_of is None:
+            raise _no_log(job)
+        plain = self.path(job.pkgbase, job.log_of)
+        try:
+            with plain.open("rb") as file:
+                quiet_since_s = os.fstat(file.fileno()).st_mtime
+                size = file.seek(0, os.SEEK_END)
+                file.seek(min(start, size))
+                return LogPart(content=file.read(most), start=min(start, size), quiet_since_s=quiet_since_s)
+        except FileNotFoundError:
+            return self._packed_part(job, _packed(plain), start, most)
+
+    def _packed_part(self, job: Job, path: Path, start: int, most: int) -> LogPart:
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            raise _no_log(job) from None
+        with file, zstandard.ZstdDecompressor().stream_reader(file) as reader:
+            passed = 0
+            while passed < start and (piece := reader.read(min(_CHUNK, start - passed))):
+                passed += len(piece)
+            content = bytearray()
+            while len(content) < most and (piece := reader.read(min(_CHUNK, most - len(content)))):
+                content += piece
+            return LogPart(content=bytes(content), start=passed, quiet_since_s=0.0)
+
     def follow(self, job: Job, is_over: Callable[[], bool], clock: Clock) -> Iterator[str]:
         """A job's log as it grows, until `is_over`; waits for one that was not begun yet."""
         while not self.is_there(job):
@@ -81,7 +118,7 @@ class JobLogs:
 
     def _pieces(self, job: Job, is_over: Callable[[], bool], clock: Clock | None = None) -> Iterator[str]:
         if job.log_of is None or not self.is_there(job):
-            raise NotReadyError(f"job {job.number} has no log: it is {job.state.value}", package=job.pkgbase)
+            raise _no_log(job)
         plain = self.path(job.pkgbase, job.log_of)
         try:
             file = plain.open("rb")
@@ -94,6 +131,10 @@ class JobLogs:
             text = io.TextIOWrapper(reader, encoding="utf-8", errors="replace", newline="")
             while piece := text.read(_CHUNK):
                 yield piece
+
+
+def _no_log(job: Job) -> NotReadyError:
+    return NotReadyError(f"job {job.number} has no log: it is {job.state.value}", package=job.pkgbase)
 
 
 def _packed(plain: Path) -> Path:

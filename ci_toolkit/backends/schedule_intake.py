@@ -45,6 +45,7 @@ def take_schedule(
     now_s: float,
 ) -> Submission:
     """Store jobs and removals; one that was taken before, and is not finished, adds nothing."""
+    _require_same_source(connection, schedule, source)
     unfinished = f"SELECT 1 FROM jobs WHERE request = ? AND state IN ({marks(OPEN)})"
     if connection.execute(unfinished, (schedule.request, *_values(OPEN))).fetchone():
         return Submission(taken_before=True)
@@ -78,6 +79,13 @@ def take_schedule(
         )
         numbers.append(_inserted(cursor))
     return Submission(jobs=tuple(numbers), replaced=replaced)
+
+
+def _require_same_source(connection: sqlite3.Connection, schedule: Schedule, source: str) -> None:
+    """One repository must not answer for another's schedule, which would never be built then."""
+    row = connection.execute("SELECT source FROM requests WHERE id = ?", (schedule.request,)).fetchone()
+    if row is not None and row["source"] != source:
+        raise RefusedError(f"schedule {schedule.request} is one of {row['source']}, and not of {source}")
 
 
 def repeat_job(connection: sqlite3.Connection, job: Job, *, now_s: float) -> int:

@@ -17,6 +17,9 @@ from ci_toolkit.model.observation import UpstreamFile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MOST_BYTES = 512 << 20
+"""What a folder may have unpacked; a few bytes can say that they are as many as one likes."""
+
 
 def format_folder(files: Mapping[str, UpstreamFile]) -> bytes:
     """The packed form; the same for the same files."""
@@ -26,6 +29,8 @@ def format_folder(files: Mapping[str, UpstreamFile]) -> bytes:
 
 def parse_folder(packed: bytes) -> dict[str, UpstreamFile]:
     """The files; FormatError for what `format_folder` did not write."""
+    if unpacked_bytes(packed) > MOST_BYTES:
+        raise _damaged()
     try:
         unpacked = zstandard.ZstdDecompressor().decompress(packed, allow_extra_data=False)
         head, end, contents = unpacked.partition(b"\n")
@@ -40,6 +45,17 @@ def parse_folder(packed: bytes) -> dict[str, UpstreamFile]:
     if not is_ours:
         raise _damaged()
     return files
+
+
+def unpacked_bytes(packed: bytes) -> int:
+    """How much a packed folder says that it is unpacked, which is never exceeded; FormatError when it does not say."""
+    try:
+        size = zstandard.frame_content_size(packed)
+    except zstandard.ZstdError as error:
+        raise _damaged() from error
+    if size < 0:
+        raise _damaged()
+    return size
 
 
 def _head(files: Mapping[str, UpstreamFile]) -> bytes:

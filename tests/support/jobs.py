@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from ci_toolkit.backends.spec import PackageFolder
 from ci_toolkit.formats.deptree import DeptreeRecord
+from ci_toolkit.formats.git_objects import ObjectDraft
 from ci_toolkit.formats.state import PendingBuild
 from ci_toolkit.model.job import Job, JobFilter, JobState
 from ci_toolkit.model.names import Oid, Pkgbase
@@ -40,9 +40,10 @@ def folder(name: str, text: str = "", *, srcinfo: str | None = None) -> PackageF
     contents = {"PKGBUILD": f"pkgname={name}\n{text}".encode()}
     if srcinfo is not None:
         contents[".SRCINFO"] = srcinfo.encode()
-    tree = hashlib.sha1(repr(sorted(contents.items())).encode()).hexdigest()
+    draft = ObjectDraft()
+    tree = draft.add_folder({path: ("100644", draft.add("blob", content)) for path, content in contents.items()})
     files = {path: UpstreamFile(mode="100644", content=content) for path, content in contents.items()}
-    return PackageFolder(tree=Oid(tree), epoch_s=1_700_000_000, files=files)
+    return PackageFolder(tree=tree, epoch_s=1_700_000_000, files=files)
 
 
 def folders(names: Iterable[str], text: str = "") -> dict[Pkgbase, PackageFolder]:
