@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections import Counter
-from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ci_toolkit.model.job import JobState
 from ci_toolkit.reports.build_site.ansi_html import ansi_html
 from ci_toolkit.reports.build_site.graph import dependency_graph
-from ci_toolkit.reports.jobs import moment, verdict_word
-from ci_toolkit.reports.plain_text import one_line
+from ci_toolkit.reports.build_site.templating import (
+    OWN_PACKAGE,
+    page_frame,
+    page_templates,
+    size_text,
+    template_part,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ci_toolkit.building.build_history import BuildHistory, BuildRecord
+    from ci_toolkit.model.job import Job
     from ci_toolkit.model.names import Pkgbase
 
 LONGEST_LOG = 200_000
 """Characters of a log that a page shows; all of it is in a file beside."""
 MOST_CARDS = 100
 """Packages that the overview puts first, for each of two reasons; all are in its table."""
-_TEMPLATES = "ci_toolkit.reports.build_site"
 
 
 class Pages:
@@ -39,26 +40,8 @@ class Pages:
         """`clean` takes secrets out of what strangers wrote."""
         self._history = history
         self._newest = history.newest
-        self._templates = Environment(
-            loader=PackageLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-        )
-        self._templates.filters |= {
-            "word": verdict_word,
-            "moment": moment,
-            "iso": lambda at_s: datetime.fromtimestamp(at_s, UTC).isoformat(timespec="seconds"),
-            "line": lambda text: one_line(clean(text)),
-            "seconds": _seconds,
-            "size": _size,
-            "urlencode": lambda text: quote(text, safe=""),
-        }
-        style, script = _part("style.css"), _part("filter.js")
-        self._site = {
-            "repository": history.repository,
-            "style": Markup(style),  # noqa: S704 - our own file
-            "script": Markup(script),  # noqa: S704 - likewise
-            "style_hash": _hash(style),
-            "script_hash": _hash(script),
-        }
+        self._templates = page_templates(clean)
+        self._site = {"repository": history.repository, **page_frame(template_part("filter.js"))}
         self.version = _version()
 
     def index(self) -> str:
@@ -104,7 +87,6 @@ class Pages:
     def build(self, record: BuildRecord, log: str | None) -> str:
         """One build with its log, without secrets, if it has one of its own."""
         job = record.job
-        total = sum(took for _, took in job.phases) or 1.0
         other = job.log_of if job.log_of not in (None, job.number) else None
         cut = log is not None and len(log) > LONGEST_LOG
         tail = "" if log is None else log[-LONGEST_LOG:].partition("\n")[2] if cut else log
@@ -113,12 +95,10 @@ class Pages:
             "../",
             job=job,
             record=record,
-            phases=[
-                (phase, seconds, round(100 * seconds / total)) for phase, seconds in job.phases if seconds >= 0.005
-            ],
+            phases=phase_shares(job),
             log_of_other=other if record.has_log else None,
             log=None if log is None else Markup(ansi_html(tail)),  # noqa: S704 - which escapes
-            cut=_size(len(log)) if log is not None and cut else "",
+            cut=size_text(len(log)) if log is not None and cut else "",
         )
 
     def _page(self, template: str, root: str, **values: Any) -> str:  # noqa: ANN401 - whatever a template shows
@@ -136,40 +116,19 @@ class _Failed:
 _ORDER = (JobState.BUILDING, JobState.PUBLISHING, JobState.QUEUED, JobState.WAITING)
 
 
+def phase_shares(job: Job) -> list[tuple[str, float, int]]:
+    """The phases of a build that took a while: seconds, and percents of the whole."""
+    total = sum(took for _, took in job.phases) or 1.0
+    return [(phase, seconds, round(100 * seconds / total)) for phase, seconds in job.phases if seconds >= 0.005]
+
+
 def _urgency(record: BuildRecord) -> tuple[int, int]:
     return _ORDER.index(record.job.state), record.job.number
 
 
-def _part(name: str) -> str:
-    return files(_TEMPLATES).joinpath("templates", name).read_text()
-
-
 def _version() -> str:
     """What pages are made with, templates and programs, in short."""
-    own = files(_TEMPLATES)
+    own = files(OWN_PACKAGE)
     parts = [*own.iterdir(), *own.joinpath("templates").iterdir()]
     contents = sorted(part.read_bytes() for part in parts if part.is_file())
     return hashlib.sha256(b"".join(contents)).hexdigest()[:16]
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def _seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    if seconds < 0.05:
-        return "< 0.1 s"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def _size(size_bytes: int) -> str:
-    for unit in ("bytes", "KiB", "MiB"):
-        if size_bytes < 1024 or unit == "MiB":
-            return f"{size_bytes:,.0f} {unit}" if unit == "bytes" else f"{size_bytes:,.1f} {unit}"
-        size_bytes = size_bytes / 1024  # type: ignore[assignment]  # shown, not counted on
-    raise AssertionError(size_bytes)
