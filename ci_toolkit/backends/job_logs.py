@@ -80,6 +80,27 @@ class JobLogs:
         """What there is of a job's log by now; NotReadyError when there is none."""
         return self._pieces(job, lambda: True)
 
+    def size(self, job: Job) -> int | None:
+        """How many bytes a job's log has by now; None when there is none."""
+        if job.log_of is None:
+            return None
+        plain = self.path(job.pkgbase, job.log_of)
+        try:
+            return plain.stat().st_size
+        except FileNotFoundError:
+            return self._packed_size(_packed(plain))
+
+    def _packed_size(self, path: Path) -> int | None:
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            return None
+        size = 0
+        with file, zstandard.ZstdDecompressor().stream_reader(file) as reader:
+            while piece := reader.read(_CHUNK):
+                size += len(piece)
+        return size
+
     def part(self, job: Job, *, start: int, most: int) -> LogPart:
         """At most so many bytes of a job's log from byte `start` on; NotReadyError when there is none."""
         if job.log_of is None:

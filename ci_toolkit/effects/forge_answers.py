@@ -92,6 +92,7 @@ def refusal(answer: ForgeAnswer, host: str, now: float) -> ForgeHttpError:
         hint = "if the service or the project has moved, set CI_FORGE_URL and CI_FORGE_PROJECT"
     else:
         problem = f"{host} answers {answer.status}{f': {said}' if said else ''}"
+        hint = _hint(answer.body)
     return ForgeHttpError(
         problem,
         status=answer.status,
@@ -142,6 +143,16 @@ def _said(body: bytes) -> str:
         sentences += _sentences(value.get(name))
     cleaned = "; ".join("".join(char if char.isprintable() else " " for char in part) for part in sentences)
     return shortened(cleaned, _SAID_MAX)
+
+
+def _hint(body: bytes) -> str | None:
+    """What a build farm says that can be done."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    hint = value.get("hint") if isinstance(value, dict) else None
+    return shortened(hint, _SAID_MAX) if isinstance(hint, str) and hint.isprintable() and hint else None
 
 
 def _sentences(value: object) -> list[str]:

@@ -1,4 +1,6 @@
-"""HTTP to the one service that shows reviews: the only place where its token is put into a request.
+"""HTTP to a service of the owner's own: the one that shows reviews, or a build farm.
+
+It is the only place where its token is put into a request.
 
 Other than upstreams, the service is the owner's own choice: it may lie on a private address, and it is written to. What
 may be asked twice is repeated after a fault; a write is repeated only when the service has refused it for its rate
@@ -68,10 +70,11 @@ class ForgeHttp:
         ca: str | None,
         clock: Clock,
         manners: ForgeManners,
+        ca_key: str = "CI_FORGE_CA",
     ) -> None:
         """`url` is that of the API, `secret` the header that holds the token, `ca` a file of certificates to trust.
 
-        ConfigError when one cannot be used.
+        ConfigError when one cannot be used. `ca_key` is what that file is set with.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("https", "http") or not parts.hostname or "@" in parts.netloc or parts.query:
@@ -88,6 +91,7 @@ class ForgeHttp:
         self._token = token
         self._secret = dict(secret)
         self._verify: str | bool = ca or True
+        self._ca_key = ca_key
         self._clock = clock
         self._manners = manners
         self._waited_s = 0.0
@@ -115,16 +119,17 @@ class ForgeHttp:
         *,
         headers: Mapping[str, str] = NO_HEADERS,
         is_repeatable: bool = False,
+        kind: str = "JSON",
     ) -> ForgeAnswer:
         """The answer, of status 2xx, to a request for a whole path with its query; ForgeHttpError for anything else.
 
-        GET may always be repeated, another method when the caller says so.
+        GET may always be repeated, another method when the caller says so. Its type has `kind` in it.
         """
         is_repeatable = is_repeatable or method == "GET"
         attempt = 1
         while True:
             try:
-                return self._once(method, path, body, headers)
+                return self._once(method, path, body, headers, kind)
             except ForgeHttpError as error:
                 wait_s = self._wait_before_repeating(error, attempt, is_repeatable=is_repeatable)
                 if wait_s is None:
@@ -152,7 +157,7 @@ class ForgeHttp:
         is_short = wait_s <= self._manners.longest_wait_s
         return wait_s if is_short and self._waited_s + wait_s <= self._manners.most_waiting_s else None
 
-    def _once(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> ForgeAnswer:
+    def _once(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], wanted: str) -> ForgeAnswer:
         if method != "GET":
             self._keep_distance()
         answer = self._exchange(method, path, body, headers)
@@ -160,9 +165,9 @@ class ForgeHttp:
         if not 200 <= answer.status < 300 or (method == "GET" and answer.status == 202):
             raise refusal(answer, self.host, self._clock.now())
         kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if answer.body and "json" not in kind:
+        if answer.body and wanted.lower() not in kind:
             raise ForgeHttpError(
-                f"{self.host} answers with {kind or 'something unknown'} instead of JSON",
+                f"{self.host} answers with {kind or 'something unknown'} instead of {wanted}",
                 hint="is this the address of the API, and no login page before it?",
             )
         return answer
@@ -194,7 +199,9 @@ class ForgeHttp:
                 return ForgeAnswer(host=self.host, status=response.status_code, headers=known, body=text)
         except requests.RequestException as error:
             error.request = None  # it holds the token
-            raise ForgeHttpError(f"{self.host} cannot be asked: {_reason(error)}", **_remedy(error)) from error
+            raise ForgeHttpError(
+                f"{self.host} cannot be asked: {_reason(error)}", **_remedy(error, self._ca_key)
+            ) from error
         except urllib3.exceptions.HTTPError as error:
             raise ForgeHttpError(f"{self.host} cannot be asked: {_reason(error)}", is_passing=True) from error
 
@@ -236,10 +243,10 @@ def _leave_as_it_is(request: requests.PreparedRequest) -> requests.PreparedReque
     return request
 
 
-def _remedy(error: requests.RequestException) -> dict[str, Any]:
+def _remedy(error: requests.RequestException, ca_key: str) -> dict[str, Any]:
     """Whether asking again may help, and what a person can do."""
     if isinstance(error, requests.exceptions.SSLError):
-        return {"hint": "set CI_FORGE_CA to a file with its authority's certificate"}
+        return {"hint": f"set {ca_key} to a file with its authority's certificate"}
     if isinstance(error, requests.exceptions.ProxyError):
         return {"is_passing": True, "hint": "HTTPS_PROXY names the proxy that is asked"}
     return {"is_passing": True}

@@ -1,0 +1,35 @@
+"""Answers of the API: JSON, and errors that say what happened and what to do."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from flask import Response
+
+from ci_toolkit.errors import ToolkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class RequestError(ToolkitError):
+    """A request that is answered with `status`, and with `headers` beside the usual ones."""
+
+    def __init__(
+        self, status: int, problem: str, *, hint: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(problem, hint=hint)
+        self.status = status
+        self.headers = dict(headers or {})
+
+
+def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401 - any JSON
+    """A value as JSON."""
+    text = json.dumps(value) + "\n"
+    return Response(text, status=status, headers=dict(headers or {}), content_type="application/json")
+
+
+def error_record(problem: str, hint: str | None) -> dict[str, Any]:
+    """What is said of an error: in a sentence, and what to do about it where that is known."""
+    return {"error": problem, "hint": hint}

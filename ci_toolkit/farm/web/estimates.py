@@ -1,0 +1,138 @@
+"""When what is queued is going to be built: a guess by how long each package took before, and what workers are free.
+
+Builds are dealt out in the order in which the farm begins them. A package that was never built is given the time that
+others take where it stands in somebody's way, and nothing is said of its own end.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ci_toolkit.model.job import Job, JobState
+from ci_toolkit.scheduling.queue import Capacity, Needs, next_turns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ci_toolkit.model.names import Pkgbase
+    from ci_toolkit.model.worker import Worker
+
+HISTORY = 5
+"""How many earlier builds of a package count."""
+_USUAL_S = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuePlace:
+    """Where a job is: its `position` in the queue from 1, None when it has begun, and why it has not.
+
+    Times are seconds since 1970, None where there is nothing to go by.
+    """
+
+    job: Job
+    position: int | None
+    reason: str
+    starts_at_s: float | None
+    ends_at_s: float | None
+
+
+def queue_places(
+    jobs: Sequence[Job],
+    needs: Needs,
+    *,
+    failures: Mapping[Pkgbase, Job],
+    workers: Iterable[Worker],
+    durations: Mapping[Pkgbase, Sequence[float]],
+    now_s: float,
+) -> tuple[QueuePlace, ...]:
+    """The jobs that are not over: those that have begun, and those that have not in the order of their turns."""
+    desk = _Dealing(tuple(workers), durations, now_s)
+    begun = [job for job in jobs if job.state in (JobState.BUILDING, JobState.PUBLISHING)]
+    places = [desk.begun(job) for job in begun]
+    turns = next_turns(
+        jobs,
+        needs,
+        failures=failures,
+        published={job.pkgbase for job in jobs} | failures.keys(),
+        capacity=_everything(jobs),
+    )
+    pending = {job.pkgbase for job in jobs}
+    held = sorted(turns.held, key=lambda hold: (_ahead(hold.job, needs, pending), -hold.job.priority, hold.job.number))
+    listed = {job.number for job in turns.begun}
+    # A package has one turn at a time: what comes after its own build that has begun is none of these.
+    behind = [job for job in jobs if job not in begun and job.number not in listed | {hold.job.number for hold in held}]
+    waiting = [*turns.begun, *(hold.job for hold in held), *behind]
+    for position, job in enumerate(waiting, start=1):
+        needed = [name for name in needs.names(needs.before(job.pkgbase)) if name in pending]
+        places.append(desk.turn(job, position, [*needed, *([job.waits_for] if job.waits_for else [])]))
+    return tuple(places)
+
+
+def _ahead(job: Job, needs: Needs, pending: set[Pkgbase]) -> int:
+    return (needs.before(job.pkgbase) & needs.bits(pending)).bit_count()
+
+
+def _everything(jobs: Sequence[Job]) -> Capacity:
+    """Room for all at once, by which what is begun is the order alone."""
+    names = {job.builder_class for job in jobs if job.builder_class and not job.builder_class.isdecimal()}
+    return Capacity(slots=len(jobs), classes=dict.fromkeys(names, len(jobs)), host="")
+
+
+class _Dealing:
+    """Gives jobs to workers, one after the other, and notes when each is going to be free."""
+
+    def __init__(self, workers: Sequence[Worker], durations: Mapping[Pkgbase, Sequence[float]], now_s: float) -> None:
+        self._workers = {worker.name: worker for worker in workers}
+        self._now_s = now_s
+        self._known = {name: statistics.median(took) for name, took in durations.items() if took}
+        self._usual_s = statistics.median(self._known.values()) if self._known else _USUAL_S
+        self._free = {
+            worker.name: [now_s] * worker.slots for worker in workers if worker.state.takes_builds and worker.slots
+        }
+        self._ends: dict[Pkgbase, float | None] = {}
+
+    def begun(self, job: Job) -> QueuePlace:
+        """One that is being built, or published."""
+        known = self._known.get(job.pkgbase)
+        started_s = job.started_at_s or self._now_s
+        is_built = job.state is JobState.PUBLISHING
+        end_s = self._now_s if is_built else max(self._now_s, started_s + (known or self._usual_s))
+        slots = self._free.get(job.worker or "")
+        if slots and not is_built:
+            slots[slots.index(min(slots))] = end_s
+        end = end_s if is_built or known is not None else None
+        self._ends[job.pkgbase] = end
+        return QueuePlace(job=job, position=None, reason=job.reason, starts_at_s=job.started_at_s, ends_at_s=end)
+
+    def turn(self, job: Job, position: int, needed: Iterable[Pkgbase]) -> QueuePlace:
+        """One that has not begun, and has to wait for what it needs."""
+        ends = [self._ends.get(name) for name in needed]
+        fitting = [name for name in self._free if _fits(self._workers[name], job)]
+        if not any(_fits(worker, job) for worker in self._workers.values()):
+            return self._unknown(job, position, _no_worker(job))
+        if not fitting or any(end is None for end in ends):
+            return self._unknown(job, position, job.reason)
+        name = min(fitting, key=lambda one: (min(self._free[one]), one))
+        slots = self._free[name]
+        start_s = max([min(slots), self._now_s, *(end for end in ends if end is not None)])
+        known = self._known.get(job.pkgbase)
+        slots[slots.index(min(slots))] = start_s + (known or self._usual_s)
+        end = None if known is None else start_s + known
+        self._ends[job.pkgbase] = end
+        return QueuePlace(job=job, position=position, reason=job.reason, starts_at_s=start_s, ends_at_s=end)
+
+    def _unknown(self, job: Job, position: int, reason: str) -> QueuePlace:
+        self._ends[job.pkgbase] = None
+        return QueuePlace(job=job, position=position, reason=reason, starts_at_s=None, ends_at_s=None)
+
+
+def _fits(worker: Worker, job: Job) -> bool:
+    own = job.builder_class or "1"
+    return worker.builder_class >= int(own) if own.isdecimal() else worker.name == own
+
+
+def _no_worker(job: Job) -> str:
+    own = job.builder_class or "1"
+    return f"no worker of class {own}" if own.isdecimal() else f"no worker called {own}"

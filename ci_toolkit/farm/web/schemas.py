@@ -1,0 +1,111 @@
+"""What the API's JSON looks like, as JSON Schema (2020-12, as OpenAPI 3.1 has it)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ci_toolkit.model.job import JobState
+from ci_toolkit.model.worker import WorkerState
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "number"}
+WHOLE: Schema = {"type": "integer"}
+FLAG: Schema = {"type": "boolean"}
+MAYBE_TEXT: Schema = {"type": ["string", "null"]}
+MAYBE_SECONDS: Schema = {"type": ["number", "null"]}
+MAYBE_WHOLE: Schema = {"type": ["integer", "null"]}
+STATE: Schema = {"enum": [state.value for state in JobState]}
+
+
+def items(schema: Schema) -> Schema:
+    """A list of these."""
+    return {"type": "array", "items": schema}
+
+
+def record(**fields: Schema) -> Schema:
+    """An object with all of these fields."""
+    return {"type": "object", "required": sorted(fields), "properties": fields}
+
+
+def named(name: str) -> Schema:
+    """One of `SCHEMAS`."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_JOB_FIELDS: dict[str, Schema] = {
+    "job": WHOLE,
+    "package": TEXT,
+    "state": STATE,
+    "reason": TEXT,
+    "version": MAYBE_TEXT,
+    "class": MAYBE_TEXT,
+    "waits_for": MAYBE_TEXT,
+    "commit": TEXT,
+    "schedule": TEXT,
+    "queued_at": NUMBER,
+    "started_at": MAYBE_SECONDS,
+    "ended_at": MAYBE_SECONDS,
+    "phase": MAYBE_TEXT,
+    "status": MAYBE_WHOLE,
+    "phases": {"type": "object", "additionalProperties": NUMBER},
+    "interference": items(TEXT),
+    "also_needs": items(TEXT),
+    "log_of": MAYBE_WHOLE,
+    "priority": WHOLE,
+    "worker": MAYBE_TEXT,
+    "losses": WHOLE,
+}
+_STEP: dict[str, Schema] = {"at": NUMBER, "from": {"enum": [*STATE["enum"], None]}, "to": STATE, "reason": TEXT}
+_ACTIVE = record(name=TEXT, node=TEXT, build_class={"type": ["integer", "string"]}, liveLog=TEXT)
+_WAITING = record(name=TEXT, build_class={"type": ["integer", "string"]})
+
+SCHEMAS: dict[str, Schema] = {
+    "Error": record(error=TEXT, hint=MAYBE_TEXT),
+    "Repository": record(name=TEXT, sources=items(TEXT), fault=MAYBE_TEXT),
+    "Job": record(**_JOB_FIELDS),
+    "Step": record(**_STEP),
+    "JobWithSteps": record(**_JOB_FIELDS, transitions=items(named("Step"))),
+    "Jobs": record(jobs=items(named("Job"))),
+    "Submission": record(said=TEXT, jobs=items(WHOLE), replaced=WHOLE, taken_before=FLAG),
+    "NewJob": record(job=WHOLE),
+    "Place": record(
+        job=named("Job"), position=MAYBE_WHOLE, reason=TEXT, starts_at=MAYBE_SECONDS, ends_at=MAYBE_SECONDS
+    ),
+    "Queue": record(slots=WHOLE, free=WHOLE, places=items(named("Place"))),
+    "Worker": record(
+        **{
+            "name": TEXT,
+            "class": WHOLE,
+            "slots": WHOLE,
+            "free": WHOLE,
+            "state": {"enum": [state.value for state in WorkerState]},
+            "reason": TEXT,
+            "since": NUMBER,
+            "running": items(record(repository=TEXT, job=WHOLE)),
+            "version": MAYBE_TEXT,
+            "machine": MAYBE_TEXT,
+        }
+    ),
+    "Workers": record(workers=items(named("Worker"))),
+    "Reason": record(reason={**TEXT, "minLength": 1, "maxLength": 300}),
+    "Checks": {
+        "type": "object",
+        "maxProperties": 50,
+        "propertyNames": {"pattern": "^[a-z0-9_-]{1,32}$"},
+        "additionalProperties": {
+            "type": "object",
+            "maxProperties": 20,
+            "propertyNames": {"pattern": "^[a-z0-9_-]{1,32}$"},
+            "additionalProperties": {"type": "integer", "minimum": 0, "maximum": 1_000_000_000},
+        },
+    },
+    "QueueStats": record(
+        active=record(count=WHOLE, packages=items(_ACTIVE)),
+        waiting=record(count=WHOLE, packages=items(_WAITING)),
+        idle=record(count=WHOLE, nodes=items(record(name=TEXT, build_class=WHOLE))),
+    ),
+    "Readiness": record(ready=FLAG, faults={"type": "object", "additionalProperties": TEXT}),
+    "Done": record(said=TEXT),
+}
