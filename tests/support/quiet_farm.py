@@ -8,8 +8,11 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import requests
 from twisted.internet.epollreactor import EPollReactor
 
+from ci_toolkit.backends.buildbot import SCHEDULE_TYPE
+from ci_toolkit.backends.handed_schedule import HandedSchedule, format_handed
 from ci_toolkit.backends.job_database import JobDatabase
 from ci_toolkit.backends.job_logs import JobLogs
 from ci_toolkit.backends.local_folder import LocalFolder
@@ -23,7 +26,7 @@ from ci_toolkit.farm.web.site import farm_site, listen
 from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.settings import parse_settings
 from ci_toolkit.model.worker import Worker, WorkerState
-from tests.support.jobs import bring
+from tests.support.jobs import bring, folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.model.job import Job, JobState
+    from ci_toolkit.scheduling.schedule import Schedule
 
 TOKEN, OPERATOR, STRANGER = "token-of-the-pipelines", "token-of-the-operator", "token-of-another-repository"
 CANARY = "canary-in-the-farms-own-environment"
@@ -173,3 +177,38 @@ def _serving(app: Flask, port: int) -> Iterator[int]:
 
 def _client(name: str, repositories: set[str], sources: set[str], *, operates: bool = False) -> Client:
     return Client(name=name, repositories=frozenset(repositories), sources=frozenset(sources), operates=operates)
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header that a client sends."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+def handed(made: Schedule, text: str = "") -> bytes:
+    """A schedule as it is sent, with folders of that content."""
+    contents = folders((build.pkgbase for build in made.builds), text)
+    return format_handed(HandedSchedule(schedule=made, at_s=1.0, folders=contents))
+
+
+def hand_in(
+    url: str,
+    content: bytes,
+    *,
+    token: str = TOKEN,
+    repository: str = "samples",
+    source: str = "samples",
+    **headers: str,
+) -> requests.Response:
+    """Send a schedule."""
+    own = {
+        "Content-Type": SCHEDULE_TYPE,
+        **bearer(token),
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
+    return requests.post(
+        f"{url}/api/repositories/{repository}/schedules",
+        params={"source": source},
+        data=content,
+        headers=own,
+        timeout=60,
+    )

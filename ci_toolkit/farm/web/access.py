@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LONGEST = 1024
 READ_CHALLENGE = 'Basic realm="farm", charset="UTF-8", Bearer realm="farm"'
 WRITE_CHALLENGE = 'Bearer realm="farm"'
-NO_CLIENT = "no client of this farm has this token"
+_NO_CLIENT = "no client of this farm has this token"
 
 
 class Access(Enum):
@@ -71,7 +71,7 @@ def unauthorized(access: Access) -> RequestError:
     """The same answer for a missing token and for a wrong one."""
     challenge = WRITE_CHALLENGE if access.needs_client else READ_CHALLENGE
     hint = "the token of a client, as CI_FARM_TOKEN holds it, is sent as: Authorization: Bearer TOKEN"
-    return RequestError(401, NO_CLIENT, hint=hint, headers={"WWW-Authenticate": challenge})
+    return RequestError(401, _NO_CLIENT, hint=hint, headers={"WWW-Authenticate": challenge})
 
 
 def require_repository(client: Client | None, repository: FarmRepository) -> None:

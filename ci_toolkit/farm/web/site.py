@@ -15,7 +15,7 @@ from twisted.python.threadpool import ThreadPool
 from twisted.web.server import Request, Site
 from twisted.web.wsgi import WSGIResource
 
-from ci_toolkit.farm.web.access import NO_CLIENT, WRITE_CHALLENGE, client_of
+from ci_toolkit.farm.web.access import WRITE_CHALLENGE, Access, client_of, unauthorized
 from ci_toolkit.farm.web.answers import error_record
 from ci_toolkit.farm.web.app import desk_of, end_app
 from ci_toolkit.farm.web.intake import MOST_BYTES
@@ -105,21 +105,27 @@ class _GuardedRequest(Request):
         site: _FarmSite = self.channel.site  # type: ignore[attr-defined]  # Twisted gives it to every channel
         return site
 
-    def _refusal(self, length: int | None) -> tuple[int, str] | None:
-        if client_of(self._served_by.farm, self.getHeader("Authorization"), is_reading=False) is None:
-            return 401, NO_CLIENT
+    def _refusal(self, length: int | None) -> tuple[int, str, str | None] | None:
+        if client_of(self._served_by.farm, self._header(b"Authorization"), is_reading=False) is None:
+            error = unauthorized(Access.WRITE)
+            return 401, error.problem, error.hint
         if length is None:
-            return 411, "the request has to say how long it is"
-        kind = (self.getHeader("Content-Type") or "").partition(";")[0].strip().lower()
+            return 411, "the request has to say how long it is", None
+        kind = self._header(b"Content-Type").partition(";")[0].strip().lower()
         if kind not in _LIMITS:
-            return 415, f"what is sent here has the type {' or '.join(sorted(_LIMITS))}"
+            return 415, f"what is sent here has the type {' or '.join(sorted(_LIMITS))}", None
         if length > _LIMITS[kind]:
-            return 413, f"what is sent here has at most {_LIMITS[kind]:,} bytes"
+            return 413, f"what is sent here has at most {_LIMITS[kind]:,} bytes", None
         return None
 
-    def _answer(self, status: int, problem: str) -> None:
+    def _header(self, name: bytes) -> str:
+        """A header as WSGI gives it to the application: any byte is a character."""
+        values = self.requestHeaders.getRawHeaders(name) or [b""]
+        return values[0].decode("latin-1")
+
+    def _answer(self, status: int, problem: str, hint: str | None) -> None:
         """Answer now, and drop what comes until the other side has had time to read that."""
-        body = json.dumps(error_record(problem, None)).encode() + b"\n"
+        body = json.dumps(error_record(problem, hint)).encode() + b"\n"
         lines = [
             f"HTTP/1.1 {status} {_REASONS[status]}",
             "Content-Type: application/json",

@@ -1,0 +1,143 @@
+"""`builds`, `logs` and the pipelines with a farm as backend, as people use them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ci_toolkit.errors import ConfigError, HandOverError, NotReadyError, RefusedError
+from ci_toolkit.model.job import JobFilter, JobState
+from tests.support.packages import SamplePackage
+from tests.support.quiet_farm import TOKEN, QuietFarm, served
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ci_toolkit.model.job import Job
+    from tests.support.quiet_farm import ServedFarm
+    from tests.support.world import Result, World
+
+FOO, BAR = SamplePackage(name="foo"), SamplePackage(name="bar")
+
+
+class Farming:
+    """A repository whose backend is a farm that is there, or not, at one address."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.world = world
+        self.farm = QuietFarm(folder)
+        with served(self.farm) as running:
+            self.port = int(running.url.rpartition(":")[2])
+
+    def run(self, *arguments: str, token: str = TOKEN) -> Result:
+        return self.world.run(*arguments, CI_FARM_TOKEN=token)
+
+    def jobs(self) -> tuple[Job, ...]:
+        with self.farm.database() as database:
+            return database.jobs(JobFilter())
+
+
+@pytest.fixture
+def farming(world: World, tmp_path: Path) -> Farming:
+    made = Farming(world, tmp_path / "farm")
+    settings = {"CI_BACKEND": "buildbot", "CI_FARM_URL": f"http://127.0.0.1:{made.port}"}
+    for package in (FOO, BAR):
+        world.upstreams.publish(package.name, package.files())
+    files = FOO.folder() | BAR.folder()
+    world.start(files, settings=settings, seen=False)
+    return made
+
+
+@pytest.fixture
+def running(farming: Farming) -> object:
+    with served(farming.farm, port=farming.port) as found:
+        yield found
+
+
+def test_what_on_commit_could_not_hand_over_is_handed_over_by_the_next_one_once(farming: Farming) -> None:
+    world = farming.world
+    failed = farming.run("on-commit")
+    assert failed.status == HandOverError.exit_status
+    assert "did not take the schedule" in failed.stderr
+    assert "refs/tags/scheduled" not in world.origin.refs()
+    with served(farming.farm, port=farming.port):
+        assert farming.run("on-commit").status == 0
+        world.push({"README.md": "x\n"}, "docs: more")
+        assert farming.run("on-commit").status == 0
+    assert sorted(job.pkgbase for job in farming.jobs()) == ["bar", "foo"]
+    assert world.origin.refs()["refs/tags/scheduled"] == world.origin.head()
+
+
+def test_what_the_state_branch_remembers_is_handed_over_once(farming: Farming) -> None:
+    world = farming.world
+    with served(farming.farm, port=farming.port):
+        assert farming.run("on-commit").status == 0
+    assert farming.run("on-schedule").status == 0
+    world.upstreams.publish("foo", replace(FOO, version="1.1").files())
+    assert farming.run("on-schedule").status == HandOverError.exit_status
+    assert [path for path in world.origin.tree("state") if path.startswith(".pending")]
+    with served(farming.farm, port=farming.port):
+        for number in range(2):
+            world.push({f"README.{number}": "x\n"}, "docs: more")
+            assert farming.run("on-commit").status == 0
+    assert [job.pkgbase for job in farming.jobs()][2:] == ["foo"]
+    assert not [path for path in world.origin.tree("state") if path.startswith(".pending")]
+
+
+def test_builds_are_listed_shown_cancelled_and_tried_again(farming: Farming, running: ServedFarm) -> None:
+    assert farming.run("builds", "list").stdout == "no builds\n"
+    done = farming.run("on-commit")
+    assert done.status == 0
+    assert "2 builds queued on the farm" in done.stdout + done.stderr
+    listed = farming.run("builds", "list", "--json").json
+    assert [(job["package"], job["state"]) for job in listed] == [("bar", "queued"), ("foo", "queued")]
+    assert farming.run("builds", "retry", "foo").status == RefusedError.exit_status
+    cancelled = farming.run("builds", "cancel", "foo", "--reason", "it is not wanted", "--json").json
+    assert [(job["package"], job["state"]) for job in cancelled] == [("foo", "cancelled")]
+    shown = farming.run("builds", "show", "foo").stdout
+    assert "cancelled: it is not wanted" in shown
+    assert farming.run("builds", "cancel", "foo").status == RefusedError.exit_status
+    again = farming.run("builds", "retry", "foo", "--json").json
+    assert [(job["package"], job["job"]) for job in again] == [("foo", 3)]
+    assert farming.run("logs", "foo").status == NotReadyError.exit_status
+    assert running.farm.woken
+
+
+def test_a_log_is_followed_to_its_end(farming: Farming, running: ServedFarm) -> None:
+    farming.run("on-commit")
+    [job] = [job for job in farming.jobs() if job.pkgbase == "foo"]
+    found: list[Result] = []
+    thread = threading.Thread(target=lambda: found.append(farming.run("logs", "-f", "foo")))
+    thread.start()
+    time.sleep(0.5)
+    farming.farm.write_log(job, "built\n")
+    building = farming.farm.bring(job, JobState.BUILDING, log_of=job.number)
+    time.sleep(0.5)
+    farming.farm.write_log(job, "and done\n")
+    with farming.farm.database() as database:
+        database.move(building, JobState.FAILED, "it does not build", now_s=300.0)
+    thread.join(10)
+    assert [(one.status, one.stdout) for one in found] == [(0, "built\nand done\n")]
+
+
+def test_the_token_is_told_to_nobody(farming: Farming) -> None:
+    token = "canary-of-a-token"
+    with ExitStack() as stack:
+        said = [farming.run("on-commit", token=token)]
+        stack.enter_context(served(farming.farm, port=farming.port))
+        said += [farming.run(*words, token=token) for words in (("on-commit",), ("builds", "list"), ("logs", "foo"))]
+    assert all(one.status != 0 for one in said)
+    assert not any(token in text for one in said for text in (one.stdout, one.stderr))
+    assert all("CI_FARM_TOKEN" in one.stderr for one in said[2:])
+
+
+def test_without_a_token_the_variable_is_named(farming: Farming) -> None:
+    missing = farming.run("builds", "list", token="")
+    assert missing.status == ConfigError.exit_status
+    assert "CI_FARM_TOKEN is missing" in missing.stderr
+    assert missing.stdout == ""
