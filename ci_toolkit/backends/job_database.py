@@ -179,13 +179,14 @@ class JobDatabase:
         )
         return {JobState(row["state"]): (row["number"], row["oldest"]) for row in rows}
 
-    def latest(self, states: Iterable[JobState], *, most: int) -> tuple[Job, ...]:
-        """The last so many jobs that came into one of these states and are still a package's last, newest first."""
+    def latest(self, states: Iterable[JobState], *, most: int, standing: bool = False) -> tuple[Job, ...]:
+        """The last so many jobs that came into one of these states, newest first; `standing`: the package's last."""
         chosen = [state.value for state in states]
         rows = self._connection.execute(
             "SELECT jobs.*, commit_id FROM jobs JOIN requests ON requests.id = jobs.request"
-            f" WHERE state IN ({marks(chosen)}) AND jobs.number IN (SELECT max(number) FROM jobs GROUP BY pkgbase)"
-            " ORDER BY changed_at DESC LIMIT ?",
+            f" WHERE state IN ({marks(chosen)})"
+            + (" AND jobs.number IN (SELECT max(number) FROM jobs GROUP BY pkgbase)" if standing else "")
+            + " ORDER BY changed_at DESC LIMIT ?",
             (*chosen, most),
         )
         return tuple(map(_job, rows))

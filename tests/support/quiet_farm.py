@@ -147,12 +147,13 @@ def served(farm: QuietFarm, *, clock: Clock | None = None, port: int = 0) -> Ite
     """The application behind a server of its own, on loopback."""
     with ExitStack() as stack:
         app, metrics = stack.enter_context(quiet_app(farm, clock=clock))
-        bound = stack.enter_context(_serving(app, port))
+        bound = stack.enter_context(serving(app, port))
         yield ServedFarm(farm=farm, metrics=metrics, app=app, url=f"http://127.0.0.1:{bound}")
 
 
 @contextmanager
-def _serving(app: Flask, port: int) -> Iterator[int]:
+def serving(app: Flask, port: int = 0) -> Iterator[int]:
+    """Its port on loopback, where the application is served."""
     # A reactor of its own, as one that was stopped cannot be started again.
     reactor: Any = EPollReactor()
     found: list[int] = []

@@ -33,6 +33,7 @@ _PACKAGE = "ci_toolkit.farm.web"
 _MOST_LISTED = 10
 _MOST_QUEUED = 500
 _FRAMED_BY_ITSELF = "; frame-ancestors 'self'"
+_FAILURES = tuple(state for state in JobState if state.is_failure)
 _WORDS = {
     WorkerState.IDLE: "good",
     WorkerState.BUSY: "going",
@@ -97,7 +98,9 @@ def overview_page(desk: Desk, call: Call) -> Response:  # noqa: ARG001 - as ever
         with desk.databases.opened(repository) as database:
             active = database.jobs(JobFilter(states=frozenset({JobState.BUILDING, JobState.PUBLISHING})))
             numbers = database.counts()
-            failures = database.latest([state for state in JobState if state.is_failure], most=_MOST_LISTED)
+            failures = database.latest(
+                [state for state in JobState if state.is_failure], most=_MOST_LISTED, standing=True
+            )
             good = database.latest([JobState.SUCCEEDED], most=_MOST_LISTED)
         building += [_shown(repository, job) for job in active]
         failed += [_shown(repository, job) for job in failures]
