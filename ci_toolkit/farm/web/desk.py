@@ -19,11 +19,20 @@ if TYPE_CHECKING:
     from ci_toolkit.farm.metrics import FarmMetrics
     from ci_toolkit.farm.spec import Client, Farm, FarmRepository
     from ci_toolkit.farm.web.databases import JobDatabases
+    from ci_toolkit.farm.web.estimates import QueuePlace
     from ci_toolkit.farm.web.pages import Pages
     from ci_toolkit.model.job import Job
 
 MOST_FOLLOWERS = 8
 """Readers who hold a thread each as long as a build takes; all others ask again and again, which holds none."""
+
+
+@dataclass(slots=True)
+class KnownQueues:
+    """The queues that somebody looked at last: when, on the clock that only goes forward, and what there was."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    by_repository: dict[str, tuple[float, tuple[QueuePlace, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +45,7 @@ class Desk:
     redactor: Redactor
     databases: JobDatabases
     pages: Pages
+    queues: KnownQueues = field(default_factory=KnownQueues)
     ends: threading.Event = field(default_factory=threading.Event)
     followers: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MOST_FOLLOWERS))
     unpacking: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(2))

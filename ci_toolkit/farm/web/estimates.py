@@ -58,20 +58,20 @@ def queue_places(
         published={job.pkgbase for job in jobs} | failures.keys(),
         capacity=_everything(jobs),
     )
-    pending = {job.pkgbase for job in jobs}
-    held = sorted(turns.held, key=lambda hold: (_ahead(hold.job, needs, pending), -hold.job.priority, hold.job.number))
-    listed = {job.number for job in turns.begun}
-    # A package has one turn at a time: what comes after its own build that has begun is none of these.
-    behind = [job for job in jobs if job not in begun and job.number not in listed | {hold.job.number for hold in held}]
-    waiting = [*turns.begun, *(hold.job for hold in held), *behind]
-    for position, job in enumerate(waiting, start=1):
-        needed = [name for name in needs.names(needs.before(job.pkgbase)) if name in pending]
+    pending = needs.bits({job.pkgbase for job in jobs})
+    held = sorted((hold.job for hold in turns.held), key=lambda job: (_ahead(job, needs, pending), job.number))
+    dealt = {job.number for job in (*begun, *turns.begun, *held)}
+    # A package has one turn at a time: what comes after a build of its own that has begun is none of these.
+    behind = [job for job in jobs if job.number not in dealt]
+    for position, job in enumerate((*turns.begun, *held, *behind), start=1):
+        needed = needs.names(needs.before(job.pkgbase) & pending)
         places.append(desk.turn(job, position, [*needed, *([job.waits_for] if job.waits_for else [])]))
     return tuple(places)
 
 
-def _ahead(job: Job, needs: Needs, pending: set[Pkgbase]) -> int:
-    return (needs.before(job.pkgbase) & needs.bits(pending)).bit_count()
+def _ahead(job: Job, needs: Needs, pending: int) -> tuple[int, int]:
+    """How many others come first, and what somebody asked for before what nobody did."""
+    return (needs.before(job.pkgbase) & pending).bit_count(), -job.priority
 
 
 def _everything(jobs: Sequence[Job]) -> Capacity:
