@@ -362,3 +362,30 @@ def test_a_farm_ends_although_somebody_follows(tmp_path_factory: pytest.TempPath
     assert time.monotonic() - begun < 5
     thread.join(10)
     assert rest[0] == "one\n"
+
+
+def test_a_farm_ends_in_the_middle_of_answers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    is_over = threading.Event()
+    with served(QuietFarm(tmp_path_factory.mktemp("farm"))) as farm:
+        hand_in(farm.url, handed(schedule("r1", "a")))
+        [job] = jobs_of(farm.farm)
+        farm.farm.write_log(job, "a line of a log\n" * 200_000)
+        farm.farm.bring(job, JobState.FAILED, log_of=1)
+
+        def read() -> None:
+            while not is_over.is_set():
+                try:
+                    get(farm, "/api/logs/a")
+                except requests.RequestException:
+                    return
+
+        threads = [threading.Thread(target=read) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 10
+    is_over.set()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()

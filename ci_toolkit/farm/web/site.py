@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import endpoints
+from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 from twisted.web.server import Request, Site
 from twisted.web.wsgi import WSGIResource
@@ -43,12 +44,13 @@ def farm_site(app: Flask, reactor: Any) -> Site:  # noqa: ANN401 - what twisted.
     pool = ThreadPool(minthreads=2, maxthreads=THREADS, name="farm-web")
     pool.start()
 
-    def end() -> None:
+    def end() -> Deferred[None]:
         desk_of(app).ends.set()
-        pool.stop()
-        end_app(app)
+        # Not here: what still answers in one of these threads has the reactor send it, and waits for that.
+        ended: Deferred[None] = deferToThreadPool(reactor, reactor.getThreadPool(), pool.stop)
+        return ended.addCallback(lambda _: end_app(app))
 
-    reactor.addSystemEventTrigger("during", "shutdown", end)
+    reactor.addSystemEventTrigger("before", "shutdown", end)
     return _FarmSite(WSGIResource(reactor, pool, app), desk_of(app).farm, reactor)
 
 
