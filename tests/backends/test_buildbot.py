@@ -20,6 +20,7 @@ from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.job import JobFilter, JobState
 from ci_toolkit.model.settings import parse_settings
 from tests.support.backend_contract import BackendContract, Folders
+from tests.support.certificates import self_signed
 from tests.support.http_service import JSON, Exchange, FakeClock, HttpService, JsonService, Reply
 from tests.support.jobs import schedule
 from tests.support.quiet_farm import STRANGER, TOKEN, QuietFarm, ServedFarm, served
@@ -229,3 +230,15 @@ def test_only_what_may_be_asked_twice_is_asked_again(tmp_path: Path, farm: Serve
         with pytest.raises(NotReadyError):
             BuildbotBackend().jobs(JobFilter(), asking)
         assert len(service.requests) > 4
+
+
+def test_a_farm_with_a_certificate_of_its_own_is_believed_by_its_file_alone(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
+    service = Nonsense({"said": "it is taken"})
+    service.encrypt(certificate)
+    with service:
+        tools = tools_for(service.url, tmp_path, CI_FARM_CA=str(certificate))
+        assert BuildbotBackend().submit(schedule("r1", "a"), Folders(), tools) == "it is taken"
+        unknown = replace(tools_for(service.url, tmp_path), clock=FakeClock())
+        with pytest.raises(HandOverError, match="set CI_FARM_CA to a file"):
+            BuildbotBackend().submit(schedule("r2", "a"), Folders(), unknown)

@@ -292,6 +292,8 @@ def test_metrics_are_what_prometheus_reads(tmp_path_factory: pytest.TempPathFact
         farm.farm.add_worker("w1", WorkerState.BUSY, running=(("samples", 1),), slots=4)
         hand_in(farm.url, handed(schedule("r1", "a", "b")))
         hand_in(farm.url, b"nonsense")
+        hand_in(farm.url, b"nonsense", token="wrong")
+        hand_in(farm.url, handed(schedule("r1", "a")), source="none")
         a, b = jobs_of(farm.farm)
         for losses in (1, 2, 2):
             farm.metrics.moved("samples", replace(a, losses=losses))
@@ -326,6 +328,7 @@ def test_metrics_are_what_prometheus_reads(tmp_path_factory: pytest.TempPathFact
     assert found["upstream_checks_total", ("aur", "samples", "unchanged")] == 4200
     assert found["submissions_total", ("taken",)] == 1
     assert found["submissions_total", ("malformed",)] == 1
+    assert found["submissions_total", ("denied",)] == 2
     assert found["repository_fault", ("samples",)] == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,7 +44,9 @@ def places(
 ) -> dict[str, QueuePlace]:
     direct = {Pkgbase(one): frozenset(map(Pkgbase, others.split())) for one, others in (needs or {}).items()}
     durations = {Pkgbase(name): times for name, times in (took or {}).items()}
-    found = queue_places(jobs, Needs(direct), failures={}, workers=workers, durations=durations, now_s=NOW_S)
+    found = queue_places(
+        jobs, Needs(direct), repository="samples", failures={}, workers=workers, durations=durations, now_s=NOW_S
+    )
     return {place.job.pkgbase: place for place in found}
 
 
@@ -82,6 +85,12 @@ def test_what_is_being_built_takes_as_long_as_it_took_before() -> None:
     assert span(found["b"]) == (20, 80)
     assert span(found["late"])[1] == 0
     assert (found["a"].position, found["b"].position) == (None, 1)
+
+
+def test_what_is_built_for_other_repositories_keeps_workers_busy() -> None:
+    elsewhere = replace(worker("w1", WorkerState.BUSY), running=(("other", 4),))
+    found = places(job(1, "a"), workers=(elsewhere,), took={"a": (60.0,)})
+    assert span(found["a"]) == (60, 120)
 
 
 def test_what_needs_others_waits_for_all_of_them() -> None:

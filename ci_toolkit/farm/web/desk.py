@@ -37,7 +37,10 @@ class KnownQueues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """The web side of one farm; `ends` is set once it has to come to an end."""
+    """The web side of one farm; `ends` is set once it has to come to an end.
+
+    What takes memory or time by the thousands of jobs is done for a few at a time: the farm itself has work to do.
+    """
 
     farm: Farm
     metrics: FarmMetrics
@@ -49,6 +52,7 @@ class Desk:
     ends: threading.Event = field(default_factory=threading.Event)
     followers: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(MOST_FOLLOWERS))
     unpacking: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(2))
+    listing: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(2))
 
     def repository(self, name: str) -> FarmRepository:
         """A repository that the farm publishes; RequestError 404 for another one."""

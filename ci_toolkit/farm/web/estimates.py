@@ -42,13 +42,17 @@ def queue_places(
     jobs: Sequence[Job],
     needs: Needs,
     *,
+    repository: str,
     failures: Mapping[Pkgbase, Job],
     workers: Iterable[Worker],
     durations: Mapping[Pkgbase, Sequence[float]],
     now_s: float,
 ) -> tuple[QueuePlace, ...]:
-    """The jobs that are not over: those that have begun, and those that have not in the order of their turns."""
-    desk = _Dealing(tuple(workers), durations, now_s)
+    """A repository's jobs that are not over: those that have begun, and then the others in the order of their turns.
+
+    What workers build for other repositories keeps them busy, too; what those have queued is not counted on.
+    """
+    desk = _Dealing(repository, tuple(workers), durations, now_s)
     begun = [job for job in jobs if job.state in (JobState.BUILDING, JobState.PUBLISHING)]
     places = [desk.begun(job) for job in begun]
     turns = next_turns(
@@ -83,7 +87,13 @@ def _everything(jobs: Sequence[Job]) -> Capacity:
 class _Dealing:
     """Gives jobs to workers, one after the other, and notes when each is going to be free."""
 
-    def __init__(self, workers: Sequence[Worker], durations: Mapping[Pkgbase, Sequence[float]], now_s: float) -> None:
+    def __init__(
+        self,
+        repository: str,
+        workers: Sequence[Worker],
+        durations: Mapping[Pkgbase, Sequence[float]],
+        now_s: float,
+    ) -> None:
         self._workers = {worker.name: worker for worker in workers}
         self._now_s = now_s
         self._known = {name: statistics.median(took) for name, took in durations.items() if took}
@@ -91,6 +101,10 @@ class _Dealing:
         self._free = {
             worker.name: [now_s] * worker.slots for worker in workers if worker.state.takes_builds and worker.slots
         }
+        for worker in workers:
+            for other, _ in worker.running:
+                if other != repository and worker.name in self._free:
+                    self._occupy(worker.name, now_s + self._usual_s)
         self._ends: dict[Pkgbase, float | None] = {}
 
     def begun(self, job: Job) -> QueuePlace:
@@ -99,9 +113,8 @@ class _Dealing:
         started_s = job.started_at_s or self._now_s
         is_built = job.state is JobState.PUBLISHING
         end_s = self._now_s if is_built else max(self._now_s, started_s + (known or self._usual_s))
-        slots = self._free.get(job.worker or "")
-        if slots and not is_built:
-            slots[slots.index(min(slots))] = end_s
+        if job.worker in self._free and not is_built:
+            self._occupy(job.worker, end_s)
         end = end_s if is_built or known is not None else None
         self._ends[job.pkgbase] = end
         return QueuePlace(job=job, position=None, reason=job.reason, starts_at_s=job.started_at_s, ends_at_s=end)
@@ -115,13 +128,17 @@ class _Dealing:
         if not fitting or any(end is None for end in ends):
             return self._unknown(job, position, job.reason)
         name = min(fitting, key=lambda one: (min(self._free[one]), one))
-        slots = self._free[name]
-        start_s = max([min(slots), self._now_s, *(end for end in ends if end is not None)])
+        start_s = max([min(self._free[name]), self._now_s, *(end for end in ends if end is not None)])
         known = self._known.get(job.pkgbase)
-        slots[slots.index(min(slots))] = start_s + (known or self._usual_s)
+        self._occupy(name, start_s + (known or self._usual_s))
         end = None if known is None else start_s + known
         self._ends[job.pkgbase] = end
         return QueuePlace(job=job, position=position, reason=job.reason, starts_at_s=start_s, ends_at_s=end)
+
+    def _occupy(self, worker: str, end_s: float) -> None:
+        """Take the slot of a worker that is free first."""
+        slots = self._free[worker]
+        slots[slots.index(min(slots))] = end_s
 
     def _unknown(self, job: Job, position: int, reason: str) -> QueuePlace:
         self._ends[job.pkgbase] = None

@@ -40,9 +40,10 @@ def jobs(desk: Desk, call: Call, repository: str) -> Response:
     """Jobs, chosen by the query."""
     place = desk.repository(repository)
     wanted = _filter(call)
-    with desk.databases.opened(place) as database:
-        found = database.jobs(wanted)
-    return json_answer({"jobs": [_record(desk, job) for job in found]})
+    with desk.listing:
+        with desk.databases.opened(place) as database:
+            found = database.jobs(wanted)
+        return json_answer({"jobs": [_record(desk, job) for job in found]})
 
 
 def job(desk: Desk, call: Call, repository: str, number: int) -> Response:  # noqa: ARG001
@@ -121,6 +122,7 @@ def _queue_now(desk: Desk, repository: FarmRepository) -> tuple[QueuePlace, ...]
     return queue_places(
         unfinished,
         needs,
+        repository=repository.name,
         failures=failures,
         workers=desk.farm.workers(),
         durations=durations,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort
     from twisted.web import http
 
-    from ci_toolkit.farm.spec import Farm
+    from ci_toolkit.farm.web.desk import Desk
 
 THREADS = 24
 _LIMITS = {SCHEDULE_TYPE: MOST_BYTES, JSON_TYPE: SMALL_BYTES}
@@ -51,7 +51,7 @@ def farm_site(app: Flask, reactor: Any) -> Site:  # noqa: ANN401 - what twisted.
         return ended.addCallback(lambda _: end_app(app))
 
     reactor.addSystemEventTrigger("before", "shutdown", end)
-    return _FarmSite(WSGIResource(reactor, pool, app), desk_of(app).farm, reactor)
+    return _FarmSite(WSGIResource(reactor, pool, app), desk_of(app), reactor)
 
 
 def listen(site: Site, description: str, reactor: Any) -> Deferred[IListeningPort]:  # noqa: ANN401 - as above
@@ -61,9 +61,9 @@ def listen(site: Site, description: str, reactor: Any) -> Deferred[IListeningPor
 
 
 class _FarmSite(Site):
-    def __init__(self, resource: WSGIResource, farm: Farm, reactor: Any) -> None:  # noqa: ANN401 - as above
+    def __init__(self, resource: WSGIResource, desk: Desk, reactor: Any) -> None:  # noqa: ANN401 - as above
         super().__init__(resource, requestFactory=_GuardedRequest, timeout=_IDLE_S, reactor=reactor)
-        self.farm = farm
+        self.desk = desk
         # Nobody reads the lines that this would write of every request.
         self.noisy = False
 
@@ -87,6 +87,8 @@ class _GuardedRequest(Request):
             super().gotLength(length)
             return
         self.is_refused = True
+        if self._kind == SCHEDULE_TYPE:
+            self._served_by.desk.metrics.submitted("denied" if refused[0] == 401 else "malformed")
         self.content = BytesIO()
         self._answer(*refused)
 
@@ -108,17 +110,21 @@ class _GuardedRequest(Request):
         return site
 
     def _refusal(self, length: int | None) -> tuple[int, str, str | None] | None:
-        if client_of(self._served_by.farm, self._header(b"Authorization"), is_reading=False) is None:
+        if client_of(self._served_by.desk.farm, self._header(b"Authorization"), is_reading=False) is None:
             error = unauthorized(Access.WRITE)
             return 401, error.problem, error.hint
         if length is None:
             return 411, "the request has to say how long it is", None
-        kind = self._header(b"Content-Type").partition(";")[0].strip().lower()
+        kind = self._kind
         if kind not in _LIMITS:
             return 415, f"what is sent here has the type {' or '.join(sorted(_LIMITS))}", None
         if length > _LIMITS[kind]:
             return 413, f"what is sent here has at most {_LIMITS[kind]:,} bytes", None
         return None
+
+    @property
+    def _kind(self) -> str:
+        return self._header(b"Content-Type").partition(";")[0].strip().lower()
 
     def _header(self, name: bytes) -> str:
         """A header as WSGI gives it to the application: any byte is a character."""
