@@ -42,6 +42,7 @@ class BuildbotBackend:
     """Speaks to the farm at CI_FARM_URL, as the client whose token is in CI_FARM_TOKEN."""
 
     name: ClassVar[str] = "buildbot"
+    keeps_order: ClassVar[bool] = True
 
     def name_fault(self, pkgbase: Pkgbase) -> str | None:  # noqa: ARG002 - every name of a package will do
         """None: it builds whatever a package can be called."""

@@ -189,7 +189,7 @@ class JobDatabase:
             + " ORDER BY changed_at DESC LIMIT ?",
             (*chosen, most),
         )
-        return tuple(map(_job, rows))
+        return tuple(map(job_of_row, rows))
 
     def transitions(self, number: int) -> tuple[Transition, ...]:
         """Every step of a job, in order."""

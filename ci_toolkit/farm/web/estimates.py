@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_toolkit.model.job import Job, JobState
-from ci_toolkit.scheduling.queue import Capacity, Needs, next_turns
+from ci_toolkit.scheduling.queue import Needs, Place, next_turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from ci_toolkit.model.names import Pkgbase
     from ci_toolkit.model.worker import Worker
@@ -60,7 +60,7 @@ def queue_places(
         needs,
         failures=failures,
         published={job.pkgbase for job in jobs} | failures.keys(),
-        capacity=_everything(jobs),
+        places=_Anywhere(),
     )
     pending = needs.bits({job.pkgbase for job in jobs})
     held = sorted((hold.job for hold in turns.held), key=lambda job: (_ahead(job, needs, pending), job.number))
@@ -78,10 +78,12 @@ def _ahead(job: Job, needs: Needs, pending: int) -> tuple[int, int]:
     return (needs.before(job.pkgbase) & pending).bit_count(), -job.priority
 
 
-def _everything(jobs: Sequence[Job]) -> Capacity:
+class _Anywhere:
     """Room for all at once, by which what is begun is the order alone."""
-    names = {job.builder_class for job in jobs if job.builder_class and not job.builder_class.isdecimal()}
-    return Capacity(slots=len(jobs), classes=dict.fromkeys(names, len(jobs)), host="")
+
+    def find(self, job: Job, running: Collection[Job]) -> Place | str | None:  # noqa: ARG002 - as places are asked
+        """Somewhere, always."""
+        return Place()
 
 
 class _Dealing:
