@@ -20,7 +20,7 @@ from ci_toolkit.formats.job_record import parse_job_record, parse_step_record
 from ci_toolkit.model.job import Job, JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ci_toolkit.backends.spec import BackendTools, FolderReader
     from ci_toolkit.effects.forge_answers import ForgeAnswer
@@ -131,6 +131,11 @@ class BuildbotBackend:
                     return
                 if follow and not answer.body:
                     tools.clock.sleep(_LOOK_S)
+
+    def note_checks(self, counts: Mapping[str, Mapping[str, int]], tools: BackendTools) -> None:
+        """Have the farm's metrics count them."""
+        with _telling(tools) as farm:
+            farm.ask_json("POST", f"{_path(farm, tools)}/checks", counts)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -41,6 +41,14 @@ class BackendTools:
     environ: Mapping[str, str]
     settings: Settings
     clock: Clock
+
+
+@runtime_checkable
+class HearsOfChecks(Protocol):
+    """A backend that wants to know, for those who watch over it, what pipelines have asked upstreams."""
+
+    def note_checks(self, counts: Mapping[str, Mapping[str, int]], tools: BackendTools) -> None:
+        """How many upstreams were asked with which outcome, by kind of source."""
 
 
 class Backend(Protocol):

@@ -22,6 +22,9 @@ class Listener(Protocol):
     def left(self, *, queued: int, waiting: int) -> None:
         """So many jobs are queued, and so many wait for others."""
 
+    def published(self, outcome: str) -> None:
+        """Clients see something else (`published`), cannot (`failed`), or a package was kept out (`refused`)."""
+
     def note(self, text: str) -> None:
         """Something that belongs to no single job."""
 

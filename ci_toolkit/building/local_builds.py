@@ -339,6 +339,7 @@ class LocalBuilds:
 
     def _handle_published(self, end: BatchEnd) -> None:
         self._next_publication_s = self.clock.monotonic() + _PUBLISH_EVERY_S
+        self.listener.published("published" if end.error is None else "failed")
         if end.error is not None:
             self._blame_machine(end.error)
             return
@@ -359,6 +360,7 @@ class LocalBuilds:
                 self._book.move(ready.job, state, f"{ready.job.version} is published")
 
     def _refuse(self, ready: ReadyJob, why: str) -> None:
+        self.listener.published("refused")
         self._at_hand.refuse(ready.stored.pkgbase)
         self._book.move(ready.job, JobState.FAILED, f"it is not published: {why}")
 

@@ -10,6 +10,7 @@ from twisted.internet import defer, task, threads
 
 from ci_toolkit.farm.engine import BuildbotEngine
 from ci_toolkit.farm.farm_worker import FARM_SERVICE, FarmWorker
+from ci_toolkit.farm.web.site import farm_site, listen
 from ci_toolkit.farm.worker_facts import parse_facts
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class FarmService(BuildbotService):  # type: ignore[misc]  # Buildbot has no typ
         for name, entry in self._farm.file.workers.items():
             engine.configure(name, entry.slots)
         self._farm.start(engine)
+        self._port: Any = await listen(
+            farm_site(self._farm.app(), self.master.reactor), self._farm.file.web, self.master.reactor
+        )
         for worker in self._workers():
             worker.tell_farm()
         self._watch = task.LoopingCall(self._look_after_workers)
@@ -54,6 +58,7 @@ class FarmService(BuildbotService):  # type: ignore[misc]  # Buildbot has no typ
 
     async def _stop(self) -> None:
         self._watch.stop()
+        await defer.maybeDeferred(self._port.stopListening)
         await threads.deferToThread(self._farm.stop)
         await super().stopService()
 

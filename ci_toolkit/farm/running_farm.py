@@ -16,15 +16,19 @@ from ci_toolkit.effects.git_command import upstream_environment
 from ci_toolkit.effects.process import Processes
 from ci_toolkit.effects.web import Web, WebManners
 from ci_toolkit.errors import RefusedError, ToolkitError
+from ci_toolkit.farm.metrics import FarmMetrics
 from ci_toolkit.farm.open_attempts import OpenAttempts
 from ci_toolkit.farm.repository_service import RepositoryService
 from ci_toolkit.farm.sick_hosts import FailedBuild, SickHosts
+from ci_toolkit.farm.web.app import farm_app
 from ci_toolkit.farm.worker_pool import WorkerPool
 from ci_toolkit.model.job import Job, JobFilter
 from ci_toolkit.recipes.build_sources import SourceFetcher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from flask import Flask
 
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.redaction import Redactor
@@ -49,6 +53,7 @@ class RunningFarm:
         self._environ, self._clock, self._redactor = environ, clock, redactor
         self.pool = WorkerPool(file.workers, clock, file.top / _MEMORY_FILE)
         self.attempts = OpenAttempts(self.pool)
+        self.metrics = FarmMetrics()
         self._faults: dict[str, str] = {}
         self._sick = SickHosts()
         self._sick_lock = threading.Lock()
@@ -79,6 +84,10 @@ class RunningFarm:
             )
             self._services[name] = service
             service.start()
+
+    def app(self) -> Flask:
+        """What serves its pages and its API."""
+        return farm_app(self, self.metrics, self._clock, self._redactor)
 
     def stop(self) -> None:
         """End all of it; what is built is queued again."""
@@ -157,8 +166,15 @@ class RunningFarm:
         else:
             self._faults[repository] = reason
 
-    def ended(self, repository: str, job: Job) -> None:
-        """A job ended: its worker may be sick, or another one cleared."""
+    def moved(self, repository: str, job: Job) -> None:
+        """A job came to another state."""
+        log.info("%s: job %d %s is %s: %s", repository, job.number, job.pkgbase, job.state.value, job.reason)
+        self.metrics.moved(repository, job)
+        if job.state.is_over:
+            self._ended(repository, job)
+
+    def _ended(self, repository: str, job: Job) -> None:
+        """Its worker may be sick, or another one cleared."""
         if job.worker is None or job.log_of != job.number:
             return
         with self._sick_lock:
@@ -227,9 +243,11 @@ class _Listener:
 
     def moved(self, job: Job) -> None:
         """A job came to another state."""
-        log.info("%s: job %d %s is %s: %s", self._repository, job.number, job.pkgbase, job.state.value, job.reason)
-        if job.state.is_over:
-            self._farm.ended(self._repository, job)
+        self._farm.moved(self._repository, job)
+
+    def published(self, outcome: str) -> None:
+        """What is published was changed, or could not be."""
+        self._farm.metrics.published(self._repository, outcome)
 
     def phase(self, job: Job, phase: str) -> None:
         """Phases are read off the database."""

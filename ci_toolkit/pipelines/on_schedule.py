@@ -84,7 +84,7 @@ class OnSchedule:
         outcome = replace(outcome, notes=(*template.notes, *outcome.notes))
         if self.dry_run:
             return outcome
-        tell_upstreams(self.workshop, snapshot, observations)
+        tell_upstreams(self.workshop, snapshot, observations, self.backend)
         tell_updates(self.workshop, snapshot, plan, draft.main)
         show = self._show(snapshot)
         shown = show.reviews(plan, draft, template.review.wanted() if template.review else None)

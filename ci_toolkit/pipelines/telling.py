@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from ci_toolkit.backends.spec import Backend, HearsOfChecks
+from ci_toolkit.errors import ToolkitError
 from ci_toolkit.model.names import review_branch
 from ci_toolkit.model.news import HandOverNews, ReviewNews, UpdatedPackage, UpdatesNews, UpstreamsNews
 from ci_toolkit.model.observation import (
@@ -24,7 +27,6 @@ from ci_toolkit.plugins import load_sources, source_for
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ci_toolkit.backends.spec import Backend
     from ci_toolkit.formats.forge_memory import ForgeRecord
     from ci_toolkit.model.names import Oid, Pkgbase
     from ci_toolkit.model.observation import Observations
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from ci_toolkit.pipelines.workshop import Workshop
     from ci_toolkit.scheduling.schedule import Schedule
     from ci_toolkit.sources.spec import Source
+
+log = logging.getLogger(__name__)
 
 _OUTCOMES: Mapping[type[SourceOutcome], str] = {
     Unmoved: "unmoved",
@@ -47,16 +51,25 @@ _OUTCOMES: Mapping[type[SourceOutcome], str] = {
 _NO_SOURCE = "none"
 
 
-def tell_upstreams(workshop: Workshop, snapshot: Snapshot, observations: Observations) -> None:
+def tell_upstreams(workshop: Workshop, snapshot: Snapshot, observations: Observations, backend: Backend) -> None:
     """How many upstreams were asked, and what came of it."""
-    if not workshop.listeners:
+    if not workshop.listeners and not isinstance(backend, HearsOfChecks):
         return
     sources = load_sources()
     counts = Counter(
         (_kind(snapshot.packages[pkgbase], sources), _OUTCOMES[type(seen.source)])
         for pkgbase, seen in observations.packages.items()
     )
-    workshop.tell("upstreams_checked", UpstreamsNews(repository=snapshot.settings.build_repo, counts=counts))
+    if workshop.listeners:
+        workshop.tell("upstreams_checked", UpstreamsNews(repository=snapshot.settings.build_repo, counts=counts))
+    if isinstance(backend, HearsOfChecks):
+        by_source: dict[str, dict[str, int]] = {}
+        for (source, outcome), count in counts.items():
+            by_source.setdefault(source, {})[outcome] = count
+        try:
+            backend.note_checks(by_source, workshop.backend_tools(snapshot))
+        except ToolkitError as error:  # nothing depends on it
+            log.warning("the %s backend was not told what upstreams said: %s", backend.name, error)
 
 
 def tell_updates(workshop: Workshop, snapshot: Snapshot, plan: Plan, commit: Oid) -> None:

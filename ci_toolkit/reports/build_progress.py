@@ -52,6 +52,9 @@ class _Lines:
     def phase(self, job: Job, phase: str) -> None:
         """Phases are in the build's own log."""
 
+    def published(self, outcome: str) -> None:
+        """Jobs tell of it."""
+
     def left(self, *, queued: int, waiting: int) -> None:
         """What is left is said at the end."""
 
@@ -90,6 +93,9 @@ class _Shown:
         """Show it in its line."""
         if job.number in self._running:
             self._running[job.number] = (job, phase, self._running[job.number][2])
+
+    def published(self, outcome: str) -> None:
+        """Jobs tell of it."""
 
     def left(self, *, queued: int, waiting: int) -> None:
         """Show it below."""
