@@ -132,6 +132,26 @@ class BuildbotBackend:
                 if follow and not answer.body:
                     tools.clock.sleep(_LOOK_S)
 
+    # for those who look after the farm
+
+    def workers(self, tools: BackendTools) -> list[dict[str, Any]]:
+        """Every machine of the farm, as its API describes it."""
+        with _telling(tools) as farm:
+            return _listed(_record(farm.ask_json("GET", f"{farm.prefix}/api/workers")), "workers")
+
+    def drain(self, worker: str, reason: str, tools: BackendTools) -> str:
+        """Have a worker finish what it builds and take nothing more; what the farm says to that."""
+        return self._order(worker, "drain", {"reason": reason}, tools)
+
+    def resume(self, worker: str, tools: BackendTools) -> str:
+        """Have a worker take builds again; what the farm says to that."""
+        return self._order(worker, "resume", None, tools)
+
+    def _order(self, worker: str, what: str, record: Mapping[str, str] | None, tools: BackendTools) -> str:
+        with _telling(tools) as farm:
+            path = f"{farm.prefix}/api/workers/{quote(worker, safe='')}/{what}"
+            return str(_record(farm.ask_json("POST", path, record))["said"])
+
     def note_checks(self, counts: Mapping[str, Mapping[str, int]], tools: BackendTools) -> None:
         """Have the farm's metrics count them."""
         with _telling(tools) as farm:

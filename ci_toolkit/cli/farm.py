@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from importlib.util import find_spec
@@ -48,6 +49,13 @@ def declare(parser: ArgumentParser) -> None:
     run = steps.add_parser("run", help="serve until it is ended; with SIGHUP, until what it builds is finished")
     for step in (create, run):
         step.add_argument("folder", metavar="DIR", type=Path, help="the worker's folder")
+    workers = verbs.add_parser("workers", help="the machines of the farm at CI_FARM_URL, with what they do")
+    workers.add_argument("--json", action="store_true", help="print JSON on stdout")
+    drain = verbs.add_parser("drain", help="have a worker finish what it builds and take nothing more")
+    drain.add_argument("--reason", default="somebody drained it", help="what others are told (%(default)s)")
+    resume = verbs.add_parser("resume", help="have a worker that was drained or quarantined take builds again")
+    for verb in (drain, resume):
+        verb.add_argument("worker", metavar="WORKER")
     check = verbs.add_parser("check", help="whether a master or worker could be run as it is")
     check.add_argument("folder", metavar="DIR", type=Path)
     build = verbs.add_parser("build", help="what a worker's engine calls: one build, in the folder of its order")
@@ -58,6 +66,8 @@ def run(options: Namespace, terminal: Terminal) -> int:
     """Do what the verb says."""
     if options.verb == "build":
         return _build(options, terminal)
+    if options.verb in ("workers", "drain", "resume"):
+        return _operate(options, terminal)
     if find_spec("buildbot") is None or find_spec("buildbot_worker") is None:
         raise NotReadyError("a farm needs Buildbot, which is not installed", hint=_HINT)
     match options.verb, getattr(options, "step", None):
@@ -126,6 +136,26 @@ def _check(options: Namespace, terminal: Terminal) -> None:
 
     for said in check_folder((terminal.cwd / options.folder).resolve(), terminal.environ):
         terminal.say(f"{said}\n")
+
+
+def _operate(options: Namespace, terminal: Terminal) -> int:
+    """Ask the farm, which may be anywhere; Buildbot is not needed for that."""
+    from ci_toolkit.backends.buildbot import BuildbotBackend  # noqa: PLC0415 - as above
+    from ci_toolkit.cli.build_backend import opened_backend  # noqa: PLC0415 - as above
+    from ci_toolkit.reports.workers import workers_text  # noqa: PLC0415 - as above
+
+    _, tools = opened_backend(terminal)
+    farm = BuildbotBackend()
+    match options.verb:
+        case "drain":
+            terminal.say(farm.drain(options.worker, options.reason, tools) + "\n")
+        case "resume":
+            terminal.say(farm.resume(options.worker, tools) + "\n")
+        case _:
+            found = farm.workers(tools)
+            now_s = terminal.clock.now()
+            terminal.say(json.dumps(found, indent=2) + "\n" if options.json else workers_text(found, now_s=now_s))
+    return 0
 
 
 def _build(options: Namespace, terminal: Terminal) -> int:

@@ -41,7 +41,7 @@ class FarmPlaces:
         """A worker for the job; else the reason, None where the others are merely busy or others come first."""
         fitting = [worker for worker in self.workers if fits(worker, job.builder_class)]
         if not fitting:
-            return _nobody(job.builder_class)
+            return nobody_fits(job.builder_class)
         taking = [worker for worker in fitting if worker.state.takes_builds]
         if not taking:
             return _all_absent(fitting, job.builder_class)
@@ -80,9 +80,10 @@ def fits(worker: Worker, builder_class: str | None) -> bool:
     return worker.name == own
 
 
-def _nobody(builder_class: str | None) -> str:
+def nobody_fits(builder_class: str | None) -> str:
+    """Why nothing is ever going to happen to a job of that class, or for a worker of that name."""
     own = builder_class or str(LOWEST_CLASS)
-    return f"no worker of class {own} or higher" if own.isdecimal() else f"no worker is called {own}"
+    return f"no worker of class {own}" if own.isdecimal() else f"no worker is called {own}"
 
 
 def _all_absent(workers: Iterable[Worker], builder_class: str | None) -> str:

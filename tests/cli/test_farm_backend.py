@@ -13,7 +13,7 @@ import pytest
 from ci_toolkit.errors import ConfigError, HandOverError, NotReadyError, RefusedError
 from ci_toolkit.model.job import JobFilter, JobState
 from tests.support.packages import SamplePackage
-from tests.support.quiet_farm import TOKEN, QuietFarm, served
+from tests.support.quiet_farm import OPERATOR, TOKEN, QuietFarm, served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,3 +141,23 @@ def test_without_a_token_the_variable_is_named(farming: Farming) -> None:
     assert missing.status == ConfigError.exit_status
     assert "CI_FARM_TOKEN is missing" in missing.stderr
     assert missing.stdout == ""
+
+
+def test_workers_are_listed_drained_and_resumed_by_whoever_may(farming: Farming, running: ServedFarm) -> None:
+    assert farming.run("farm", "workers").stdout == "no workers\n"
+    running.farm.add_worker("big", reason="it is free", machine="x86_64, 8 processors, 31 GiB", version="0.1.0")
+    running.farm.add_worker("b", builder_class=1, slots=2, running=(("samples", 7),))
+    one, two = farming.run("farm", "workers").stdout.splitlines()
+    assert one.split("  ")[0] == "b"
+    assert "1 of 2" in one
+    assert two.startswith("big  class 3  0 of 1  idle")
+    assert two.endswith("it is free, x86_64, 8 processors, 31 GiB, 0.1.0")
+    assert farming.run("farm", "drain", "big").status == NotReadyError.exit_status
+    drained = farming.run("farm", "drain", "big", "--reason", "new memory", token=OPERATOR)
+    assert (drained.status, drained.stdout) == (0, "big finishes what it builds\n")
+    listed = {worker["name"]: worker for worker in farming.run("farm", "workers", "--json").json}
+    assert (listed["big"]["state"], listed["big"]["reason"]) == ("draining", "new memory")
+    assert farming.run("farm", "resume", "big", token=OPERATOR).stdout == "big takes builds\n"
+    unknown = farming.run("farm", "drain", "nobody", token=OPERATOR)
+    assert unknown.status == NotReadyError.exit_status
+    assert "there is no worker nobody" in unknown.stderr

@@ -114,7 +114,7 @@ def test_without_history_nothing_is_said_of_the_end_nor_of_what_waits_for_it() -
     assert found["b"].reason == "it was scheduled"
 
 
-@pytest.mark.parametrize(("wanted", "said"), [("9", "no worker of class 9"), ("large", "no worker called large")])
+@pytest.mark.parametrize(("wanted", "said"), [("9", "no worker of class 9"), ("large", "no worker is called large")])
 def test_what_no_worker_takes_says_so(wanted: str, said: str) -> None:
     found = places(job(1, "a", builder_class=wanted), took={"a": (50,)})
     assert (found["a"].reason, span(found["a"])) == (said, (None, None))

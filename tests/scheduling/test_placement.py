@@ -79,7 +79,7 @@ def test_what_is_begun_in_the_same_decision_takes_a_slot() -> None:
 @pytest.mark.parametrize(
     ("class_", "expected"),
     [
-        ("9", "no worker of class 9 or higher"),
+        ("9", "no worker of class 9"),
         ("nobody", "no worker is called nobody"),
         ("5", "of the workers for class 5, middle is away"),
         ("small", None),

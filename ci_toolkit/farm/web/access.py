@@ -70,7 +70,7 @@ def client_of(farm: Farm, header: str | None, *, is_reading: bool) -> Client | N
 def unauthorized(access: Access) -> RequestError:
     """The same answer for a missing token and for a wrong one."""
     challenge = WRITE_CHALLENGE if access.needs_client else READ_CHALLENGE
-    hint = "the token of a client, as CI_FARM_TOKEN holds it, is sent as: Authorization: Bearer TOKEN"
+    hint = "the token of a client, as CI_FARM_TOKEN holds it, goes into the header Authorization as a bearer token"
     return RequestError(401, _NO_CLIENT, hint=hint, headers={"WWW-Authenticate": challenge})
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_toolkit.model.job import Job, JobState
+from ci_toolkit.scheduling.placement import fits, nobody_fits
 from ci_toolkit.scheduling.queue import Needs, Place, next_turns
 
 if TYPE_CHECKING:
@@ -124,9 +125,9 @@ class _Dealing:
     def turn(self, job: Job, position: int, needed: Iterable[Pkgbase]) -> QueuePlace:
         """One that has not begun, and has to wait for what it needs."""
         ends = [self._ends.get(name) for name in needed]
-        fitting = [name for name in self._free if _fits(self._workers[name], job)]
-        if not any(_fits(worker, job) for worker in self._workers.values()):
-            return self._unknown(job, position, _no_worker(job))
+        fitting = [name for name in self._free if fits(self._workers[name], job.builder_class)]
+        if not any(fits(worker, job.builder_class) for worker in self._workers.values()):
+            return self._unknown(job, position, nobody_fits(job.builder_class))
         if not fitting or any(end is None for end in ends):
             return self._unknown(job, position, job.reason)
         name = min(fitting, key=lambda one: (min(self._free[one]), one))
@@ -145,13 +146,3 @@ class _Dealing:
     def _unknown(self, job: Job, position: int, reason: str) -> QueuePlace:
         self._ends[job.pkgbase] = None
         return QueuePlace(job=job, position=position, reason=reason, starts_at_s=None, ends_at_s=None)
-
-
-def _fits(worker: Worker, job: Job) -> bool:
-    own = job.builder_class or "1"
-    return worker.builder_class >= int(own) if own.isdecimal() else worker.name == own
-
-
-def _no_worker(job: Job) -> str:
-    own = job.builder_class or "1"
-    return f"no worker of class {own}" if own.isdecimal() else f"no worker called {own}"
