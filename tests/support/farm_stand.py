@@ -10,22 +10,20 @@ import sys
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from hashlib import sha1
 from typing import TYPE_CHECKING
 
 from ci_toolkit.backends.job_database import JobDatabase
 from ci_toolkit.backends.local_folder import LocalFolder
-from ci_toolkit.backends.spec import PackageFolder
 from ci_toolkit.farm.creating import add_client, add_worker, create_master, create_worker
 from ci_toolkit.model.job import JobFilter, JobState
-from ci_toolkit.model.names import Oid, Pkgbase
-from ci_toolkit.model.observation import UpstreamFile
-from tests.support.jobs import schedule
+from ci_toolkit.model.names import Pkgbase
+from tests.support.jobs import folder_of, schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from ci_toolkit.backends.spec import PackageFolder
     from ci_toolkit.model.job import Job
     from tests.support.local_builds import Tiny
 
@@ -232,9 +230,7 @@ class FarmStand:
 def package_folder(package: Tiny) -> PackageFolder:
     """A package as a backend is handed it."""
     contents = {path.split("/", 1)[1]: text.encode() for path, text in package.folder().items()}
-    files = {path: UpstreamFile(mode="100644", content=content) for path, content in contents.items()}
-    tree = Oid(sha1(repr(sorted(contents.items())).encode()).hexdigest())
-    return PackageFolder(tree=tree, epoch_s=1_700_000_000, files=files)
+    return folder_of(contents)
 
 
 @contextmanager

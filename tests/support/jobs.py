@@ -40,6 +40,11 @@ def folder(name: str, text: str = "", *, srcinfo: str | None = None) -> PackageF
     contents = {"PKGBUILD": f"pkgname={name}\n{text}".encode()}
     if srcinfo is not None:
         contents[".SRCINFO"] = srcinfo.encode()
+    return folder_of(contents)
+
+
+def folder_of(contents: Mapping[str, bytes]) -> PackageFolder:
+    """A package folder with these files."""
     draft = ObjectDraft()
     tree = draft.add_folder({path: ("100644", draft.add("blob", content)) for path, content in contents.items()})
     files = {path: UpstreamFile(mode="100644", content=content) for path, content in contents.items()}
