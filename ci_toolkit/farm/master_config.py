@@ -33,6 +33,7 @@ from ci_toolkit.farm.build_step import FarmBuildStep
 from ci_toolkit.farm.engine import SCHEDULER, builder_names
 from ci_toolkit.farm.farm_file import read_farm_file
 from ci_toolkit.farm.farm_worker import FarmWorker
+from ci_toolkit.farm.history_database import engine_settings
 from ci_toolkit.farm.master_service import FarmService
 from ci_toolkit.farm.running_farm import RunningFarm
 
@@ -76,8 +77,7 @@ def buildmaster_config(folder: str) -> dict[str, Any]:
         "titleURL": farm.file.url,
         "buildbotURL": entry.url,
         "buildbotNetUsageData": None,
-        # A server of databases may have been restarted since a connection was used last.
-        "db": {"db_url": entry.database, "engine_kwargs": {"pool_pre_ping": True}},
+        "db": {"db_url": entry.database, "engine_kwargs": engine_settings(entry.database)},
         "protocols": {"pb": {"port": farm.file.workers_listen}},
         "collapseRequests": False,
         "logCompressionMethod": "zstd",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ class WorkerPool:
         self._lock = threading.RLock()
         self._clock, self._memory = clock, memory
         self._changes = 0
+        self._own_changes: Counter[str] = Counter()
         self._known = {name: _Known(entry, since_s=clock.now()) for name, entry in sorted(entries.items())}
         self._wishes: dict[str, frozenset[Wish]] = {}
         self._recall()
@@ -123,9 +125,10 @@ class WorkerPool:
 
     # as runs of builds see them
 
-    def changes(self) -> int:
-        """Differs once anything has changed."""
-        return self._changes
+    def changes(self, repository: str = "") -> int:
+        """Differs once anything has changed that this repository has not done itself."""
+        with self._lock:
+            return self._changes - self._own_changes[repository]
 
     @property
     def most(self) -> int:
@@ -145,7 +148,7 @@ class WorkerPool:
             if known is None or _worker(known).free <= 0:
                 return False
             known.running.append((repository, job.number))
-            self._changed()
+            self._changed(repository)
             return True
 
     def leave(self, repository: str, job: Job) -> None:
@@ -154,7 +157,7 @@ class WorkerPool:
             for known in self._known.values():
                 if (repository, job.number) in known.running:
                     known.running.remove((repository, job.number))
-                    self._changed()
+                    self._changed(repository)
 
     def want(self, repository: str, jobs: Iterable[Job]) -> None:
         """What a repository found no place for; nothing, when it is not going to take any."""
@@ -165,7 +168,7 @@ class WorkerPool:
         with self._lock:
             if self._wishes.get(repository, frozenset()) != wishes:
                 self._wishes[repository] = wishes
-                self._changed()
+                self._changed(repository)
 
     # what outlives a restart
 
@@ -193,8 +196,10 @@ class WorkerPool:
             raise RefusedError("is no worker of this farm", key=name, hint=hint)
         return self._known[name]
 
-    def _changed(self) -> None:
+    def _changed(self, repository: str | None = None) -> None:
         self._changes += 1
+        if repository is not None:
+            self._own_changes[repository] += 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,8 +231,8 @@ class PoolPlaces:
         self.pool.want(self.repository, jobs)
 
     def changes(self) -> int:
-        """The pool's."""
-        return self.pool.changes()
+        """The pool's, but for what this repository does."""
+        return self.pool.changes(self.repository)
 
 
 def _worker(known: _Known) -> Worker:

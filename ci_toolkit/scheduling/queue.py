@@ -249,13 +249,19 @@ def _longest_first(free: Iterable[Job], jobs: Iterable[Job], needs: Needs) -> li
     return sorted(free, key=lambda job: (-urgent.get(job.pkgbase, 0), -chains.get(job.pkgbase, 0), job.number))
 
 
-def _urgent(jobs: Iterable[Job], needs: Needs) -> dict[Pkgbase, int]:
-    """The priorities of packages above 0: what an urgent one waits for is as urgent."""
+def _urgent(jobs: Collection[Job], needs: Needs) -> dict[Pkgbase, int]:
+    """The priorities of packages above 0, where there are several: what an urgent one waits for is as urgent."""
+    if len({job.priority for job in jobs}) <= 1:
+        return {}
     found: dict[Pkgbase, int] = {}
+    waited_for: dict[int, int] = {}
     for job in jobs:
         if job.priority > 0:
-            for name in (job.pkgbase, *needs.names(needs.before(job.pkgbase))):
-                found[name] = max(found.get(name, 0), job.priority)
+            found[job.pkgbase] = max(found.get(job.pkgbase, 0), job.priority)
+            waited_for[job.priority] = waited_for.get(job.priority, 0) | needs.before(job.pkgbase)
+    for priority, bits in waited_for.items():
+        for name in needs.names(bits):
+            found[name] = max(found.get(name, 0), priority)
     return found
 
 

@@ -123,6 +123,15 @@ def test_whoever_waits_is_woken_by_every_change(pool: WorkerPool) -> None:
     assert pool.changes() == seen[-1]
 
 
+def test_nobody_is_woken_by_what_they_did_themselves(pool: WorkerPool) -> None:
+    one, two = (PoolPlaces(pool=pool, repository=name) for name in ("one", "two"))
+    pool.connected("a", HERE)
+    before = one.changes(), two.changes()
+    assert one.take(job(1, on="a"))
+    one.want([job(2)])
+    assert (one.changes() == before[0], two.changes() == before[1]) == (True, False)
+
+
 def test_threads_never_take_more_than_there_is(pool: WorkerPool) -> None:
     pool.connected("b", HERE)
     taken: list[int] = []
