@@ -77,7 +77,9 @@ class FarmBuildStep(BuildStep):  # type: ignore[misc]  # Buildbot has no types
         folder = base / self.build.builder.config.workerbuilddir / attempt.order.attempt
         try:
             for package in attempt.packages:
-                await self._send_package(package, base / CACHE_FOLDER / PACKAGES_FOLDER / package.sha256)
+                async with self._attempts.sending(attempt.worker, package.sha256):
+                    self._require_wanted()
+                    await self._send_package(package, base / CACHE_FOLDER / PACKAGES_FOLDER / package.sha256)
             order = StringFileReader(format_order(attempt.order))
             await self._transfer("downloadFile", "workerdest", folder / ORDER_FILE, reader=order, mode=0o600)
             await self._build(attempt, folder, base / CACHE_FOLDER)
@@ -89,8 +91,19 @@ class FarmBuildStep(BuildStep):  # type: ignore[misc]  # Buildbot has no types
                 await self._fetch_packages(attempt, result.outcome, folder / OUT_FOLDER)
             return result
         finally:
-            if self.worker is not None and self.worker.conn is not None and not self.stopped:
-                await self.runCommand(RemoteCommand("rmdir", {"dir": str(folder), "logEnviron": False}))
+            await self._remove(folder)
+
+    def _require_wanted(self) -> None:
+        """WorkerLostError when this step was ended meanwhile: its commands would do nothing, and it leaves nothing."""
+        if self.stopped:
+            raise WorkerLostError("it was ended")
+
+    async def _remove(self, folder: PurePosixPath) -> None:
+        """Remove what an attempt left on its worker, also where it was ended, after which a step runs nothing more."""
+        if self.worker is not None and self.worker.conn is not None:
+            command = RemoteCommand("rmdir", {"dir": str(folder), "logEnviron": False})
+            command.worker = self.worker
+            await command.run(self, self.remote, self.build.builder.name)
 
     async def _send_package(self, package: SentPackage, place: PurePosixPath) -> None:
         """Send a package, unless the worker has it; whether it is the right one the worker tells by its checksum."""
@@ -129,6 +142,7 @@ class FarmBuildStep(BuildStep):  # type: ignore[misc]  # Buildbot has no types
 
     async def _fetch(self, source: PurePosixPath, target: Path, largest_bytes: int) -> bool:
         """Whether a file arrived; what is beyond its size is cut off here, too."""
+        self._require_wanted()
         limit = largest_bytes + 1  # a worker takes for cut off what is as large as the limit
         writer = FileWriter(str(target), limit, 0o600)
         try:

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from twisted.internet.defer import DeferredLock
 
 from ci_toolkit.building.workplace import WorkerLostError
 
@@ -28,6 +31,7 @@ class OpenAttempts:
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
         self._open: dict[str, _Open] = {}
+        self._sending: WeakValueDictionary[tuple[str, str], DeferredLock] = WeakValueDictionary()
 
     def add(self, attempt: Attempt) -> None:
         """From now on its build may claim it."""
@@ -49,6 +53,10 @@ class OpenAttempts:
     def is_open(self, attempt: Attempt) -> bool:
         """Whether it has no result yet."""
         return attempt.order.attempt in self._open
+
+    def sending(self, worker: str, sha256: str) -> DeferredLock:
+        """To be held while a package is sent to a worker: two that do so at once would write to one file there."""
+        return self._sending.setdefault((worker, sha256), DeferredLock())
 
     def finish(self, attempt: Attempt, result: HandedResult) -> None:
         """It is over, with what the worker says."""

@@ -6,13 +6,11 @@ import json
 import resource
 import signal
 import time
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ci_toolkit.farm.worker_facts import INFO_FILE
-from tests.support.dropping_proxy import DroppingProxy
 from tests.support.farm_stand import FarmStand, running_farm
 from tests.support.local_builds import Tiny
 
@@ -34,23 +32,17 @@ def test_a_worker_that_is_only_silent_is_given_up_and_its_build_goes_elsewhere(f
     farm.tell("two", "quiet", "hang")
     farm.submit("quiet", Tiny(name="quiet"), classes={"quiet": "two"})
     farm.building("quiet")
-    farm.kill("two", signal.SIGSTOP)
+    farm.send("two", signal.SIGSTOP)
     farm.wait(lambda: farm.jobs()["quiet"].losses == 1, within_s=DEADLINE_S * 3)
     assert "did not answer within 3 s" in " ".join(reason for _, reason in farm.steps("quiet"))
     farm.tell("two", "quiet", "skipped")
-    farm.kill("two", signal.SIGCONT)
+    farm.send("two", signal.SIGCONT)
     assert farm.finished()["quiet"] == "skipped"
 
 
 def test_a_lost_route_is_noticed_likewise(farm: FarmStand) -> None:
-    with ExitStack() as ends:
-        proxy = DroppingProxy(farm.workers_port)
-        ends.callback(proxy.close)
-        farm.kill("one", signal.SIGTERM)
-        place = farm.worker_folder("one") / "worker.toml"
-        text = place.read_text()
-        ends.callback(place.write_text, text)
-        place.write_text(text.replace(str(farm.workers_port), str(proxy.port)))
+    farm.kill("one", signal.SIGTERM)
+    with farm.routed("one") as proxy:
         farm.start_worker("one", stub=True)
         farm.tell("one", "cut", "hang")
         farm.submit("cut", Tiny(name="cut"), classes={"cut": "one"})

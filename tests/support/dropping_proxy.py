@@ -16,15 +16,32 @@ class DroppingProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self._is_cut, self._is_over = threading.Event(), threading.Event()
+        self._left: int | None = None
+        self._dropped = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
         """As when a route is lost: no side is told."""
         self._is_cut.set()
 
+    def cut_after(self, count: int) -> None:
+        """Likewise, once so many bytes more went through."""
+        self._left = count
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether nothing goes through."""
+        return self._is_cut.is_set()
+
     def mend(self) -> None:
         """New connections go through; those that were cut stay dead."""
+        self._left = None
         self._is_cut.clear()
+
+    def drop(self) -> None:
+        """All connections that there are end, and new ones go through."""
+        self._dropped += 1
+        self.mend()
 
     def close(self) -> None:
         """End it."""
@@ -44,8 +61,8 @@ class DroppingProxy:
             selector = selectors.DefaultSelector()
             selector.register(near, selectors.EVENT_READ, far)
             selector.register(far, selectors.EVENT_READ, near)
-            is_dead = False
-            while not self._is_over.is_set():
+            is_dead, dropped = False, self._dropped
+            while not self._is_over.is_set() and dropped == self._dropped:
                 is_dead = is_dead or self._is_cut.is_set()
                 if is_dead:
                     self._is_over.wait(0.1)
@@ -54,5 +71,12 @@ class DroppingProxy:
                     data = key.fileobj.recv(1 << 16)  # type: ignore[union-attr]  # they are sockets
                     if not data:
                         return
+                    self._count(len(data))
                     if not self._is_cut.is_set():
                         key.data.sendall(data)
+
+    def _count(self, count: int) -> None:
+        if self._left is not None:
+            self._left -= count
+            if self._left < 0:
+                self.cut()

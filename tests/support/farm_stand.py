@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -10,13 +11,17 @@ import sys
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import requests
 
 from ci_toolkit.backends.job_database import JobDatabase
 from ci_toolkit.backends.local_folder import LocalFolder
 from ci_toolkit.farm.creating import add_client, add_worker, create_master, create_worker
 from ci_toolkit.model.job import JobFilter, JobState
 from ci_toolkit.model.names import Pkgbase
+from tests.support.built import hostile, member
+from tests.support.dropping_proxy import DroppingProxy
 from tests.support.jobs import folder_of, schedule
 
 if TYPE_CHECKING:
@@ -29,21 +34,38 @@ if TYPE_CHECKING:
 
 _SOON_S = 60.0
 # What a worker runs in place of ci-toolkit's own `farm build`: it builds nothing, at once, and says how that ended by
-# the file of the package's name in the folder `told`.
+# the file of the package's name in the folder `told`. Like the real one it ends with its worker, and it does not go on
+# with packages to install that are not what they should be. `runs` has a line for what it began and brought to an end.
 _STUB = """\
-import json, pathlib, sys, time
+import ctypes, hashlib, json, pathlib, shutil, sys, time
+ctypes.CDLL(None).prctl(1, 15, 0, 0, 0)
 order = json.load(open("order.json"))
-told = pathlib.Path(__file__).parent.parent.parent / "told" / order["pkgbase"]
-print("stub of", order["pkgbase"], flush=True)
-while (said := told.read_text() if told.exists() else "skipped") in ("hang", ""): time.sleep(0.05)
+base = order["pkgbase"]
+top = pathlib.Path(__file__).parent.parent.parent
+told, made = top / "told" / base, top / "made" / base
+def note(what):
+    with (top / "runs").open("a") as runs: runs.write(f"{what} {base}\\n")
+note("begun")
+print("stub of", base, flush=True)
+while (said := told.read_text() if told.exists() else "built") in ("hang", ""): time.sleep(0.05)
 if said == "silent": sys.exit(1)
 outcome = {"kind": "skipped", "reason": "a stub"}
 if said == "failed": outcome = {"kind": "failed", "phase": "build", "status": 1, "reason": "a stub"}
 if said == "unfit": outcome = {"kind": "unfit", "reason": "its disk is full"}
+if said == "built" and made.exists():
+    shutil.copytree(made, "out")
+    packages = [(path.name, path.read_bytes()) for path in pathlib.Path("out").iterdir()]
+    packages = [(name, hashlib.sha256(content).hexdigest(), len(content)) for name, content in packages]
+    outcome = {"kind": "built", "packages": packages}
+cache = pathlib.Path(sys.argv[sys.argv.index("--cache") + 1])
+for name, digest in order["with"]:
+    if hashlib.sha256((cache / "packages" / digest).read_bytes()).hexdigest() != digest:
+        outcome = {"kind": "unfit", "reason": name + " is damaged"}
 result = {key: order[key] for key in ("form", "attempt", "pkgbase", "tree")}
 result |= {"outcome": outcome, "phases": [], "interference": [], "root": None, "installed": []}
 if said.startswith("{"): result |= json.loads(said)
 json.dump(result, open("result.json", "w"))
+note("ended")
 """
 # The worker itself is the real one.
 _WORKER = (
@@ -73,7 +95,6 @@ class FarmStand:
     def __post_init__(self) -> None:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.workers_port, self.web_port, self.buildbot_port = free_port(), free_port(), free_port()
-        self.proxy_port: int | None = None
         self._write()
 
     def _write(self) -> None:
@@ -111,8 +132,7 @@ class FarmStand:
         folder = self.worker_folder(name)
         if not folder.exists():
             password = (self.top / "secrets/workers" / name).read_text().strip()
-            port = self.proxy_port or self.workers_port
-            create_worker(folder, name=name, master=f"tcp:127.0.0.1:{port}", password=password)
+            create_worker(folder, name=name, master=f"tcp:127.0.0.1:{self.workers_port}", password=password)
         words = ("farm", "worker", "run", str(folder))
         if stub:
             package = folder / "stub/ci_toolkit"
@@ -126,21 +146,70 @@ class FarmStand:
         self.wait(lambda: self.log("master").count(f"Worker {name} attached to {name}-1") > seen)
 
     def tell(self, worker: str, package: str, how: str) -> None:
-        """How a stub ends that builds a package: skipped, failed, unfit, hang, silent, or fields of its result."""
+        """How a stub ends that builds a package: skipped, failed, unfit, hang, silent, fields of its result, or
+        built, which is how it is when nothing was told: skipped, unless it was to `make` something.
+        """
         folder = self.worker_folder(worker) / "told"
         folder.mkdir(exist_ok=True, parents=True)
         (folder / package).write_text(how)
+
+    def make(self, worker: str, package: Tiny, size_bytes: int = 100) -> None:
+        """Have a stub deliver a package, of a content that cannot be packed smaller."""
+        folder = self.worker_folder(worker) / "made" / package.name
+        folder.mkdir(parents=True)
+        file = folder / f"{package.name}-{package.version}-{package.release}-any.pkg.tar.zst"
+        hostile(file, member(f"usr/share/{package.name}", random.Random(package.name).randbytes(size_bytes)))
+
+    def runs(self, worker: str) -> list[str]:
+        """What stubs of a worker began and brought to an end: `begun NAME`, `ended NAME`."""
+        path = self.worker_folder(worker) / "runs"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def worker(self, name: str) -> dict[str, Any]:
+        """What the farm's API says of a worker."""
+        answer = requests.get(f"http://127.0.0.1:{self.web_port}/api/workers", timeout=30)
+        return next(worker for worker in answer.json()["workers"] if worker["name"] == name)
+
+    def attempts(self, worker: str) -> list[str]:
+        """The folders of builds on a worker."""
+        return sorted(path.name for path in self.worker_folder(worker).glob(f"{worker}-*/*"))
+
+    @contextmanager
+    def routed(self, worker: str) -> Iterator[DroppingProxy]:
+        """Once a worker is started again, it goes to its master through a proxy, which ends with this context."""
+        place = self.worker_folder(worker) / "worker.toml"
+        text = place.read_text()
+        proxy = DroppingProxy(self.workers_port)
+        place.write_text(text.replace(str(self.workers_port), str(proxy.port)))
+        try:
+            yield proxy
+        finally:
+            place.write_text(text)
+            proxy.close()
 
     def worker_folder(self, name: str) -> Path:
         """Where a worker is kept."""
         return self.top.parent / f"worker-{name}"
 
-    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
-        """End a process, and wait for that; SIGSTOP and SIGCONT only send it."""
-        process = self.processes[name]
-        os.kill(process.pid, number)
-        if number not in (signal.SIGSTOP, signal.SIGCONT):
+    @contextmanager
+    def stranger(self, folder: Path, log: str = "stranger") -> Iterator[subprocess.Popen[bytes]]:
+        """A worker of that folder, which need not be let in, and is ended."""
+        self._spawn(log, "farm", "worker", "run", str(folder))
+        process = self.processes.pop(log)
+        try:
+            yield process
+        finally:
+            process.kill()
             process.wait(30)
+
+    def send(self, name: str, number: int) -> None:
+        """Send a process a signal."""
+        os.kill(self.processes[name].pid, number)
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+        """End a process, and wait for that."""
+        self.send(name, number)
+        self.processes[name].wait(30)
 
     def end(self) -> None:
         """End everything."""
@@ -183,6 +252,11 @@ class FarmStand:
             contents = {Pkgbase(one.name): package_folder(one) for one in packages}
             database.submit(made, contents, source="samples", now_s=time.time())
 
+    def cancel(self, package: str, repository: str = "samples") -> None:
+        """Cancel a package's last job."""
+        with closing(JobDatabase(self.place(repository).jobs)) as database:
+            database.cancel(self.jobs(repository)[package], "nobody wants it", now_s=time.time())
+
     def jobs(self, repository: str = "samples", *, newest: bool = True) -> dict[str, Job]:
         """The last job of each package."""
         with closing(JobDatabase(self.place(repository).jobs)) as database:
@@ -217,14 +291,14 @@ class FarmStand:
         """The package files that clients get."""
         return sorted(path.name for path in (self.place(repository).repository / "x86_64").glob("*.pkg.tar.zst"))
 
-    def wait(self, holds: Callable[[], bool], *, within_s: float = _SOON_S) -> None:
+    def wait(self, holds: Callable[[], bool], *, within_s: float = _SOON_S, look_s: float = 0.1) -> None:
         """Until something holds."""
         end = time.monotonic() + within_s
         while not holds():
             for name, process in self.processes.items():
                 assert name != "master" or process.poll() is None, self.log("master")[-3000:]
             assert time.monotonic() < end, (self.states(), self.log("master")[-3000:])
-            time.sleep(0.1)
+            time.sleep(look_s)
 
 
 def package_folder(package: Tiny) -> PackageFolder:
