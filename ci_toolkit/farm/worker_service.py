@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
+import re
 import sys
 import time
 import tomllib
@@ -24,6 +26,7 @@ from twisted.python import log as twisted_log
 from ci_toolkit.effects.build_roots import find_root
 from ci_toolkit.effects.clock import SystemClock
 from ci_toolkit.effects.files import write_file
+from ci_toolkit.effects.private_folder import remove_folder
 from ci_toolkit.effects.process import Processes
 from ci_toolkit.effects.redaction import Redactor
 from ci_toolkit.errors import ConfigError, NotReadyError, ToolkitError
@@ -40,6 +43,8 @@ reactor: Any = _reactor  # which module that is, is known when it is imported
 
 WORKER_FILE = "worker.toml"
 PASSWORD_FILE = "password"  # noqa: S105 - its name
+_LOCK_FILE = "lock"
+_ATTEMPT_FOLDER = re.compile(r"[0-9a-f]{32}")
 _LOG_EVERY_S = 0.4  # how far a log may be behind what the build prints
 _KEEPALIVE_S = 30
 _SLOWEST_RETURN_S = 30
@@ -79,8 +84,10 @@ def read_worker_file(top: Path) -> WorkerFile:
 
 
 def worker_application(top: Path, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - Twisted's
-    """What Twisted runs; MachineError when nothing can be built here."""
+    """What Twisted runs; MachineError when nothing can be built here, NotReadyError when the folder is in use."""
     file = read_worker_file(top)
+    _lock_folder(top)
+    _remove_leftovers(top, file.name)
     _look(top, environ)
     worker = Worker(
         None,
@@ -111,6 +118,28 @@ def run_worker(top: Path, environ: Mapping[str, str]) -> None:
     again = task.LoopingCall(_look_again, top, environ)
     again.start(_LOOK_EVERY_S, now=False)
     reactor.run()
+
+
+def _lock_folder(top: Path) -> None:
+    """Have the folder to oneself until the process ends, however it ends: a second one would disturb the builds."""
+    lock = os.open(top / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        hint = "one process is enough for all its slots; another worker needs a folder and a name of its own"
+        raise NotReadyError("this worker is running already", key=str(top), hint=hint) from None
+
+
+def _remove_leftovers(top: Path, name: str) -> None:
+    """Remove what builds left that were killed together with an earlier process of this worker."""
+    for slot in top.glob(f"{name}-*"):
+        for folder in slot.iterdir():
+            if _ATTEMPT_FOLDER.fullmatch(folder.name):
+                try:
+                    remove_folder(folder)
+                except OSError as error:  # the build is ending only now, or its files are a stranger's
+                    log.warning("what a killed build left stays until the next start: %s", error)
 
 
 async def _look_again(top: Path, environ: Mapping[str, str]) -> None:
