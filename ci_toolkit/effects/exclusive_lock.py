@@ -27,15 +27,43 @@ def exclusive(path: Path, *, who: str, wait_s: float, clock: Clock) -> Iterator[
 
     `who` is what the file tells others, such as `publish add`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _open(path)
     try:
         _take(descriptor, path, wait_s, clock)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} ({who})".encode(), 0)
+        _sign(descriptor, who)
         yield
     finally:
         os.close(descriptor)
+
+
+def hold_to_the_end(path: Path, *, who: str) -> None:
+    """Hold the lock for as long as this process runs, also as another program that it becomes; NotReadyError at once.
+
+    Unlike a file with a number of a process in it, what a killed process or another container left stops nobody.
+    """
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = _holder(descriptor)
+        os.close(descriptor)
+        raise NotReadyError(f"is used by {holder}", key=str(path.parent)) from None
+    _sign(descriptor, who)
+    os.set_inheritable(descriptor, True)
+
+
+def _open(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _sign(descriptor: int, who: str) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()} ({who})".encode(), 0)
+
+
+def _holder(descriptor: int) -> str:
+    return os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
 
 
 def _take(descriptor: int, path: Path, wait_s: float, clock: Clock) -> None:
@@ -45,7 +73,7 @@ def _take(descriptor: int, path: Path, wait_s: float, clock: Clock) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
+            holder = _holder(descriptor)
             if clock.monotonic() >= end_s:
                 raise NotReadyError(f"is used by {holder}", key=str(path.parent), hint="--wait waits longer") from None
             if not told:

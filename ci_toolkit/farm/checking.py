@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -34,7 +35,8 @@ _PASSPHRASE = "CI_SIGNING_PASSPHRASE"  # noqa: S105 - its name
 def check_folder(top: Path, environ: Mapping[str, str]) -> Iterator[str]:
     """A line for everything that is well; the first thing that is not is a ToolkitError."""
     if (top / FARM_FILE).exists():
-        yield from _check_master(read_farm_file(top), environ)
+        with chdir(top):  # which endpoints name files from, as the master does that runs there
+            yield from _check_master(read_farm_file(top), environ)
     elif (top / WORKER_FILE).exists():
         yield from _check_worker(top, environ)
     else:

@@ -146,7 +146,8 @@ def _buildbot(top: Path, table: Mapping[str, Any]) -> BuildbotEntry:
     return BuildbotEntry(
         url=_text(table, "url", "http://localhost:8020/").rstrip("/") + "/",
         web=_text(table, "web") if "web" in table else None,
-        database=database,
+        # Which driver stands for PostgreSQL depends on the version of SQLAlchemy; this is the one that is installed.
+        database=re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", database),
     )
 
 
