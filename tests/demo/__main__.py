@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.demo.build_steps import BuildSteps
 from tests.support.git import GitRepo
@@ -15,25 +17,34 @@ from tests.support.samples import lay_out, move_upstreams
 from tests.support.sealed import sealed_environment
 from tests.support.upstreams import Upstreams
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
 TOP = Path(__file__).parents[2]
 FOLDER = TOP / "demo"
 _BOLD, _PLAIN = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
 
 
 class Story:
-    """One telling: steps are numbered, commands are shown before they run."""
+    """One telling: steps are numbered, commands are shown before they run. `after` is one that it goes on from."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, after: Story | None = None) -> None:
         self.env = {**sealed_environment(folder / "home"), **_look(), "CI_BACKEND": "local"}
         self.folder = folder
         self.origin = GitRepo.bare(folder / "origin.git", self.env)
         self.packages = folder / "packages"
-        self._steps = 0
+        self._steps: Iterator[int] = itertools.count(1) if after is None else after._steps
+
+    def begin(self, files: Mapping[str, bytes]) -> None:
+        """Push the packages to the origin, and clone that."""
+        self.origin.commit(files, "feat: a dozen packages")
+        subprocess.run(["git", "clone", "-q", str(self.origin.path), str(self.packages)], env=self.env, check=True)
+        for key, value in (("user.name", "Ada"), ("user.email", "ada@example.org")):
+            subprocess.run(["git", "-C", str(self.packages), "config", key, value], env=self.env, check=True)
 
     def step(self, text: str) -> None:
         """Say what comes next, and why."""
-        self._steps += 1
-        print(f"\n{_BOLD}{self._steps}. {text}{_PLAIN}", flush=True)
+        print(f"\n{_BOLD}{next(self._steps)}. {text}{_PLAIN}", flush=True)
 
     def call(self, *command: str, status: int = 0, **variables: str) -> None:
         """Run a command in the package repository, its output where the reader sees it."""
@@ -62,21 +73,18 @@ def main() -> int:
     with Upstreams(FOLDER / "upstreams", story.env) as upstreams:
         tell(story, upstreams)
     print(f"\nThat took {time.monotonic() - started:.0f} s. Everything is still there to look around in:\n")
-    print(f"   {_relative(story.packages)}         the package repository; try git log --all --graph")
-    print(f"   {_relative(story.origin.path)}       its bare origin, with branch state and tag scheduled")
-    print(f"   {_relative(FOLDER / 'home/.local/share/ci-toolkit')}   builds: jobs, logs, store, and what is published")
-    print(f"   {_relative(FOLDER / 'upstreams')}        what the upstream servers served; they are stopped now")
-    print(f"\n   .venv/bin/ci-toolkit explain pw-words --repository {_relative(story.packages)}")
+    print(f"   {relative(story.packages)}         the package repository; try git log --all --graph")
+    print(f"   {relative(story.origin.path)}       its bare origin, with branch state and tag scheduled")
+    print(f"   {relative(FOLDER / 'home/.local/share/ci-toolkit')}   builds: jobs, logs, store, and what is published")
+    print(f"   {relative(FOLDER / 'upstreams')}        what the upstream servers served; they are stopped now")
+    print(f"\n   .venv/bin/ci-toolkit explain pw-words --repository {relative(story.packages)}")
     return 0
 
 
 def tell(story: Story, upstreams: Upstreams) -> None:
     """Every step of it."""
     story.step(f"A dozen packages, pushed to a bare origin; their upstreams are served at {upstreams.url}.")
-    story.origin.commit(lay_out(upstreams), "feat: a dozen packages")
-    subprocess.run(["git", "clone", "-q", str(story.origin.path), str(story.packages)], env=story.env, check=True)
-    for key, value in (("user.name", "Ada"), ("user.email", "ada@example.org")):
-        subprocess.run(["git", "-C", str(story.packages), "config", key, value], env=story.env, check=True)
+    story.begin(lay_out(upstreams))
     story.call("git", "log", "--format=%h %an: %s", "--shortstat")
 
     story.step("on-commit: everything is new, so everything is scheduled, dependencies first.")
@@ -131,7 +139,8 @@ def _look() -> dict[str, str]:
     return {**shown, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "GIT_PAGER": "cat"}
 
 
-def _relative(path: Path) -> str:
+def relative(path: Path) -> str:
+    """How a reader would write it."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 

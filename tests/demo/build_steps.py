@@ -13,7 +13,7 @@ from tests.support.pacman_stand import Client
 if TYPE_CHECKING:
     from tests.demo.__main__ import Story
 
-_TOOLS = ("makepkg", "pacman", "repo-add", "bwrap", "fakeroot", "bsdtar", "zstd", "gpg", "gcc", "make")
+TOOLS = ("makepkg", "pacman", "repo-add", "bwrap", "fakeroot", "bsdtar", "zstd", "gpg", "gcc", "make")
 _CHAIN = ("libtally", "tally", "tally-report")
 # What every Arch system has, and an empty root has not.
 _BASE = ("awk", "bash", "coreutils", "findutils", "glibc")
@@ -25,7 +25,7 @@ class BuildSteps:
 
     def __init__(self, story: Story) -> None:
         self.story = story
-        self.missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
+        self.missing = [tool for tool in TOOLS if shutil.which(tool) is None]
         self.served = story.folder / "home/.local/share/ci-toolkit/builds/samples/repository" / os.uname().machine
         self.client: Client | None = None
 
