@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -14,12 +15,17 @@ from tests.support.postgres import Postgres
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_PLACE, _NAME = Path("/var/tmp"), "ci-toolkit-farm-demo-"
+
 
 @contextmanager
 def foreground_postgres() -> Iterator[str]:
     """Its URL; it is ended, also when the story is killed, and its data removed."""
     # The story's own folder may be closed to the user that runs the database.
-    place = Path(tempfile.mkdtemp(prefix="ci-toolkit-farm-demo-", dir="/var/tmp"))
+    for left in _PLACE.glob(f"{_NAME}*"):
+        if not Path("/proc", left.name.removeprefix(_NAME).partition("-")[0]).exists():
+            shutil.rmtree(left, ignore_errors=True)  # of a story that was killed, perhaps somebody else's
+    place = Path(tempfile.mkdtemp(prefix=f"{_NAME}{os.getpid()}-", dir=_PLACE))
     place.chmod(0o755)
     try:
         postgres = Postgres(place / "postgres")
