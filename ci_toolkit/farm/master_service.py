@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 from buildbot.util.service import BuildbotService
@@ -10,6 +11,7 @@ from twisted.internet import defer, task, threads
 
 from ci_toolkit.farm.engine import BuildbotEngine
 from ci_toolkit.farm.farm_worker import FARM_SERVICE, FarmWorker
+from ci_toolkit.farm.service_manager import tell_ready
 from ci_toolkit.farm.web.site import farm_site, listen
 from ci_toolkit.farm.worker_facts import parse_facts
 
@@ -51,6 +53,7 @@ class FarmService(BuildbotService):  # type: ignore[misc]  # Buildbot has no typ
         self._watch = task.LoopingCall(self._look_after_workers)
         self._watch.clock = self.master.reactor
         self._watch.start(self._farm.file.deadline_s / 3, now=False)
+        tell_ready(os.environ, f"schedules are taken at {self._farm.url}")
 
     def startService(self) -> Any:  # noqa: N802, ANN401
         """Serve the repositories."""
