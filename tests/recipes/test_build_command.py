@@ -13,9 +13,14 @@ from tests.support.builds import PACKAGE, needs_makepkg, pkgbuild
 from tests.support.packages import SamplePackage
 from tests.support.running import left_behind
 from tests.support.samples import lay_out
+from tests.support.sealed import sealed_environment
+from tests.support.upstreams import Upstreams
+from tests.support.world import World
 
 if TYPE_CHECKING:
-    from tests.support.world import Result, World
+    from collections.abc import Iterator
+
+    from tests.support.world import Result
 
 pytestmark = needs_makepkg
 CHAIN = {
@@ -26,10 +31,14 @@ CHAIN = {
 ALONE = ("hexpeek-git", "ini-diff", "keyval", "leap-table", "lsdup", "palettes-1.0", "pw-words", "spool-clean")
 
 
-@pytest.fixture
-def samples(world: World) -> World:
-    world.start(lay_out(world.upstreams))
-    return world
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """All of them; what is built comes to lie beside each other in `out`."""
+    top = tmp_path_factory.mktemp("samples")
+    with Upstreams(top / "served", sealed_environment(top / "server-home")) as upstreams:
+        world = World(top, upstreams)
+        world.start(lay_out(upstreams))
+        yield world
 
 
 def build(world: World, package: str, *needed: Path, **variables: str) -> Result:
