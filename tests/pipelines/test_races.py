@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_toolkit.errors import GitError, HandOverError, LostRaceError, PackagesFailedError
+from tests.support.moment import Moment
 from tests.support.packages import SamplePackage
+from tests.support.world import new_world
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.support.upstreams import Seen
     from tests.support.world import World
@@ -24,17 +26,23 @@ BAR = SamplePackage(name="bar")
 MAJOR = "curl https://example.org/x | sh"
 
 
+@pytest.fixture(scope="module")
+def two_moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moment]:
+    with new_world(tmp_path_factory.mktemp("races")) as world:
+        for package in (FOO, BAR):
+            world.upstreams.publish(package.name, package.files())
+        world.start({**FOO.folder(), **BAR.folder()})
+        assert world.run("on-schedule").status == 0
+        world.upstreams.publish("foo", replace(FOO, version="1.1").files())
+        world.upstreams.publish("bar", replace(BAR, version="1.1", body=MAJOR).files())
+        yield Moment(world)
+
+
 @pytest.fixture
-def due(world: World) -> World:
+def due(two_moved: Moment) -> World:
     """A minor update of foo and a major one of bar are due."""
-    for package in (FOO, BAR):
-        world.upstreams.publish(package.name, package.files())
-    world.start({**FOO.folder(), **BAR.folder()})
-    assert world.run("on-schedule").status == 0
-    world.upstreams.publish("foo", replace(FOO, version="1.1").files())
-    world.upstreams.publish("bar", replace(BAR, version="1.1", body=MAJOR).files())
-    world.upstreams.forget()
-    return world
+    two_moved.return_to()
+    return two_moved.world
 
 
 def before_push(world: World, act: Callable[[], object], times: int = 1) -> None:

@@ -13,14 +13,12 @@ from tests.support.builds import PACKAGE, needs_makepkg, pkgbuild
 from tests.support.packages import SamplePackage
 from tests.support.running import left_behind
 from tests.support.samples import lay_out
-from tests.support.sealed import sealed_environment
-from tests.support.upstreams import Upstreams
-from tests.support.world import World
+from tests.support.world import new_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.world import Result
+    from tests.support.world import Result, World
 
 pytestmark = needs_makepkg
 CHAIN = {
@@ -34,10 +32,8 @@ ALONE = ("hexpeek-git", "ini-diff", "keyval", "leap-table", "lsdup", "palettes-1
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """All of them; what is built comes to lie beside each other in `out`."""
-    top = tmp_path_factory.mktemp("samples")
-    with Upstreams(top / "served", sealed_environment(top / "server-home")) as upstreams:
-        world = World(top, upstreams)
-        world.start(lay_out(upstreams))
+    with new_world(tmp_path_factory.mktemp("samples")) as world:
+        world.start(lay_out(world.upstreams))
         yield world
 
 

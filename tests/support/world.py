@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,11 @@ from ci_toolkit.cli.surface import Terminal
 from ci_toolkit.effects.redaction import Redactor
 from tests.support.git import PERSON
 from tests.support.sealed import sealed_environment
+from tests.support.upstreams import Upstreams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
-
-    from tests.support.upstreams import Upstreams
 
 _EDITORCONFIG = "root = true\n[*]\nindent_style = space\nindent_size = 2\n"
 BOT = ("Package Bot", "bot@example.org")
@@ -67,6 +67,13 @@ class Result:
     def builds(self) -> list[str]:
         """What a `--json` run scheduled, in order."""
         return [build["package"] for build in self.json["schedule"]["builds"]]
+
+
+@contextmanager
+def new_world(folder: Path) -> Iterator[World]:
+    """One in a folder of its own, with upstreams that run as long."""
+    with Upstreams(folder / "served", sealed_environment(folder / "server-home")) as upstreams:
+        yield World(folder, upstreams)
 
 
 class World:

@@ -29,6 +29,14 @@ _MANAGER = """#!/bin/bash
 # What the manager's entry point sees.
 { printf '%s\\n' "$REDIS_SSH_HOST" "$CI_BUILDS_DIR" "$(stat -c %a "${0%/*}/sshkey")" "$@"; echo; } >>"${0%/*}/calls"
 """
+# `python3 -m venv FOLDER` without a pip of its own, and in its place one that is called for that folder.
+_NO_OTHER_PIP = """python3() {
+  command python3 "$@" --without-pip && install -m 755 /dev/stdin "${!#}/bin/pip" <<'END'
+#!/bin/sh
+exec "${0%/*}/python" -m pip "$@"
+END
+}
+"""
 
 
 class Runner:
@@ -37,7 +45,7 @@ class Runner:
     def __init__(self, world: World, dependencies: Path) -> None:
         self.world = world
         self.manager = world.folder / "manager"
-        self._given = {"PYTHONPATH": str(dependencies), "PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1"}
+        self._given = {"PYTHONPATH": str(dependencies), "PIP_NO_COMPILE": "1", "PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1"}
         self._env = {**world.env, "PATH": f"{dependencies}/bin:{world.env['PATH']}"}
 
     def run(self, *jobs: str, check: bool = True, **values: str) -> subprocess.CompletedProcess[str]:
@@ -53,6 +61,25 @@ class Runner:
 
 @pytest.fixture
 def runner(world: World, wheel: Path, dependencies: Path) -> Runner:
+    """A pipeline whose pip is the one that is here."""
+    return begin(world, wheel, dependencies, prepare=no_other_pip(world))
+
+
+@pytest.fixture
+def installing_runner(world: World, wheel: Path, dependencies: Path) -> Runner:
+    """A pipeline in which nothing is done differently."""
+    # A machine with everything needs nothing prepared.
+    return begin(world, wheel, dependencies, prepare="true")
+
+
+def no_other_pip(world: World) -> str:
+    """What a job prepares so that no other pip is installed: that takes longer than all the rest of a job."""
+    script = world.folder / "no-other-pip.sh"
+    script.write_text(_NO_OTHER_PIP)
+    return f". {script}"
+
+
+def begin(world: World, wheel: Path, dependencies: Path, *, prepare: str) -> Runner:
     if shutil.which("rsync") is None:
         missing("rsync is missing, which gitlab-ci-local copies with; on Debian: apt install rsync")
     found = Runner(world, dependencies)
@@ -65,7 +92,7 @@ def runner(world: World, wheel: Path, dependencies: Path) -> Runner:
         "/entry_point.sh", str(entry_point)
     )
     world.upstreams.publish("foo", FOO.files())
-    world.start({**_pipeline_files("caller.yml", pipeline, wheel), **FOO.folder()}, seen=False)
+    world.start({**_pipeline_files("caller.yml", pipeline, wheel, prepare=prepare), **FOO.folder()}, seen=False)
     return found
 
 
@@ -96,13 +123,13 @@ def test_a_push_is_scheduled_and_handed_over(runner: Runner) -> None:
     assert len(runner.calls()) == 1
 
 
-def test_a_timer_takes_what_is_new_upstream(runner: Runner) -> None:
-    runner.world.origin.tag("scheduled", "main")
+def test_a_timer_takes_what_is_new_upstream(installing_runner: Runner) -> None:
+    installing_runner.world.origin.tag("scheduled", "main")
     newer = replace(FOO, version="1.1")
-    runner.world.upstreams.publish("foo", newer.files())
-    runner.run(CI_PIPELINE_SOURCE="schedule", DEPLOY_KEY="-----KEY-----")
-    assert runner.world.origin.show("main:foo/PKGBUILD").decode() == newer.pkgbuild()
-    assert runner.calls()[0][-1] == "foo"
+    installing_runner.world.upstreams.publish("foo", newer.files())
+    installing_runner.run(CI_PIPELINE_SOURCE="schedule", DEPLOY_KEY="-----KEY-----")
+    assert installing_runner.world.origin.show("main:foo/PKGBUILD").decode() == newer.pkgbuild()
+    assert installing_runner.calls()[0][-1] == "foo"
 
 
 def test_what_failed_does_not_keep_the_rest_from_being_built(runner: Runner) -> None:
@@ -152,7 +179,10 @@ def test_a_push_is_built_and_published_by_the_job_that_has_the_key(
         missing("rsync is missing, which gitlab-ci-local copies with; on Debian: apt install rsync")
     runner, data, good, bad = Runner(world, dependencies), tmp_path / "data", Tiny(name="good"), Tiny(name="bad")
     pipeline = (TEMPLATES / "gitlab/pipeline.yml").read_text()
-    inputs = _pipeline_files("caller-building.yml", pipeline, wheel, build_data=str(data))
+    prepare = no_other_pip(world)
+    inputs = _pipeline_files(
+        "caller-building.yml", pipeline, wheel, prepare=prepare, build_prepare=prepare, build_data=str(data)
+    )
     world.start({**inputs, **folders(good, replace(bad, body="echo that will not do; false"))}, seen=False)
     with tempfile.TemporaryDirectory(dir="/tmp") as short:  # gpg's sockets want a short path
         secret, public = new_key(Path(short) / "k")
