@@ -6,6 +6,7 @@ import copy
 import shutil
 from typing import TYPE_CHECKING
 
+from tests.support.git import GitRepo
 from tests.support.world import QuickClock
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ class Moment:
     def __init__(self, world: World) -> None:
         self.world = world
         self._saved = world.folder / "saved"
+        for head in [*(world.folder / "served").rglob("HEAD"), world.work / ".git/HEAD"]:
+            # One file instead of hundreds to copy.
+            GitRepo(head.parent, world.env).git("repack", "-adq")
         for place in _PLACES:
             shutil.copytree(world.folder / place, self._saved / place, symlinks=True)
         self._told = {name: copy.deepcopy(getattr(world.upstreams, name)) for name in _TOLD}
