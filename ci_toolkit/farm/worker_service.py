@@ -21,7 +21,10 @@ from buildbot_worker.bot import Worker
 from twisted.application import service
 from twisted.internet import reactor as _reactor
 from twisted.internet import task, threads
+from twisted.internet.error import ConnectionDone
 from twisted.python import log as twisted_log
+from twisted.python.failure import Failure
+from twisted.spread.pb import Broker
 
 from ci_toolkit.effects.build_roots import find_root
 from ci_toolkit.effects.clock import SystemClock
@@ -83,6 +86,18 @@ def read_worker_file(top: Path) -> WorkerFile:
     return WorkerFile(name=table["name"], master=table["master"], password=password)
 
 
+_CLOSED = Failure(ConnectionDone())
+
+
+class _TellingBroker(Broker):
+    """A connection to the master that says why it ended: otherwise nobody hears of certificates that are not trusted."""
+
+    def connectionLost(self, reason: Failure = _CLOSED) -> None:  # noqa: N802 - Twisted's
+        """Say it; what was under way ends."""
+        twisted_log.msg(f"the connection to the master ended: {reason.getErrorMessage()}")
+        super().connectionLost(reason)
+
+
 def worker_application(top: Path, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - Twisted's
     """What Twisted runs; MachineError when nothing can be built here, NotReadyError when the folder is in use."""
     file = read_worker_file(top)
@@ -102,6 +117,7 @@ def worker_application(top: Path, environ: Mapping[str, str]) -> Any:  # noqa: A
         maxdelay=_SLOWEST_RETURN_S,
     )
     worker.bot.buffer_timeout = _LOG_EVERY_S
+    worker.bf.protocol = _TellingBroker
     application = service.Application("ci-toolkit worker")
     worker.setServiceParent(application)
     return application

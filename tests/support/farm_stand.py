@@ -90,6 +90,8 @@ class FarmStand:
     workers: dict[str, str] = field(default_factory=lambda: {"one": "class 1 slots 1"})
     config: str = ""
     database: str | None = None
+    listen: str = "tcp:PORT:interface=127.0.0.1"
+    connect: str = "tcp:127.0.0.1:PORT"
     environ: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -102,7 +104,7 @@ class FarmStand:
         lines = [
             f'url = "http://127.0.0.1:{self.web_port}"',
             f'web = "tcp:{self.web_port}:interface=127.0.0.1"',
-            f'workers_listen = "tcp:{self.workers_port}:interface=127.0.0.1"',
+            f'workers_listen = "{self.listen.replace("PORT", str(self.workers_port))}"',
             f"deadline = {self.deadline_s}",
             "[buildbot]",
             f'url = "http://127.0.0.1:{self.buildbot_port}/"',
@@ -128,11 +130,18 @@ class FarmStand:
         self.wait(lambda: "BuildMaster is running" in self.log("master"))
 
     def start_worker(self, name: str, *, stub: bool = False) -> None:
-        """One worker; with `stub` it runs a program that builds nothing."""
+        """One worker, until the master has it; with `stub` it runs a program that builds nothing."""
+        seen = self.log("master").count(f"Worker {name} attached to {name}-1")
+        self.spawn_worker(name, stub=stub)
+        self.wait(lambda: self.log("master").count(f"Worker {name} attached to {name}-1") > seen)
+
+    def spawn_worker(self, name: str, *, stub: bool = False) -> None:
+        """Likewise, without waiting for it."""
         folder = self.worker_folder(name)
         if not folder.exists():
             password = (self.top / "secrets/workers" / name).read_text().strip()
-            create_worker(folder, name=name, master=f"tcp:127.0.0.1:{self.workers_port}", password=password)
+            master = self.connect.replace("PORT", str(self.workers_port))
+            create_worker(folder, name=name, master=master, password=password)
         words = ("farm", "worker", "run", str(folder))
         if stub:
             package = folder / "stub/ci_toolkit"
@@ -142,8 +151,6 @@ class FarmStand:
             self._spawn(name, *words, program=("-c", _WORKER, str(folder / "stub")))
         else:
             self._spawn(name, *words)
-        seen = self.log("master").count(f"Worker {name} attached to {name}-1")
-        self.wait(lambda: self.log("master").count(f"Worker {name} attached to {name}-1") > seen)
 
     def tell(self, worker: str, package: str, how: str) -> None:
         """How a stub ends that builds a package: skipped, failed, unfit, hang, silent, fields of its result, or
