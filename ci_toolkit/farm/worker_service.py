@@ -90,7 +90,7 @@ _CLOSED = Failure(ConnectionDone())
 
 
 class _TellingBroker(Broker):
-    """A connection to the master that says why it ended: otherwise nobody hears of certificates that are not trusted."""
+    """A connection to the master that says why it ended; nobody would hear of a certificate that is not trusted."""
 
     def connectionLost(self, reason: Failure = _CLOSED) -> None:  # noqa: N802 - Twisted's
         """Say it; what was under way ends."""
