@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.building.build_listener import RunSummary
+from ci_toolkit.building.build_order import Order
 from ci_toolkit.building.job_book import JobBook
 from ci_toolkit.building.job_facts import facts_of, reason_after, state_after
-from ci_toolkit.building.one_job import JobEnd, Made, NotMade, Order, StillPublished, available_packages
+from ci_toolkit.building.one_job import JobEnd, Made, NotMade, StillPublished, available_packages
 from ci_toolkit.building.packages_at_hand import PackagesAtHand
 from ci_toolkit.building.publishing_batch import Batch, BatchEnd, ReadyJob, publish_batch
 from ci_toolkit.building.workplace import WorkerLostError

@@ -16,36 +16,15 @@ from ci_toolkit.store.index import StoredBuild
 from ci_toolkit.store.object_store import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from ci_toolkit.backends.spec import PackageFolder
+    from ci_toolkit.building.build_order import Order
     from ci_toolkit.building.workplace import Workplace
     from ci_toolkit.model.build_identity import BuildInputs
-    from ci_toolkit.model.job import Job
     from ci_toolkit.model.package_config import PackageConfig
     from ci_toolkit.recipes.build import BuildOutcome, BuildResult
     from ci_toolkit.recipes.spec import PackageFacts, Recipe
     from ci_toolkit.store.object_store import ObjectStore
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What a thread is handed.
-
-    `available` are our packages that may be built with, `published` those that clients have. `begun` is called before
-    the first program runs, `phase` with every new phase, and `ending` says why the build has to end, if it has.
-    """
-
-    job: Job
-    folder: PackageFolder
-    available: Mapping[str, AvailablePackage]
-    published: Mapping[str, AvailablePackage]
-    work: Path
-    log: Path
-    begun: Callable[[], None]
-    phase: Callable[[str], None]
-    ending: Callable[[], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

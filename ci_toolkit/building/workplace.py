@@ -13,8 +13,8 @@ from ci_toolkit.store.object_store import link
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ci_toolkit.building.build_order import Order
     from ci_toolkit.building.builder import Builder
-    from ci_toolkit.building.one_job import Order
     from ci_toolkit.model.job import Job
     from ci_toolkit.model.package_config import PackageConfig
     from ci_toolkit.model.root_identity import RootIdentity

@@ -18,7 +18,7 @@ from ci_toolkit.recipes.build import BuildResult, Built, Failed
 from ci_toolkit.recipes.build_log import BuildLog
 
 if TYPE_CHECKING:
-    from ci_toolkit.building.one_job import Order
+    from ci_toolkit.building.build_order import Order
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.redaction import Redactor
     from ci_toolkit.farm.attempts import Engine

@@ -17,7 +17,8 @@ from ci_toolkit.farm.web.databases import JobDatabases
 from ci_toolkit.farm.web.desk import Call, Desk
 from ci_toolkit.farm.web.health import FarmCollector
 from ci_toolkit.farm.web.openapi import describe
-from ci_toolkit.farm.web.pages import Pages, error_page
+from ci_toolkit.farm.web.page_templates import Pages
+from ci_toolkit.farm.web.pages import error_page
 from ci_toolkit.farm.web.route import Outcome, Route
 from ci_toolkit.farm.web.routes import API_ROUTES, PAGE_ROUTES
 

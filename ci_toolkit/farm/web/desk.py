@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ci_toolkit.farm.spec import Client, Farm, FarmRepository
     from ci_toolkit.farm.web.databases import JobDatabases
     from ci_toolkit.farm.web.estimates import QueuePlace
-    from ci_toolkit.farm.web.pages import Pages
+    from ci_toolkit.farm.web.page_templates import Pages
     from ci_toolkit.model.job import Job
 
 MOST_FOLLOWERS = 8
