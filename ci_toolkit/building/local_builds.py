@@ -29,6 +29,7 @@ from ci_toolkit.scheduling.queue import next_turns
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
     from ci_toolkit.backends.job_database import JobDatabase
     from ci_toolkit.backends.job_logs import JobLogs
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ci_toolkit.publishers.spec import OpenPublisher
 
 _LOOK_S = 0.25
+_TIDY_EVERY_S = 6 * 3600.0
 _MOST_LOSSES = 3  # of workers while one job is built: it may be what kills them
 _PUBLISH_EVERY_S = 5.0  # while something is built: nothing waits for it, and a publication takes half of a short build
 
@@ -73,7 +75,11 @@ class _InHand:
 
 @dataclass(kw_only=True)
 class LocalBuilds:
-    """One run; use it once. With `stop` it serves until that is set, or the machine is at fault."""
+    """One run; use it once.
+
+    With `stop` it serves until that is set, or the machine is at fault. `tidy` removes what has been kept for long
+    enough: at the end of a run, and now and then while one serves.
+    """
 
     place: LocalFolder
     database: JobDatabase
@@ -83,6 +89,7 @@ class LocalBuilds:
     places: BuildPlaces
     clock: Clock
     listener: Listener
+    tidy: Callable[[], None]
     stop: threading.Event | None = None
 
     def __post_init__(self) -> None:
@@ -96,6 +103,7 @@ class LocalBuilds:
         self._fault: ToolkitError | OSError | None = None
         self._dirty = True
         self._places_seen = self.places.changes()
+        self._next_tidying_s = self.clock.monotonic()
         self._at_hand = PackagesAtHand(self.publisher.available())
         self._book = JobBook(self.database, self.clock, self.listener)
 
@@ -120,6 +128,7 @@ class LocalBuilds:
             for hand in self._in_hand.values():
                 if hand.job.state is JobState.BUILDING:
                     self._book.move(hand.job, JobState.QUEUED, "the backend was stopped while it was being built")
+        self.tidy()
         ended = tuple(self._book.ended[number] for number in sorted(self._book.ended))
         return RunSummary(ended=ended, waiting=self._book.jobs, removed=tuple(self._removed), fault=self._fault)
 
@@ -160,6 +169,9 @@ class LocalBuilds:
                     self._in_hand[number].ending = ending.reason
         if self.stop is not None and self.stop.is_set():
             raise StoppedError
+        if self._serves and not self._is_publishing and self.clock.monotonic() >= self._next_tidying_s:
+            self._next_tidying_s = self.clock.monotonic() + _TIDY_EVERY_S
+            self.tidy()
         if self._places_seen != (seen := self.places.changes()):
             self._places_seen, self._dirty = seen, True
         if self._fault is None:

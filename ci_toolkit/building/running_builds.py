@@ -83,11 +83,10 @@ class BuildsRun:
                 places=self.places,
                 clock=self.clock,
                 listener=listener,
+                tidy=lambda: self._tidy(database, store, publisher.kept()),
                 stop=stop,
             )
-            summary = builds.run()
-            self._tidy(self.place, database, store, publisher.kept())
-        return summary
+            return builds.run()
 
     def _publisher_tools(self) -> PublisherTools:
         return PublisherTools(
@@ -101,10 +100,10 @@ class BuildsRun:
             open_key=self.open_key,
         )
 
-    def _tidy(self, place: LocalFolder, database: JobDatabase, store: ObjectStore, kept: frozenset[str]) -> None:
+    def _tidy(self, database: JobDatabase, store: ObjectStore, kept: frozenset[str]) -> None:
         """Remove what has been kept for long enough."""
         now_s = self.clock.now()
-        JobLogs(folder=place.logs).remove(database.forget(before_s=now_s - self.settings.log_days * _DAY_S))
+        JobLogs(folder=self.place.logs).remove(database.forget(before_s=now_s - self.settings.log_days * _DAY_S))
         store.collect(before_s=now_s - self.settings.archive_days * _DAY_S, referenced=kept)
 
 

@@ -56,6 +56,20 @@ def test_a_worker_that_is_killed_loses_nothing(farm: FarmStand) -> None:
     assert "lost while it built" in " ".join(reason for _, reason in farm.steps("slow"))
 
 
+def test_what_was_kept_for_long_enough_is_forgotten_while_the_master_serves(farm: FarmStand) -> None:
+    for release in ("1", "2"):
+        farm.submit(f"aged{release}", Tiny(name="aged", release=release))
+        farm.finished()
+    assert len([job for job in farm.every_job() if job.pkgbase == "aged"]) == 2
+    text = (farm.top / "farm.toml").read_text()
+    (farm.top / "farm.toml").write_text(
+        text.replace("[repositories.samples.config]", "[repositories.samples.config]\nCI_LOG_DAYS = 0")
+    )
+    farm.kill("master", signal.SIGTERM)
+    farm.start_master()
+    farm.wait(lambda: len([job for job in farm.every_job() if job.pkgbase == "aged"]) == 1)
+
+
 def test_a_master_that_is_killed_goes_on_where_it_was(farm: FarmStand) -> None:
     farm.submit("many", Tiny(name="first", body="echo begun; sleep 3"), Tiny(name="second", depends=("first",)))
     farm.building("first")

@@ -18,7 +18,7 @@ import requests
 from ci_toolkit.backends.job_database import JobDatabase
 from ci_toolkit.backends.local_folder import LocalFolder
 from ci_toolkit.farm.creating import add_client, add_worker, create_master, create_worker
-from ci_toolkit.model.job import JobFilter, JobState
+from ci_toolkit.model.job import JobState
 from ci_toolkit.model.names import Pkgbase
 from tests.support.built import hostile, member
 from tests.support.dropping_proxy import DroppingProxy
@@ -264,10 +264,14 @@ class FarmStand:
         with closing(JobDatabase(self.place(repository).jobs)) as database:
             database.cancel(self.jobs(repository)[package], "nobody wants it", now_s=time.time())
 
-    def jobs(self, repository: str = "samples", *, newest: bool = True) -> dict[str, Job]:
+    def jobs(self, repository: str = "samples") -> dict[str, Job]:
         """The last job of each package."""
+        return {str(job.pkgbase): job for job in self.every_job(repository)}
+
+    def every_job(self, repository: str = "samples") -> tuple[Job, ...]:
+        """All of them, oldest first."""
         with closing(JobDatabase(self.place(repository).jobs)) as database:
-            return {str(job.pkgbase): job for job in database.jobs(JobFilter(newest=newest))}
+            return database.jobs()
 
     def states(self, repository: str = "samples") -> dict[str, str]:
         """Where they are."""

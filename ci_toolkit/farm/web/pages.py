@@ -20,7 +20,6 @@ from ci_toolkit.reports.build_site.pages import LONGEST_LOG, phase_shares
 from ci_toolkit.reports.build_site.templating import seconds_text
 
 if TYPE_CHECKING:
-
     from ci_toolkit.farm.spec import FarmRepository
     from ci_toolkit.farm.web.desk import Call, Desk
     from ci_toolkit.farm.web.estimates import QueuePlace
