@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ci_toolkit.effects.host_view import HostView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _LIBRARY = Path("/usr/share/makepkg")
 # Each looks for every field of every architecture by a grep of its own; what is printed and built is the same.
@@ -24,3 +33,26 @@ def write_quick_library(folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return folder
+
+
+def remove_slow_checks(root: Path) -> None:
+    """Take them out of a root of its own."""
+    for name in _SLOW:
+        (root / _LIBRARY.relative_to("/") / name).unlink()
+
+
+@contextmanager
+def builds_without_slow_checks() -> Iterator[None]:
+    """Builds of this process lay empty files over those checks, in what they see of this machine."""
+    plain = HostView.prepare
+
+    def prepare(view: HostView, places: Sequence[str] = ()) -> None:
+        plain(view, places)
+        for name in _SLOW:
+            path = view.layer / _LIBRARY.relative_to("/") / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HostView, "prepare", prepare)
+        yield
