@@ -58,6 +58,7 @@ class WorkerPool:
         self._own_changes: Counter[str] = Counter()
         self._known = {name: _Known(entry, since_s=clock.now()) for name, entry in sorted(entries.items())}
         self._wishes: dict[str, frozenset[Wish]] = {}
+        self._turns: dict[str, int] = {}
         self._recall()
 
     # as the engine sees them
@@ -139,7 +140,8 @@ class WorkerPool:
         """Where jobs of a repository can be begun now."""
         with self._lock:
             others = {name: wishes for name, wishes in self._wishes.items() if name != repository and wishes}
-            return FarmPlaces(workers=self.workers(), repository=repository, wishes=others)
+            turns = dict(self._turns)
+            return FarmPlaces(workers=self.workers(), repository=repository, wishes=others, turns=turns)
 
     def take(self, repository: str, job: Job) -> bool:
         """Take a slot of the worker that was found for a job; False when there is none any more."""
@@ -148,6 +150,7 @@ class WorkerPool:
             if known is None or _worker(known).free <= 0:
                 return False
             known.running.append((repository, job.number))
+            self._turns[repository] = max(self._turns.values(), default=0) + 1
             self._changed(repository)
             return True
 

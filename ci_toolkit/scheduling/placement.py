@@ -2,7 +2,8 @@
 
 A job of class N is for workers of class N and higher, and goes to the one with the most free slots, of those to the
 lowest class, so that the heavy ones stay free for what needs them. A job of a name is for the worker of that name.
-Where several repositories want places, the one with the more urgent jobs comes first, then the one that builds less.
+Where several repositories want places, the one with the more urgent jobs comes first, then the one that builds less,
+then the one whose last turn is longer ago.
 """
 
 from __future__ import annotations
@@ -31,11 +32,15 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FarmPlaces:
-    """The places for one repository's jobs; `wishes` are those of the others."""
+    """The places for one repository's jobs; `wishes` are those of the others.
+
+    `turns` are greater for repositories that took a place later, and have none that never did.
+    """
 
     workers: tuple[Worker, ...]
     repository: str
     wishes: Mapping[str, Collection[Wish]] = field(default_factory=dict)
+    turns: Mapping[str, int] = field(default_factory=dict)
 
     def find(self, job: Job, running: Collection[Job]) -> Place | str | None:
         """A worker for the job; else the reason, None where the others are merely busy or others come first."""
@@ -63,11 +68,12 @@ class FarmPlaces:
         return worker.free - new
 
     def _gives_way(self, job: Job, worker: Worker, running: Collection[Job]) -> bool:
-        own = sum(1 for other in running if other.worker is not None)
+        own = (sum(1 for other in running if other.worker is not None), self.turns.get(self.repository, 0))
         for repository, wishes in self.wishes.items():
-            beside = sum(1 for one in self.workers for name, _ in one.running if name == repository)
+            running_there = sum(1 for one in self.workers for name, _ in one.running if name == repository)
+            beside = (running_there, self.turns.get(repository, 0))
             for wish in wishes:
-                if fits(worker, wish.builder_class) and (wish.priority, own) > (job.priority, beside):
+                if fits(worker, wish.builder_class) and (wish.priority, *own) > (job.priority, *beside):
                     return True
         return False
 

@@ -107,6 +107,34 @@ def test_of_several_repositories_the_one_that_builds_less_comes_first() -> None:
     assert places(equal, other=wish).find(job(3), (job(1, on="a"),)) == Place(worker="a")
 
 
+def test_of_those_that_build_alike_the_one_whose_turn_is_longer_ago_comes_first() -> None:
+    wish = (Wish(builder_class=None, priority=0),)
+    assert replace(places(SMALL, other=wish), turns={"own": 2, "other": 1}).find(job(), ()) is None
+    assert replace(places(SMALL, other=wish), turns={"own": 2}).find(job(), ()) is None
+    later = replace(places(SMALL, other=wish), turns={"own": 1, "other": 2})
+    assert later.find(job(), ()) == Place(worker="small")
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=5))
+def test_a_free_slot_is_always_for_one_of_those_that_want_it(drawn: list[tuple[int, int, int]]) -> None:
+    names = [f"r{number}" for number in range(len(drawn))]
+    running = tuple((name, number) for name, (_, count, _) in zip(names, drawn, strict=True) for number in range(count))
+    machine = replace(worker("a", 1, len(running) + 1), running=running)
+    turns = {name: turn for name, (_, _, turn) in zip(names, drawn, strict=True)}
+    taking = []
+    for name, (priority, count, _) in zip(names, drawn, strict=True):
+        wishes = {
+            other: (Wish(builder_class=None, priority=wished),)
+            for other, (wished, _, _) in zip(names, drawn, strict=True)
+            if other != name
+        }
+        found = FarmPlaces(workers=(machine,), repository=name, wishes=wishes, turns=turns).find(
+            job(99, priority=priority), [job(number, on="a") for number in range(count)]
+        )
+        taking += [name] if found is not None else []
+    assert taking
+
+
 def test_what_somebody_asked_for_comes_before_what_pipelines_found_whichever_repository_it_is() -> None:
     urgent, usual = (Wish(builder_class=None, priority=1),), (Wish(builder_class=None, priority=0),)
     assert places(SMALL, other=urgent).find(job(), ()) is None
