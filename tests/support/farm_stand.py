@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import requests
 
 from ci_toolkit.backends.job_database import JobDatabase
+from ci_toolkit.backends.job_logs import JobLogs
 from ci_toolkit.backends.local_folder import LocalFolder
 from ci_toolkit.farm.creating import add_client, add_worker, create_master, create_worker
 from ci_toolkit.model.job import JobState
@@ -46,7 +47,7 @@ told, made = top / "told" / base, top / "made" / base
 def note(what):
     with (top / "runs").open("a") as runs: runs.write(f"{what} {base}\\n")
 note("begun")
-print("stub of", base, flush=True)
+print("stub of", base, "with", *([name for name, _ in order["with"]] or ["nothing"]), flush=True)
 while (said := told.read_text() if told.exists() else "built") in ("hang", ""): time.sleep(0.05)
 if said == "silent": sys.exit(1)
 outcome = {"kind": "skipped", "reason": "a stub"}
@@ -99,6 +100,11 @@ class FarmStand:
         self.workers_port, self.web_port, self.buildbot_port = free_port(), free_port(), free_port()
         self._write()
 
+    @property
+    def buildbot_url(self) -> str:
+        """Where Buildbot's own pages are."""
+        return f"http://127.0.0.1:{self.buildbot_port}/"
+
     def _write(self) -> None:
         create_master(self.top)
         lines = [
@@ -107,7 +113,7 @@ class FarmStand:
             f'workers_listen = "{self.listen.replace("PORT", str(self.workers_port))}"',
             f"deadline = {self.deadline_s}",
             "[buildbot]",
-            f'url = "http://127.0.0.1:{self.buildbot_port}/"',
+            f'url = "{self.buildbot_url}"',
             f'web = "tcp:{self.buildbot_port}:interface=127.0.0.1"',
             *([f'database = "{self.database}"'] if self.database else []),
         ]
@@ -250,14 +256,19 @@ class FarmStand:
         return LocalFolder(top=top, repository=top / "repository")
 
     def submit(
-        self, request: str, *packages: Tiny, repository: str = "samples", classes: dict[str, str] | None = None
+        self,
+        request: str,
+        *packages: Tiny,
+        repository: str = "samples",
+        classes: dict[str, str] | None = None,
+        priority: int = 0,
     ) -> None:
         """Schedule packages as somebody on this machine could."""
         names = [f"{one.name}/{(classes or {}).get(one.name, '')}".rstrip("/") for one in packages]
         made = schedule(request, *names, needs={one.name: " ".join(one.depends) for one in packages})
         with closing(JobDatabase(self.place(repository).jobs)) as database:
             contents = {Pkgbase(one.name): package_folder(one) for one in packages}
-            database.submit(made, contents, source="samples", now_s=time.time())
+            database.submit(replace(made, priority=priority), contents, source="samples", now_s=time.time())
 
     def cancel(self, package: str, repository: str = "samples") -> None:
         """Cancel a package's last job."""
@@ -282,6 +293,11 @@ class FarmStand:
         with closing(JobDatabase(self.place(repository).jobs)) as database:
             number = self.jobs(repository)[package].number
             return [(step.new.value, step.reason) for step in database.transitions(number)]
+
+    def log_of(self, package: str, repository: str = "samples") -> str:
+        """What the build of a package's last job printed."""
+        logs = JobLogs(folder=self.place(repository).logs)
+        return "".join(logs.read(self.jobs(repository)[package]))
 
     def finished(self, repository: str = "samples", within_s: float = _SOON_S) -> dict[str, str]:
         """The states once nothing is going on any more."""
