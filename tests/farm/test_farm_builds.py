@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
-from tests.support.farm_stand import FarmStand, running_farm
+from ci_toolkit.backends.buildbot import BuildbotBackend
+from ci_toolkit.model.job import JobFilter, JobState
+from ci_toolkit.model.names import Pkgbase
+from tests.support.farm_stand import FarmStand, package_folder, running_farm
+from tests.support.jobs import schedule
 from tests.support.local_builds import Tiny
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ENDED_WITHIN_S = 10.0
+BEHIND_S = 2.0
 LIB = Tiny(name="lib")
 APP = Tiny(name="app", depends=("lib",))
 
@@ -43,6 +56,108 @@ def test_a_class_that_nobody_has_is_said(farm: FarmStand) -> None:
     farm.submit("lighter", Tiny(name="heavy"), classes={"heavy": "2"})
     farm.finished()
     assert farm.jobs()["heavy"].worker == "two"
+
+
+# through the farm's API
+
+
+def test_what_is_cancelled_while_it_is_built_ends_within_seconds_and_its_worker_is_free(farm: FarmStand) -> None:
+    submit(farm, "c1", Tiny(name="endless", body="echo begun; sleep 43210.1"))
+    farm.building("endless")
+    farm.wait(lambda: bool(processes("43210.1")))
+    begun = time.monotonic()
+    BuildbotBackend().cancel(farm.jobs()["endless"], "nobody wants it", farm.tools())
+    assert farm.finished()["endless"] == "cancelled"
+    farm.wait(lambda: not processes("43210.1"))
+    farm.wait(lambda: farm.worker("one")["state"] == farm.worker("two")["state"] == "idle")
+    assert time.monotonic() - begun < ENDED_WITHIN_S
+    assert farm.jobs()["endless"].reason == "nobody wants it"
+
+
+def test_what_is_replaced_while_it_is_built_ends_and_its_successor_is_built(farm: FarmStand) -> None:
+    submit(farm, "o1", Tiny(name="moved", body="echo begun; sleep 43210.2"))
+    farm.building("moved")
+    old = farm.jobs()["moved"]
+    begun = time.monotonic()
+    submit(farm, "o2", Tiny(name="moved", version="2.0"))
+    farm.wait(lambda: not processes("43210.2"))
+    assert time.monotonic() - begun < ENDED_WITHIN_S
+    assert farm.finished()["moved"] == "succeeded"
+    [before] = BuildbotBackend().jobs(JobFilter(numbers=frozenset({old.number})), farm.tools())
+    assert before.state is JobState.REPLACED
+    assert [name for name in farm.published() if "moved" in name] == ["moved-2.0-1-any.pkg.tar.zst"]
+
+
+def test_logs_are_about_a_second_behind_the_build_in_the_api_and_in_buildbot(farm: FarmStand) -> None:
+    stamps = "for i in 1 2 3; do date +stamp-%s.%N; sleep 0.9; done"
+    submit(farm, "l1", Tiny(name="talking", body=stamps))
+    farm.building("talking")
+    seen: dict[str, float] = {}
+    job = farm.jobs()["talking"]
+
+    def follow() -> None:
+        for piece in BuildbotBackend().log(job, farm.tools(), follow=True):
+            note_stamps(seen, piece)
+
+    following = threading.Thread(target=follow)
+    following.start()
+    in_buildbot: dict[str, float] = {}
+    with requests.Session() as session:
+        builds = session.get(f"{farm.buildbot_url}api/v2/builds?complete=false", timeout=30).json()["builds"]
+        place = f"builds/{builds[0]['buildid']}/steps/build/logs/stdio/contents"
+        while following.is_alive():
+            note_stamps(in_buildbot, session.get(f"{farm.buildbot_url}api/v2/{place}", timeout=30).text)
+            following.join(0.05)
+    for found in (seen, in_buildbot):
+        assert len(found) == 3
+        assert max(at_s - float(stamp) for stamp, at_s in found.items()) < BEHIND_S
+
+
+def submit(farm: FarmStand, request: str, *packages: Tiny) -> None:
+    handed = {Pkgbase(one.name): package_folder(one) for one in packages}
+    made = schedule(request, *(one.name for one in packages))
+    BuildbotBackend().submit(made, lambda names: {name: handed[name] for name in names}, farm.tools())
+
+
+def processes(argument: str) -> list[str]:
+    """Programs of this machine that were called with an argument."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if argument.encode() in path.read_bytes().split(b"\0"):
+                found.append(path.parent.name)
+    return found
+
+
+def note_stamps(seen: dict[str, float], text: str) -> None:
+    for stamp in re.findall(r"stamp-([0-9.]+)", text):
+        seen.setdefault(stamp, time.time())
+
+
+# clocks, and what is killed
+
+
+@pytest.mark.parametrize("days", [1, -365])
+def test_a_worker_whose_clock_is_wrong_builds_the_same(farm: FarmStand, days: int) -> None:
+    name = f"skewed{abs(days)}"
+    farm.kill("two", signal.SIGTERM)
+    farm.start_worker("two", environ={"LD_PRELOAD": str(fake_clock()), "FAKETIME": f"{days:+}d"})
+    assert time.strftime("\n%Y-%m-%d", time.localtime(time.time() + days * 86_400)) in farm.log("two")
+    begun = time.time()
+    farm.submit(name, Tiny(name=name, depends=("lib",)), classes={name: "two"})
+    assert farm.finished()[name] == "succeeded"
+    job = farm.jobs()[name]
+    assert begun <= (job.queued_at_s or 0) <= (job.started_at_s or 0) <= (job.ended_at_s or 0) <= time.time()
+    assert all(0 <= seconds < 60 for _, seconds in job.phases)
+    assert f"{name}-1.0-1-any.pkg.tar.zst" in farm.published()
+
+
+def fake_clock() -> Path:
+    """The library of Debian's package `faketime`."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    if not found and not os.environ.get("CI"):
+        pytest.skip("libfaketime is not installed")
+    return found[0]
 
 
 def test_a_worker_that_is_killed_loses_nothing(farm: FarmStand) -> None:

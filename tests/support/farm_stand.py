@@ -18,9 +18,13 @@ import requests
 from ci_toolkit.backends.job_database import JobDatabase
 from ci_toolkit.backends.job_logs import JobLogs
 from ci_toolkit.backends.local_folder import LocalFolder
+from ci_toolkit.backends.spec import BackendTools
+from ci_toolkit.effects.clock import SystemClock
 from ci_toolkit.farm.creating import add_client, add_worker, create_master, create_worker
+from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.job import JobState
 from ci_toolkit.model.names import Pkgbase
+from ci_toolkit.model.settings import parse_settings
 from tests.support.built import hostile, member
 from tests.support.dropping_proxy import DroppingProxy
 from tests.support.jobs import folder_of, schedule
@@ -135,13 +139,13 @@ class FarmStand:
         self._spawn("master", "farm", "master", "run", str(self.top))
         self.wait(lambda: "BuildMaster is running" in self.log("master"))
 
-    def start_worker(self, name: str, *, stub: bool = False) -> None:
-        """One worker, until the master has it; with `stub` it runs a program that builds nothing."""
+    def start_worker(self, name: str, *, stub: bool = False, environ: dict[str, str] | None = None) -> None:
+        """One worker, with more in its environment, until the master has it; with `stub` it builds nothing."""
         seen = self.log("master").count(f"Worker {name} attached to {name}-1")
-        self.spawn_worker(name, stub=stub)
+        self.spawn_worker(name, stub=stub, environ=environ)
         self.wait(lambda: self.log("master").count(f"Worker {name} attached to {name}-1") > seen)
 
-    def spawn_worker(self, name: str, *, stub: bool = False) -> None:
+    def spawn_worker(self, name: str, *, stub: bool = False, environ: dict[str, str] | None = None) -> None:
         """Likewise, without waiting for it."""
         folder = self.worker_folder(name)
         if not folder.exists():
@@ -154,9 +158,9 @@ class FarmStand:
             package.mkdir(parents=True, exist_ok=True)
             (package / "__init__.py").touch()
             (package / "__main__.py").write_text(_STUB)
-            self._spawn(name, *words, program=("-c", _WORKER, str(folder / "stub")))
+            self._spawn(name, *words, program=("-c", _WORKER, str(folder / "stub")), environ=environ)
         else:
-            self._spawn(name, *words)
+            self._spawn(name, *words, environ=environ)
 
     def tell(self, worker: str, package: str, how: str) -> None:
         """How a stub ends that builds a package: skipped, failed, unfit, hang, silent, fields of its result, or
@@ -237,7 +241,13 @@ class FarmStand:
         path = self.top.parent / f"{name}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def _spawn(self, name: str, *words: str, program: tuple[str, ...] = ("-m", "ci_toolkit")) -> None:
+    def _spawn(
+        self,
+        name: str,
+        *words: str,
+        program: tuple[str, ...] = ("-m", "ci_toolkit"),
+        environ: dict[str, str] | None = None,
+    ) -> None:
         with (self.top.parent / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 (sys.executable, *program, *words),
@@ -245,10 +255,19 @@ class FarmStand:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 cwd=self.top.parent,
-                env={**os.environ, "HOME": str(self.top.parent), **self.environ},
+                env={**os.environ, "HOME": str(self.top.parent), **self.environ, **(environ or {})},
             )
 
     # jobs
+
+    def tools(self, repository: str = "samples") -> BackendTools:
+        """What the farm's client is handed in a package repository."""
+        values = {"REPO_NAME": repository, "BUILD_REPO": "samples", "CI_BACKEND": "buildbot"}
+        values |= {"CI_FARM_URL": f"http://127.0.0.1:{self.web_port}", "CI_ALLOW_LOCAL_UPSTREAMS": "true"}
+        text = "".join(f"{key}={value}\n" for key, value in values.items()).encode()
+        settings = parse_settings(KeyValueFile.parse(text, file=".ci/config"), {})
+        environ = {"CI_FARM_TOKEN": self.token}
+        return BackendTools(top=self.top.parent, environ=environ, settings=settings, clock=SystemClock())
 
     def place(self, repository: str = "samples") -> LocalFolder:
         """Where a repository's things are."""
