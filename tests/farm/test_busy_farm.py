@@ -94,7 +94,7 @@ def test_a_master_that_ends_with_a_full_queue_loses_and_doubles_nothing(farm: Fa
 
 def assert_each_once_and_in_order(farm: FarmStand) -> None:
     jobs = farm.jobs()
-    assert len(jobs) == len(farm.jobs(newest=False)) == COUNT
+    assert len(jobs) == len(farm.every_job()) == COUNT
     ended = Counter(line for worker in WORKERS for line in farm.runs(worker) if line.startswith("ended"))
     for package in PACKAGES:
         steps = [state for state, _ in farm.steps(package.name)]
