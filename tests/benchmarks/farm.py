@@ -150,13 +150,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--jobs", type=int, default=500)
     parser.add_argument("--workers", type=int, nargs="+", default=[2, 8])
+    parser.add_argument("--runs", nargs="+", choices=_RUNS, default=list(_RUNS))
     options = parser.parse_args()
     print("| | workers | jobs | submit | submit and drain | jobs/s | between builds | violations | CPU | memory |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
     for workers in options.workers:
-        for measure in (plain, graph_of_a_repository, chains):
+        for run in options.runs:
             with tempfile.TemporaryDirectory(prefix="farm-bench-") as folder:
-                print(measure(Path(folder), options.jobs, workers).shown(), flush=True)
+                print(_RUNS[run](Path(folder), options.jobs, workers).shown(), flush=True)
 
 
 def graph_of_a_repository(top: Path, jobs: int, workers: int) -> Row:
@@ -306,6 +307,9 @@ def _cpu_s(pid: int) -> float:
 def _peak_mb(pid: int) -> float:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+_RUNS = {"plain": plain, "repository": graph_of_a_repository, "chains": chains}
 
 
 if __name__ == "__main__":
