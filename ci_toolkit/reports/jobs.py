@@ -51,6 +51,9 @@ def job_text(job: Job, steps: Iterable[Transition]) -> str:
     whence = [f"commit {job.commit[:12]}, schedule {job.request}"] if job.commit else []
     whence += [f"builder class {job.builder_class}"] if job.builder_class else []
     lines += [f"  {', '.join(whence)}"] if whence else []
+    if job.worker is not None:
+        lost = f", after {job.losses} {'was' if job.losses == 1 else 'were'} lost with it" if job.losses else ""
+        lines.append(f"  on worker {one_line(job.worker)}{lost}")
     if job.phases:
         lines.append(
             f"  took {', '.join(f'{phase} {seconds:.1f} s' for phase, seconds in job.phases if seconds >= 0.05)}"

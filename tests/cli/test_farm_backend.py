@@ -161,3 +161,10 @@ def test_workers_are_listed_drained_and_resumed_by_whoever_may(farming: Farming,
     unknown = farming.run("farm", "drain", "nobody", token=OPERATOR)
     assert unknown.status == NotReadyError.exit_status
     assert "there is no worker nobody" in unknown.stderr
+
+
+def test_a_build_is_shown_with_its_worker_and_what_was_lost(farming: Farming, running: ServedFarm) -> None:
+    farming.run("on-commit")
+    [job] = [job for job in farming.jobs() if job.pkgbase == "foo"]
+    farming.farm.bring(job, JobState.BUILDING, worker="big", losses=1, log_of=job.number)
+    assert "on worker big, after 1 was lost with it" in farming.run("builds", "show", "foo").stdout
