@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci_toolkit.effects.files import write_file
 from ci_toolkit.model.job import JobState
 from tests.demo.__main__ import TOP, Story, relative
 from tests.demo.build_steps import TOOLS
@@ -90,8 +91,11 @@ class FarmStory:
         story.step("A farm: a folder for the master, two workers, and a client, which is the CI of the packages.")
         story.toolkit("farm", "master", "create", "../master")
         key = self.folder / "local/home/.local/share/ci-toolkit/demo-key/demo-key.asc"
-        text = machines.farm_file(key=key, database=database)
+        text = machines.farm_file(key=key)
         (self.folder / "farm/master/farm.toml").write_text(text)
+        if database is not None:
+            write_file(self.folder / "farm/master/secrets/database-url", f"{database}\n".encode(), mode=0o600)
+            print("   The URL of PostgreSQL, which may have a password in it, is in secrets/database-url.")
         print("   farm.toml, as somebody would fill it in; the key is the one that the local backend signed with:\n")
         print("".join(f"      {line}\n" for line in text.splitlines()), flush=True)
         for name, (number, slots) in WORKERS.items():

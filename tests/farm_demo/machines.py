@@ -32,7 +32,7 @@ workers_listen = "tcp:{workers}:interface=127.0.0.1"
 [buildbot]
 url = "http://127.0.0.1:{buildbot}/"
 web = "tcp:{buildbot}:interface=127.0.0.1"
-{database}
+
 [repositories.samples]
 sources = ["samples"]
 key_file = "{key}"
@@ -62,7 +62,7 @@ class Machines:
                 process.kill()
             process.wait()
 
-    def farm_file(self, *, key: Path, database: str | None) -> str:
+    def farm_file(self, *, key: Path) -> str:
         """What the master is."""
         return _FILE.format(
             url=self.url,
@@ -70,7 +70,6 @@ class Machines:
             workers=self.workers_port,
             buildbot=self._buildbot_port,
             key=key,
-            database="" if database is None else f'database = "{database}"\n',
         )
 
     def start_master(self) -> None:
