@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
+_GIT_CONFIG = Path(__file__).with_name("gitconfig")
 
 
 def sealed_environment(home: Path) -> dict[str, str]:
@@ -16,7 +15,7 @@ def sealed_environment(home: Path) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "XDG_CACHE_HOME": str(home / "cache"),
-        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_GLOBAL": str(_GIT_CONFIG),
         "GIT_CONFIG_NOSYSTEM": "1",
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
