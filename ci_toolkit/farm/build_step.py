@@ -74,7 +74,10 @@ class FarmBuildStep(BuildStep):  # type: ignore[misc]  # Buildbot has no types
 
     async def _exchange(self, attempt: Attempt) -> HandedResult:
         base = PurePosixPath(self.worker.worker_basedir)
-        folder = base / self.build.builder.config.workerbuilddir / attempt.order.attempt
+        slot = base / self.build.builder.config.workerbuilddir
+        folder = slot / attempt.order.attempt
+        if self._attempts.is_first(self.worker.conn, self.build.builder.name):
+            await self._remove(slot)
         try:
             for package in attempt.packages:
                 async with self._attempts.sending(attempt.worker, package.sha256):
@@ -99,7 +102,7 @@ class FarmBuildStep(BuildStep):  # type: ignore[misc]  # Buildbot has no types
             raise WorkerLostError("it was ended")
 
     async def _remove(self, folder: PurePosixPath) -> None:
-        """Remove what an attempt left on its worker, also where it was ended, after which a step runs nothing more."""
+        """Remove what was left on the worker, also where a step was ended, which runs nothing more by itself."""
         if self.worker is not None and self.worker.conn is not None:
             command = RemoteCommand("rmdir", {"dir": str(folder), "logEnviron": False})
             command.worker = self.worker

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from twisted.internet.defer import DeferredLock
 
@@ -32,6 +32,7 @@ class OpenAttempts:
         self._pool = pool
         self._open: dict[str, _Open] = {}
         self._sending: WeakValueDictionary[tuple[str, str], DeferredLock] = WeakValueDictionary()
+        self._slots_used: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
     def add(self, attempt: Attempt) -> None:
         """From now on its build may claim it."""
@@ -57,6 +58,14 @@ class OpenAttempts:
     def sending(self, worker: str, sha256: str) -> DeferredLock:
         """To be held while a package is sent to a worker: two that do so at once would write to one file there."""
         return self._sending.setdefault((worker, sha256), DeferredLock())
+
+    def is_first(self, connection: Any, slot: str) -> bool:  # noqa: ANN401 - Buildbot's
+        """Whether nothing was built in a slot over this connection: there may be leftovers of builds over another."""
+        used = self._slots_used.setdefault(connection, set())
+        if slot in used:
+            return False
+        used.add(slot)
+        return True
 
     def finish(self, attempt: Attempt, result: HandedResult) -> None:
         """It is over, with what the worker says."""

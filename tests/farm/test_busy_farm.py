@@ -18,7 +18,7 @@ from tests.support.local_builds import Tiny
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COUNT, WIDTH = 80, 10
+COUNT, WIDTH = 40, 10
 WORKERS = {"one": "class 1 slots 3", "two": "class 1 slots 3", "alone": "class 1 slots 1"}
 # Rows of ten, in which each package needs two of the row before.
 PACKAGES = [
@@ -85,11 +85,12 @@ def test_a_master_that_ends_with_a_full_queue_loses_and_doubles_nothing(farm: Fa
     assert farm.states()["p1-0"] == "building"
     tell_all(farm, "p1-0", "skipped")
     farm.start_master()
-    farm.wait(lambda: farm.states()["p4-0"] == "skipped")
+    farm.wait(lambda: farm.states()["p2-0"] == "skipped")
     farm.kill("master", signal.SIGKILL)
     farm.start_master()
     assert set(farm.finished().values()) == {"skipped"}
     assert_each_once_and_in_order(farm)
+    farm.wait(lambda: not any(farm.attempts(worker) for worker in WORKERS), within_s=10)
 
 
 def assert_each_once_and_in_order(farm: FarmStand) -> None:
