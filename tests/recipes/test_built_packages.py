@@ -23,21 +23,27 @@ def of_another_base(folder: Path) -> None:
     hostile(folder / OURS, info=PKGINFO.format(name="demo", base="other", version="1.0-1", arch="any"))
 
 
-def beside_ours(name: str, content: bytes | None) -> Callable[[Path], None]:
-    """Another file; without content a package that is what its name says."""
+def of_another_name(folder: Path) -> None:
+    hostile(folder / OURS)
+    other = PKGINFO.format(name="other", base="demo", version="1.0-1", arch="any")
+    hostile(folder / "other-1.0-1-any.pkg.tar.zst", info=other)
 
-    def make(folder: Path) -> None:
-        hostile(folder / OURS)
-        hostile(folder / name) if content is None else (folder / name).write_bytes(content)
 
-    return make
+def for_another_machine(folder: Path) -> None:
+    hostile(folder / OURS)
+    hostile(folder / "demo-1.0-1-aarch64.pkg.tar.zst")
+
+
+def garbage(folder: Path) -> None:
+    hostile(folder / OURS)
+    (folder / "extra-1-1-any.pkg.tar.zst").write_bytes(b"x")
 
 
 CASES: dict[str, tuple[Callable[[Path], None], str]] = {
-    "another base": (of_another_base, "nobody asked for"),
-    "another name": (beside_ours("other-1.0-1-any.pkg.tar.zst", None), "nobody asked for"),
-    "another architecture": (beside_ours("demo-1.0-1-aarch64.pkg.tar.zst", None), "aarch64"),
-    "garbage": (beside_ours("extra-1-1-any.pkg.tar.zst", b"x"), "extra-1-1-any.pkg.tar.zst is no package"),
+    "another base": (of_another_base, "'demo' of 'other', which nobody asked for"),
+    "another name": (of_another_name, "'other' of 'demo', which nobody asked for"),
+    "another architecture": (for_another_machine, "for the architecture aarch64"),
+    "garbage": (garbage, "extra-1-1-any.pkg.tar.zst is no package"),
     "nothing": (lambda _: None, "no package came out of it"),
 }
 
