@@ -105,8 +105,11 @@ class FarmBuildStep(BuildStep):  # type: ignore[misc]  # Buildbot has no types
         """Remove what was left on the worker, also where a step was ended, which runs nothing more by itself."""
         if self.worker is not None and self.worker.conn is not None:
             command = RemoteCommand("rmdir", {"dir": str(folder), "logEnviron": False})
-            command.worker = self.worker
-            await command.run(self, self.remote, self.build.builder.name)
+            self.cmd, command.worker = command, self.worker  # so that it ends when the connection does
+            try:
+                await command.run(self, self.remote, self.build.builder.name)
+            finally:
+                self.cmd = None
 
     async def _send_package(self, package: SentPackage, place: PurePosixPath) -> None:
         """Send a package, unless the worker has it; whether it is the right one the worker tells by its checksum."""

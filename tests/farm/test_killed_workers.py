@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from ci_toolkit.farm.creating import create_worker
 from ci_toolkit.model.job import JobState
@@ -72,6 +74,27 @@ def test_a_worker_that_is_killed_once_it_has_sent_everything(farm: FarmStand) ->
     farm.start_worker("one", stub=True)
     assert_built_once(farm, app)
     assert farm.jobs()["done"].losses == 0
+
+
+def test_a_worker_that_is_killed_while_it_clears_up_is_used_again(farm: FarmStand) -> None:
+    programs = farm.worker_folder("two") / "programs"
+    programs.mkdir()
+    (programs / "rm").write_text('#!/bin/sh\ncase $2 in */two-1/*) touch "$0.called"; sleep 60;; esac\n')
+    (programs / "rm").chmod(0o755)
+    farm.kill("two", signal.SIGTERM)
+    farm.start_worker("two", stub=True, environ={"PATH": f"{programs}:{os.environ['PATH']}"})
+    farm.tell("two", "cleared", "hang")
+    farm.submit("cleared", Tiny(name="cleared"), classes={"cleared": "two"})
+    farm.building("cleared")
+    farm.cancel("cleared")
+    farm.wait((programs / "rm.called").exists)
+    farm.kill("two")
+    assert farm.finished()["cleared"] == "cancelled"
+    going_on = f"{farm.buildbot_url}api/v2/builds?complete=false"
+    farm.start_worker("two", stub=True)
+    farm.submit("next", Tiny(name="beyond"), classes={"beyond": "two"})
+    assert farm.finished()["beyond"] == "skipped"
+    farm.wait(lambda: not requests.get(going_on, timeout=30).json()["builds"], within_s=5)
 
 
 def killed_and_back(
