@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from buildbot.process.factory import BuildFactory
 from buildbot.schedulers.triggerable import Triggerable
 from buildbot.www.authz import Authz
 from buildbot.www.authz.endpointmatchers import AnyControlEndpointMatcher
+from twisted.python import log as twisted_log
 
 from ci_toolkit.effects.clock import SystemClock
 from ci_toolkit.effects.redaction import RedactingFormatter, Redactor
@@ -89,9 +89,17 @@ def buildmaster_config(folder: str) -> dict[str, Any]:
     return config
 
 
+class _BuildbotLog(logging.Handler):
+    """Writes into the log of Buildbot's master, as `ci-toolkit`."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line, or several."""
+        twisted_log.msg(self.format(record), system="ci-toolkit")
+
+
 def _log_for_people(redactor: Redactor) -> None:
     """What the farm says goes where Buildbot's own log goes, without secrets."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _BuildbotLog()
     handler.setFormatter(RedactingFormatter(redactor))
     root = logging.getLogger("ci_toolkit")
     root.handlers[:] = [handler]
