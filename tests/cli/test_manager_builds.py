@@ -54,7 +54,7 @@ def test_a_build_is_shown_with_what_is_known_of_it(world: World, manager: Manage
     result = world.run("builds", "show", "paru")
     assert result.status == 0
     assert result.stdout == (
-        "job 1: paru\n  building: it is built by box-1\n  builder class 2\n  log: ci-toolkit logs 1\n"
+        "job 1: paru\n  building: it is built by box-1\n  builder class 2\n  on worker box-1\n  log: ci-toolkit logs 1\n"
     )
     assert "does not tell how a build came to where it is" in result.stderr
     assert world.run("builds", "show", "old", "--json").json["transitions"] == []
