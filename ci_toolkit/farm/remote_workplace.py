@@ -60,7 +60,9 @@ class RemoteWorkplace:
         self, order: Order, recipe: Recipe, config: PackageConfig, with_: tuple[AvailablePackage, ...]
     ) -> BuildResult:
         """What became of it; WorkerLostError when the worker is gone, or not fit to build."""
-        out = order.work / "out"
+        name = secrets.token_hex(16)
+        # One of its own for each attempt: what is left of an earlier one is cleared away later, under the same names.
+        out = order.work / name / "out"
         out.mkdir(parents=True)
         facts = recipe.facts(order.folder.files, config)
         log = BuildLog(
@@ -72,17 +74,19 @@ class RemoteWorkplace:
             tell=order.phase,
         )
         with log:
-            attempt = self._attempt(order, with_, out, log)
+            attempt = self._attempt(name, order, with_, out, log)
             self.engine.begin(attempt)
             result = self._awaited(attempt, order)
             log.flush()
             return self._judged(result, order, facts, config, out, log)
 
-    def _attempt(self, order: Order, with_: tuple[AvailablePackage, ...], out: Path, log: BuildLog) -> Attempt:
+    def _attempt(
+        self, name: str, order: Order, with_: tuple[AvailablePackage, ...], out: Path, log: BuildLog
+    ) -> Attempt:
         job = order.job
         worker = next(worker for worker in self.pool.workers() if worker.name == job.worker)
         handed = BuildOrder(
-            attempt=secrets.token_hex(16),
+            attempt=name,
             pkgbase=job.pkgbase,
             tree=order.folder.tree,
             epoch_s=order.folder.epoch_s,

@@ -61,7 +61,7 @@ def test_a_worker_that_is_killed_while_it_sends_packages(farm: FarmStand, proxy:
     app = Tiny(name="fetched")
     farm.make("one", app, LARGE_BYTES)
     landing = farm.place().work
-    killed_and_back(farm, proxy, app, lambda: any(landing.glob("*/out/*")), cut_after=LARGE_BYTES // 2)
+    killed_and_back(farm, proxy, app, lambda: any(landing.glob("*/*/out/*")), cut_after=LARGE_BYTES // 2)
 
 
 def test_a_worker_that_is_killed_once_it_has_sent_everything(farm: FarmStand) -> None:
@@ -125,7 +125,7 @@ def assert_built_once(farm: FarmStand, package: Tiny) -> None:
     states = [state for state, _ in farm.steps(package.name)]
     assert states.count("publishing") == states.count("succeeded") == 1
     assert farm.published().count(f"{package.name}-1.0-1-any.pkg.tar.zst") == 1
-    assert not list(farm.place().work.glob("*/out"))
+    assert not list(farm.place().work.glob("*/*/out"))
     farm.wait(lambda: farm.attempts("one") == [])
 
 
