@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _LOOK_S = 0.25
 _TIDY_EVERY_S = 6 * 3600.0
+_STOPPED = "the backend was stopped while it was being built"
 _MOST_LOSSES = 3  # of workers while one job is built: it may be what kills them
 _PUBLISH_EVERY_S = 5.0  # while something is built: nothing waits for it, and a publication takes half of a short build
 
@@ -127,7 +128,7 @@ class LocalBuilds:
                 self.places.leave(hand.job)
             for hand in self._in_hand.values():
                 if hand.job.state is JobState.BUILDING:
-                    self._book.move(hand.job, JobState.QUEUED, "the backend was stopped while it was being built")
+                    self._book.move(hand.job, JobState.QUEUED, _STOPPED)
         self.tidy()
         ended = tuple(self._book.ended[number] for number in sorted(self._book.ended))
         return RunSummary(ended=ended, waiting=self._book.jobs, removed=tuple(self._removed), fault=self._fault)
@@ -299,6 +300,9 @@ class LocalBuilds:
     def _handle_lost(self, job: Job, error: WorkerLostError) -> None:
         """It is built elsewhere, unless it has cost enough machines."""
         if job.state is not JobState.BUILDING:
+            return
+        if self.stop is not None and self.stop.is_set():
+            self._book.move(job, JobState.QUEUED, _STOPPED)
             return
         losses = job.losses + error.begun
         if losses < _MOST_LOSSES:

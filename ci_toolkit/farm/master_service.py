@@ -45,6 +45,8 @@ class FarmService(BuildbotService):  # type: ignore[misc]  # Buildbot has no typ
         for name, entry in self._farm.file.workers.items():
             engine.configure(name, entry.slots)
         self._farm.start(engine)
+        # Buildbot ends builds before it stops its services.
+        self.master.reactor.addSystemEventTrigger("before", "shutdown", self._farm.begin_to_stop)
         self._port: Any = await listen(
             farm_site(self._farm.app(), self.master.reactor), self._farm.file.web, self.master.reactor
         )

@@ -89,10 +89,14 @@ class RunningFarm:
         """What serves its pages and its API."""
         return farm_app(self, self.metrics, self._clock, self._redactor)
 
-    def stop(self) -> None:
-        """End all of it; what is built is queued again."""
+    def begin_to_stop(self) -> None:
+        """Begin nothing more, and hold nothing that ends now against packages or workers; returns at once."""
         for service in self._services.values():
             service.stop()
+
+    def stop(self) -> None:
+        """End all of it; what is built is queued again."""
+        self.begin_to_stop()
         for name, service in self._services.items():
             if not service.join(_STOP_S):
                 log.error("%s: what it does did not end within %g s", name, _STOP_S)

@@ -90,7 +90,21 @@ def test_a_master_that_ends_with_a_full_queue_loses_and_doubles_nothing(farm: Fa
     farm.start_master()
     assert set(farm.finished().values()) == {"skipped"}
     assert_each_once_and_in_order(farm)
+    use_every_slot(farm)
     farm.wait(lambda: not any(farm.attempts(worker) for worker in WORKERS), within_s=10)
+
+
+def use_every_slot(farm: FarmStand) -> None:
+    """What killed masters left on a worker is removed when the slot that it lies in is used again."""
+    classes = {f"use-{name}-{slot}": name for name, said in WORKERS.items() for slot in range(int(said.split()[-1]))}
+    for package, worker in classes.items():
+        farm.tell(worker, package, "hang")
+    farm.submit("use", *(Tiny(name=package) for package in classes), classes=classes)
+    for package in classes:
+        farm.building(package)
+    for package, worker in classes.items():
+        farm.tell(worker, package, "skipped")
+    farm.finished()
 
 
 def assert_each_once_and_in_order(farm: FarmStand) -> None:
