@@ -5,6 +5,7 @@ Which files are fetched, where they land and how large they may be is decided he
 
 from __future__ import annotations
 
+import logging
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from buildbot.process.buildstep import BuildStep
 from buildbot.process.remotecommand import RemoteCommand, RemoteShellCommand
 from buildbot.process.remotetransfer import FileReader, FileWriter, StringFileReader
 from buildbot.process.results import FAILURE, SKIPPED, SUCCESS
+from twisted.internet import defer
 from twisted.internet.error import ConnectionLost
 
 from ci_toolkit.building.workplace import WorkerLostError
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from ci_toolkit.farm.attempts import Attempt, SentPackage
     from ci_toolkit.farm.handed_build import HandedResult
     from ci_toolkit.farm.open_attempts import OpenAttempts
+
+log = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 256 << 10
 _SIZE = 6  # in what stat(2) gives
@@ -107,7 +111,10 @@ class FarmBuildStep(BuildStep):  # type: ignore[misc]  # Buildbot has no types
             command = RemoteCommand("rmdir", {"dir": str(folder), "logEnviron": False})
             self.cmd, command.worker = command, self.worker  # so that it ends when the connection does
             try:
-                await command.run(self, self.remote, self.build.builder.name)
+                removed = command.run(self, self.remote, self.build.builder.name)
+                await removed.addTimeout(_PATIENCE_S, self.master.reactor)
+            except defer.TimeoutError:
+                log.warning("what a build left on %s is not removed yet: %s", self.worker.workername, folder)
             finally:
                 self.cmd = None
 
