@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.backends.local_folder import data_folder
 from ci_toolkit.errors import NotReadyError
-from ci_toolkit.publishers.signing_key import KeyChoice, opened_key
+from ci_toolkit.publishers.signing_key import PASSPHRASE_VARIABLE, KeyChoice, opened_key
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ci_toolkit.publishers.signing_key import SigningKey
 
 KEY_VARIABLE = "CI_SIGNING_KEY"
-PASSPHRASE_VARIABLE = "CI_SIGNING_PASSPHRASE"  # noqa: S105 - its name, not a passphrase
 
 
 def declare_key(parser: ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from ci_toolkit.errors import ConfigError, NotReadyError
 from ci_toolkit.farm.build_step import CACHE_FOLDER
 from ci_toolkit.farm.farm_file import FARM_FILE, read_farm_file
 from ci_toolkit.farm.worker_service import WORKER_FILE, read_worker_file
-from ci_toolkit.publishers.signing_key import opened_key
+from ci_toolkit.publishers.signing_key import PASSPHRASE_VARIABLE, opened_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 reactor: Any = _reactor  # which module that is, is known when it is imported
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_PASSPHRASE = "CI_SIGNING_PASSPHRASE"  # noqa: S105 - its name
 
 
 def check_folder(top: Path, environ: Mapping[str, str]) -> Iterator[str]:
@@ -57,7 +56,9 @@ def _check_master(file: FarmFile, environ: Mapping[str, str]) -> Iterator[str]:
     if not file.repositories:
         raise ConfigError("has no entry, so that nothing is published", key="repositories")
     for name, choice in file.keys.items():
-        with opened_key(choice, processes=processes, environ=environ, passphrase=environ.get(_PASSPHRASE)) as key:
+        with opened_key(
+            choice, processes=processes, environ=environ, passphrase=environ.get(PASSPHRASE_VARIABLE)
+        ) as key:
             yield f"repository {name}: signed by {key.fingerprint}, submitted to by {_clients(file, name)}"
     if not file.workers:
         raise ConfigError("has no entry, so that nothing is built", key="workers")

@@ -14,13 +14,12 @@ from ci_toolkit.building.running_builds import BuildsRun
 from ci_toolkit.errors import ToolkitError
 from ci_toolkit.farm.remote_workplace import RemoteWorkplace
 from ci_toolkit.farm.worker_pool import PoolPlaces
-from ci_toolkit.publishers.signing_key import opened_key
+from ci_toolkit.publishers.signing_key import PASSPHRASE_VARIABLE, opened_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from ci_toolkit.announcing.announcer import Announcer
     from ci_toolkit.building.build_listener import Listener
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.process import Processes
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _AGAIN_S = 10.0
-_PASSPHRASE = "CI_SIGNING_PASSPHRASE"  # noqa: S105 - its name, not a passphrase
 
 
 class FaultBook(Protocol):
@@ -67,7 +65,6 @@ class RepositoryService:
 
     def __post_init__(self) -> None:
         self._stop = threading.Event()
-        self._announcer: Announcer | None = None
         self._thread = threading.Thread(target=self._serve, name=f"builds of {self.repository.name}", daemon=True)
 
     def start(self) -> None:
@@ -83,10 +80,6 @@ class RepositoryService:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def troubles(self) -> tuple[str, ...]:
-        """Who cannot be told of builds at the moment, and why."""
-        return self._announcer.health() if self._announcer is not None else ()
-
     def _serve(self) -> None:
         name, settings = self.repository.name, self.repository.settings
         try:
@@ -98,7 +91,7 @@ class RepositoryService:
                 redactor=self.redactor,
                 pages=farm_pages(settings.builds_url or self.url, name),
                 top=self.top,
-            ) as self._announcer:
+            ):
                 self._build()
         except (ToolkitError, OSError) as error:
             log.error("%s: %s", name, self.redactor.clean(str(error)))  # noqa: TRY400 - a message for people
@@ -137,7 +130,7 @@ class RepositoryService:
                 self.key,
                 processes=self.processes,
                 environ=self.environ,
-                passphrase=self.environ.get(_PASSPHRASE),
+                passphrase=self.environ.get(PASSPHRASE_VARIABLE),
             ),
             workplace=RemoteWorkplace(
                 repository=repository.name,

@@ -159,10 +159,6 @@ class RunningFarm:
 
     # from the repositories' threads
 
-    def troubles(self) -> tuple[str, ...]:
-        """Who cannot be told of builds at the moment, and why."""
-        return tuple(text for service in self._services.values() for text in service.troubles())
-
     def fault(self, repository: str, reason: str | None) -> None:
         """Nothing is begun or published there because of that; None: no longer."""
         if reason is None:

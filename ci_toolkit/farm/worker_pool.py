@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.files import write_file
 from ci_toolkit.errors import RefusedError
 from ci_toolkit.model.names import nearest
 from ci_toolkit.model.worker import Worker, WorkerState
-from ci_toolkit.scheduling.placement import FarmPlaces, Wish
+from ci_toolkit.scheduling.placement import FarmPlaces, Wish, fits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -121,8 +121,7 @@ class WorkerPool:
         """Whether another worker than this one takes builds of a class now."""
         with self._lock:
             others = [one for one in self.workers() if one.name != name and one.state.takes_builds]
-            places = FarmPlaces(workers=tuple(replace(one, running=()) for one in others), repository="")
-            return places.would_ever_fit(builder_class)
+            return any(fits(one, builder_class) for one in others)
 
     # as runs of builds see them
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.effects.process import Processes
 
+PASSPHRASE_VARIABLE = "CI_SIGNING_PASSPHRASE"  # noqa: S105 - its name, not a passphrase
 LARGEST_KEY_BYTES = 1 << 20
 LARGEST_SIGNATURE_BYTES = 16_384  # repo-add's limit
 _TIMEOUT_S = 120.0

@@ -57,10 +57,6 @@ class FarmPlaces:
         best = min(open_, key=lambda worker: (-free[worker.name], worker.builder_class, worker.name))
         return Place(worker=best.name)
 
-    def would_ever_fit(self, builder_class: str | None) -> bool:
-        """Whether a job of a class would be begun here sooner or later."""
-        return any(fits(worker, builder_class) and worker.state.takes_builds for worker in self.workers)
-
     def _free(self, worker: Worker, running: Collection[Job]) -> int:
         """Its slots without those that jobs begun in this very decision take."""
         known = set(worker.running)
