@@ -124,8 +124,8 @@ def _create_worker(options: Namespace, terminal: Terminal) -> None:
 def _run_master(top: Path) -> None:
     """Become Buildbot's master, in the foreground."""
     from ci_toolkit.effects.exclusive_lock import hold_to_the_end  # noqa: PLC0415 - as above
-    from ci_toolkit.farm.farm_file import FARM_FILE  # noqa: PLC0415
     from ci_toolkit.farm.master_database import prepare_master  # noqa: PLC0415
+    from ci_toolkit.formats.farm_layout import FARM_FILE  # noqa: PLC0415
 
     if (top / FARM_FILE).exists():  # else what follows says that there is no farm
         hold_to_the_end(top / "master.lock", who="farm master run")

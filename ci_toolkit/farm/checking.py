@@ -16,8 +16,9 @@ from ci_toolkit.effects.redaction import Redactor
 from ci_toolkit.effects.sandbox import Sandbox
 from ci_toolkit.errors import ConfigError, NotReadyError
 from ci_toolkit.farm.build_step import CACHE_FOLDER
-from ci_toolkit.farm.farm_file import FARM_FILE, read_farm_file
+from ci_toolkit.farm.farm_file import read_farm_file
 from ci_toolkit.farm.worker_service import WORKER_FILE, read_worker_file
+from ci_toolkit.formats.farm_layout import FARM_FILE
 from ci_toolkit.publishers.signing_key import PASSPHRASE_VARIABLE, opened_key
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ci_toolkit.farm.farm_file import FarmFile
+    from ci_toolkit.formats.farm_layout import FarmLayout
 
 reactor: Any = _reactor  # which module that is, is known when it is imported
 
@@ -44,14 +46,15 @@ def check_folder(top: Path, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _check_master(file: FarmFile, environ: Mapping[str, str]) -> Iterator[str]:
-    _check_endpoint(file.web, "web")
-    _check_endpoint(file.workers_listen, "workers_listen")
-    if file.buildbot.web is not None:
-        _check_endpoint(file.buildbot.web, "buildbot.web")
-        if not file.is_public and not _is_loopback(file.buildbot.web):
+    layout = file.layout
+    _check_endpoint(layout.web, "web")
+    _check_endpoint(layout.workers_listen, "workers_listen")
+    if layout.buildbot_web is not None:
+        _check_endpoint(layout.buildbot_web, "buildbot.web")
+        if not layout.is_public and not _is_loopback(layout.buildbot_web):
             hint = "have it listen on 127.0.0.1 behind a proxy that asks who it is, or leave it out"
             raise ConfigError("would show anybody what public = false hides", key="buildbot.web", hint=hint)
-    _check_tls(file)
+    _check_tls(layout)
     processes = Processes(redactor=Redactor(environ))
     if not file.repositories:
         raise ConfigError("has no entry, so that nothing is published", key="repositories")
@@ -64,7 +67,7 @@ def _check_master(file: FarmFile, environ: Mapping[str, str]) -> Iterator[str]:
         raise ConfigError("has no entry, so that nothing is built", key="workers")
     for entry in file.workers.values():
         yield f"worker {entry.name}: class {entry.builder_class}, {entry.slots} at once"
-    yield f"workers come to {file.workers_listen}, people and clients to {file.web}"
+    yield f"workers come to {layout.workers_listen}, people and clients to {layout.web}"
 
 
 def _check_worker(top: Path, environ: Mapping[str, str]) -> Iterator[str]:
@@ -94,15 +97,15 @@ def _check_endpoint(text: str, key: str) -> None:
         raise ConfigError(f"is no endpoint to listen on: {error}", key=key, got=text) from error
 
 
-def _check_tls(file: FarmFile) -> None:
+def _check_tls(layout: FarmLayout) -> None:
     """Passwords of workers and tokens of clients never go over a network in the clear."""
-    for key, text in (("workers_listen", file.workers_listen), ("web", file.web)):
+    for key, text in (("workers_listen", layout.workers_listen), ("web", layout.web)):
         if not text.startswith("ssl:") and not _is_loopback(text):
             hint = "ssl:PORT:privateKey=…:certKey=…, or 127.0.0.1 behind a proxy that encrypts"
             raise ConfigError("would be reached over a network without encryption", key=key, got=text, hint=hint)
-    address = urlsplit(file.url)
+    address = urlsplit(layout.url)
     if address.scheme != "https" and address.hostname not in _LOOPBACK:
-        raise ConfigError("is not https", key="url", got=file.url)
+        raise ConfigError("is not https", key="url", got=layout.url)
 
 
 def _is_loopback(endpoint: str) -> bool:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.files import write_file
 from ci_toolkit.errors import RefusedError
-from ci_toolkit.farm.farm_file import FARM_FILE, SECRETS
+from ci_toolkit.farm.farm_file import SECRETS
 from ci_toolkit.farm.worker_service import PASSWORD_FILE, WORKER_FILE
+from ci_toolkit.formats.farm_layout import FARM_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path

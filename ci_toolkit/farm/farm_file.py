@@ -28,28 +28,27 @@ operates = false                      # whether it may drain and resume workers
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.backends.local_folder import LocalFolder
 from ci_toolkit.errors import ConfigError, NotReadyError
 from ci_toolkit.farm.spec import Client, FarmRepository
+from ci_toolkit.formats.farm_layout import FARM_FILE, farm_layout, parse_farm_table
 from ci_toolkit.formats.key_value import KeyValueFile
+from ci_toolkit.formats.toml_values import boolean_at, check_keys, number_at, table_at, text_at, texts_at
 from ci_toolkit.model.names import nearest
 from ci_toolkit.model.settings import parse_settings
 from ci_toolkit.publishers.signing_key import KeyChoice
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from pathlib import Path
 
-FARM_FILE = "farm.toml"
+    from ci_toolkit.formats.farm_layout import FarmLayout, WorkerPlan
+
 SECRETS = "secrets"
-_NAME = re.compile(r"[a-z0-9_+][a-z0-9_.+-]{0,99}")
-_WORKER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_TOP_KEYS = ("url", "public", "web", "workers_listen", "deadline", "buildbot", "repositories", "workers", "clients")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,101 +73,79 @@ class ClientEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildbotEntry:
-    """How Buildbot itself is set up; without `web` it has no pages."""
-
-    url: str
-    web: str | None
-    database: str
-
-    def __repr__(self) -> str:
-        return f"BuildbotEntry({self.url!r})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FarmFile:
-    """All of it; `keys` are the signing keys of repositories, `deadline_s` when a silent worker is given up."""
+    """All of it: `database` is the URL of Buildbot's, `keys` are the signing keys of repositories.
+
+    `deadline_s` is when a silent worker is given up.
+    """
 
     top: Path
-    url: str
-    is_public: bool
-    web: str
-    workers_listen: str
+    layout: FarmLayout
     deadline_s: float
-    buildbot: BuildbotEntry
+    database: str
     repositories: Mapping[str, FarmRepository]
     keys: Mapping[str, KeyChoice]
     workers: Mapping[str, WorkerEntry]
     clients: tuple[ClientEntry, ...]
+
+    def __repr__(self) -> str:
+        return f"FarmFile({str(self.top)!r})"
 
 
 def read_farm_file(top: Path) -> FarmFile:
     """The farm in a folder; NotReadyError when there is none, ConfigError at the first thing that cannot be."""
     path = top / FARM_FILE
     try:
-        table = tomllib.loads(path.read_text())
+        content = path.read_bytes()
     except FileNotFoundError:
         raise NotReadyError("there is no farm here", file=str(path), hint="ci-toolkit farm master create DIR") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"is no TOML: {error}", file=str(path)) from error
     try:
-        return _parsed(top.resolve(), table)
+        return _parsed(top.resolve(), parse_farm_table(content, file=str(path)))
     except ConfigError as error:
         raise error.located(file=str(path)) from None
 
 
 def _parsed(top: Path, table: Mapping[str, Any]) -> FarmFile:
-    _known(table, _TOP_KEYS, "")
+    layout = farm_layout(table)
     repositories, keys = {}, {}
-    for name, entry in _tables(table, "repositories").items():
-        repositories[name] = _repository(top, name, entry)
+    for name, entry in table_at(table, "repositories").items():
+        repositories[name] = _repository(top, name, entry, layout.publish[name])
         keys[name] = _key(top, name, entry)
-    clients = _tables(table, "clients")
+    clients = table_at(table, "clients")
     return FarmFile(
         top=top,
-        url=_text(table, "url").rstrip("/"),
-        is_public=_boolean(table, "public", default=True),
-        web=_text(table, "web"),
-        workers_listen=_text(table, "workers_listen"),
-        deadline_s=_number(table, "deadline", default=60, least=3),
-        buildbot=_buildbot(top, table.get("buildbot", {})),
+        layout=layout,
+        deadline_s=number_at(table, "deadline", default=60, least=3),
+        database=_database(top, table_at(table, "buildbot")),
         repositories=repositories,
         keys=keys,
-        workers={name: _worker(top, name, entry) for name, entry in _tables(table, "workers").items()},
+        workers={name: _worker(top, name, plan) for name, plan in layout.workers.items()},
         clients=tuple(_client(name, entry, repositories) for name, entry in clients.items()),
     )
 
 
-def _buildbot(top: Path, table: Mapping[str, Any]) -> BuildbotEntry:
-    _known(table, ("url", "web", "database"), "buildbot.")
+def _database(top: Path, table: Mapping[str, Any]) -> str:
     secret = top / SECRETS / "database-url"
-    database = secret.read_text().strip() if secret.is_file() else _text(table, "database", "sqlite:///state.sqlite")
-    return BuildbotEntry(
-        url=_text(table, "url", "http://localhost:8020/").rstrip("/") + "/",
-        web=_text(table, "web") if "web" in table else None,
-        # Which driver stands for PostgreSQL depends on the version of SQLAlchemy; this is the one that is installed.
-        database=re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", database),
-    )
+    default = "sqlite:///state.sqlite"
+    said = secret.read_text().strip() if secret.is_file() else text_at(table, "database", default, "buildbot.")
+    # Which driver stands for PostgreSQL depends on the version of SQLAlchemy; this is the one that is installed.
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", said)
 
 
-def _repository(top: Path, name: str, table: Mapping[str, Any]) -> FarmRepository:
+def _repository(top: Path, name: str, table: Mapping[str, Any], publish: str | None) -> FarmRepository:
     where = f"repositories.{name}."
-    if not _NAME.fullmatch(name):
-        raise ConfigError("is no name of a repository", key="repositories", got=name)
-    _known(table, ("sources", "publish", "key", "key_file", "demo_key", "config"), where)
-    sources = _texts(table, "sources", where)
+    sources = texts_at(table, "sources", where)
     if not sources:
         raise ConfigError("names no repository, so that nothing could ever be submitted", key=f"{where}sources")
     place = top / "repositories" / name
-    publish = Path(_text(table, "publish", str(place / "repository")))
-    config = "".join(f"{key}={_plain(value, where + key)}\n" for key, value in _tables(table, "config", where).items())
+    config = "".join(f"{key}={_plain(value, where + key)}\n" for key, value in table_at(table, "config", where).items())
     file = KeyValueFile.parse(
         f"REPO_NAME={name}\nBUILD_REPO={sources[0]}\n{config}".encode(), file=f"{FARM_FILE} [{where}config]"
     )
     return FarmRepository(
         name=name,
         sources=tuple(sources),
-        place=LocalFolder(top=place, repository=top / publish),
+        place=LocalFolder(top=place, repository=top / publish if publish else place / "repository"),
         settings=parse_settings(file, {}),
     )
 
@@ -179,9 +156,9 @@ def _key(top: Path, name: str, table: Mapping[str, Any]) -> KeyChoice:
         raise ConfigError("needs one of key, key_file and demo_key", key=f"repositories.{name}")
     match given[0]:
         case "key":
-            return KeyChoice(fingerprint=_text(table, "key"))
+            return KeyChoice(fingerprint=text_at(table, "key"))
         case "key_file":
-            path = top / _text(table, "key_file")
+            path = top / text_at(table, "key_file")
             if not path.is_file():
                 raise NotReadyError("the signing key is missing", file=str(path))
             return KeyChoice(material=path.read_bytes())
@@ -189,31 +166,22 @@ def _key(top: Path, name: str, table: Mapping[str, Any]) -> KeyChoice:
             return KeyChoice(demo=top / SECRETS / "demo-key")
 
 
-def _worker(top: Path, name: str, table: Mapping[str, Any]) -> WorkerEntry:
-    where = f"workers.{name}."
-    if not _WORKER_NAME.fullmatch(name):
-        raise ConfigError("is no name of a worker", key="workers", got=name)
-    _known(table, ("class", "slots"), where)
+def _worker(top: Path, name: str, plan: WorkerPlan) -> WorkerEntry:
     path = top / SECRETS / "workers" / name
     if not path.is_file():
         hint = f"ci-toolkit farm master add-worker {name} makes it"
         raise NotReadyError("the worker's password is missing", file=str(path), hint=hint)
-    return WorkerEntry(
-        name=name,
-        builder_class=int(_number(table, "class", default=1, least=1, where=where)),
-        slots=int(_number(table, "slots", default=1, least=1, where=where)),
-        password=path.read_text().strip(),
-    )
+    return WorkerEntry(name=name, builder_class=plan.builder_class, slots=plan.slots, password=path.read_text().strip())
 
 
 def _client(name: str, table: Mapping[str, Any], repositories: Collection[str]) -> ClientEntry:
     where = f"clients.{name}."
-    _known(table, ("token_sha256", "repositories", "sources", "operates"), where)
-    digest = _text(table, "token_sha256", where=where)
+    check_keys(table, ("token_sha256", "repositories", "sources", "operates"), where)
+    digest = text_at(table, "token_sha256", where=where)
     if not _DIGEST.fullmatch(digest):
         hint = "ci-toolkit farm token prints a new token and its digest"
         raise ConfigError("is no SHA-256 in hexadecimal", key=f"{where}token_sha256", hint=hint)
-    wanted = _texts(table, "repositories", where)
+    wanted = texts_at(table, "repositories", where)
     for one in wanted:
         if one not in repositories:
             hint = nearest(one, repositories) or "add [repositories." + one + "]"
@@ -221,51 +189,10 @@ def _client(name: str, table: Mapping[str, Any], repositories: Collection[str]) 
     client = Client(
         name=name,
         repositories=frozenset(wanted),
-        sources=frozenset(_texts(table, "sources", where)),
-        operates=_boolean(table, "operates", default=False, where=where),
+        sources=frozenset(texts_at(table, "sources", where)),
+        operates=boolean_at(table, "operates", default=False, where=where),
     )
     return ClientEntry(token_sha256=digest, client=client)
-
-
-def _known(table: Mapping[str, Any], keys: Collection[str], where: str) -> None:
-    for key in table:
-        if key not in keys:
-            raise ConfigError("is no key of a farm", key=f"{where}{key}", hint=nearest(key, keys) or ", ".join(keys))
-
-
-def _tables(table: Mapping[str, Any], key: str, where: str = "") -> dict[str, Any]:
-    found = table.get(key, {})
-    if not isinstance(found, dict):
-        raise ConfigError("is no table", key=f"{where}{key}", got=repr(found))
-    return found
-
-
-def _text(table: Mapping[str, Any], key: str, default: str | None = None, where: str = "") -> str:
-    found = table.get(key, default)
-    if not isinstance(found, str) or not found or not found.isprintable():
-        raise ConfigError("is missing" if found is None else "is no text", key=f"{where}{key}")
-    return found
-
-
-def _texts(table: Mapping[str, Any], key: str, where: str) -> list[str]:
-    found = table.get(key, [])
-    if not isinstance(found, list) or not all(isinstance(one, str) and one for one in found):
-        raise ConfigError("is no list of texts", key=f"{where}{key}")
-    return found
-
-
-def _boolean(table: Mapping[str, Any], key: str, *, default: bool, where: str = "") -> bool:
-    found = table.get(key, default)
-    if not isinstance(found, bool):
-        raise ConfigError("is neither true nor false", key=f"{where}{key}", got=str(found))
-    return found
-
-
-def _number(table: Mapping[str, Any], key: str, *, default: float, least: float, where: str = "") -> float:
-    found = table.get(key, default)
-    if isinstance(found, bool) or not isinstance(found, int | float) or found < least:
-        raise ConfigError(f"is no number of {least} or more", key=f"{where}{key}", got=str(found))
-    return found
 
 
 def _plain(value: object, key: str) -> str:

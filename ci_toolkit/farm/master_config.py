@@ -71,21 +71,21 @@ def buildmaster_config(folder: str) -> dict[str, Any]:
     """Everything that a master of its own needs. Its pages show and control nothing: the farm's own API does."""
     config: dict[str, Any] = {}
     farm = add_farm(config, folder)
-    entry = farm.file.buildbot
+    layout, database = farm.file.layout, farm.file.database
     config |= {
         "title": "ci-toolkit farm",
-        "titleURL": farm.file.url,
-        "buildbotURL": entry.url,
+        "titleURL": layout.url,
+        "buildbotURL": layout.buildbot_url,
         "buildbotNetUsageData": None,
-        "db": {"db_url": entry.database, "engine_kwargs": engine_settings(entry.database)},
-        "protocols": {"pb": {"port": farm.file.workers_listen}},
+        "db": {"db_url": database, "engine_kwargs": engine_settings(database)},
+        "protocols": {"pb": {"port": layout.workers_listen}},
         "collapseRequests": False,
         "logCompressionMethod": "zstd",
     }
     config.setdefault("configurators", []).append(JanitorConfigurator(logHorizon=_kept(farm.file), hour=3))
-    if entry.web is not None:
+    if layout.buildbot_web is not None:
         rules = [AnyControlEndpointMatcher(role=_NOBODY)]
-        config["www"] = {"port": entry.web, "authz": Authz(allowRules=rules), "change_hook_dialects": {}}
+        config["www"] = {"port": layout.buildbot_web, "authz": Authz(allowRules=rules), "change_hook_dialects": {}}
     return config
 
 

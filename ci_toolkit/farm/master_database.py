@@ -18,7 +18,7 @@ _PREPARED = "prepared-for"
 
 def prepare_master(top: Path) -> None:
     """Have it in the form that this Buildbot wants, unless it was before; MachineError when that fails."""
-    database = read_farm_file(top).buildbot.database
+    database = read_farm_file(top).database
     wanted = f"{version('buildbot')} {hashlib.sha256(database.encode()).hexdigest()}\n"
     noted = top / _PREPARED
     if noted.is_file() and noted.read_text() == wanted:

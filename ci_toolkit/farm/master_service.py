@@ -48,7 +48,7 @@ class FarmService(BuildbotService):  # type: ignore[misc]  # Buildbot has no typ
         # Buildbot ends builds before it stops its services.
         self.master.reactor.addSystemEventTrigger("before", "shutdown", self._farm.begin_to_stop)
         self._port: Any = await listen(
-            farm_site(self._farm.app(), self.master.reactor), self._farm.file.web, self.master.reactor
+            farm_site(self._farm.app(), self.master.reactor), self._farm.file.layout.web, self.master.reactor
         )
         for worker in self._workers():
             worker.tell_farm()

@@ -49,7 +49,7 @@ class RunningFarm:
 
     def __init__(self, file: FarmFile, *, environ: Mapping[str, str], clock: Clock, redactor: Redactor) -> None:
         self.file = file
-        self.url, self.is_public = file.url, file.is_public
+        self.url, self.is_public = file.layout.url, file.layout.is_public
         self._environ, self._clock, self._redactor = environ, clock, redactor
         self.pool = WorkerPool(file.workers, clock, file.top / _MEMORY_FILE)
         self.attempts = OpenAttempts(self.pool)

@@ -17,6 +17,7 @@ import pytest
 from ci_toolkit.farm import farm_file
 from ci_toolkit.farm.farm_file import read_farm_file
 from ci_toolkit.farm.worker_settings import OWN_KEYS
+from ci_toolkit.formats import farm_layout
 from ci_toolkit.model.worker import WorkerState
 from tests.support.farm_stand import FarmStand, free_port
 
@@ -159,12 +160,12 @@ def test_the_farm_of_the_guide_is_one(tmp_path: Path) -> None:
     (tmp_path / "secrets/signing-key.asc").touch()
     (tmp_path / "farm.toml").write_text(text[1])
     read = read_farm_file(tmp_path)
-    assert (read.url, *read.repositories) == (f"https://{NAME}", "mine")
+    assert (read.layout.url, *read.repositories) == (f"https://{NAME}", "mine")
 
 
 def test_every_key_is_described_and_nothing_that_is_none() -> None:
-    source = Path(farm_file.__file__).read_text()
-    lists = re.findall(r"(?:_known\(table, |_TOP_KEYS = )\(([^)]*)\)", source)
+    source = Path(farm_file.__file__).read_text() + Path(farm_layout.__file__).read_text()
+    lists = re.findall(r"(?:check_keys\((?:table|buildbot), |_TOP_KEYS = )\(([^)]*)\)", source)
     keys = {key for found in lists for key in re.findall(r'"(\w+)"', found)}
     table = GUIDE.partition("## farm.toml")[2].partition("\n## ")[0]
     elsewhere = {"buildbot", "workers", "clients", "config", "key", "demo_key"}  # tables, and in the line of key_file

@@ -33,7 +33,7 @@ def test_files_of_endpoints_are_looked_for_where_the_master_runs(tmp_path: Path)
 def test_a_database_url_names_no_driver_but_gets_the_one_that_is_installed(tmp_path: Path) -> None:
     stand = FarmStand(top=tmp_path / "master")
     (stand.top / "secrets/database-url").write_text("postgresql://farm:word@db.example.org/farm\n")
-    assert read_farm_file(stand.top).buildbot.database == "postgresql+psycopg://farm:word@db.example.org/farm"
+    assert read_farm_file(stand.top).database == "postgresql+psycopg://farm:word@db.example.org/farm"
 
 
 @pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])

@@ -97,7 +97,7 @@ def test_a_worker_is_made_and_checked(world: World, tmp_path: Path) -> None:
         (("tcp:9989:interface=127.0.0.1", "tcp:9989"), "workers_listen would be reached over a network without"),
         (("tcp:9989", "tpc:9989"), "workers_listen is no endpoint"),
         (("https://farm", "http://farm"), "url is not https"),
-        (('url = "https', 'urll = "https'), "urll is no key of a farm (did you mean url"),
+        (('url = "https', 'urll = "https'), "urll is no key here (did you mean url"),
         (("slots = 4", "slots = 0"), "workers.big.slots is no number of 1 or more: '0'"),
         (("class = 9", "class = true"), "workers.big.class is no number"),
         (("[workers.big]", "[workers.small]"), "the worker's password is missing"),
@@ -135,7 +135,7 @@ def test_nothing_shows_a_password(tmp_path: Path) -> None:
     (top / "secrets/workers/big").write_text("pa55word\n")
     (top / "secrets/database-url").write_text("postgresql+psycopg://farm:pa55word@db/farm\n")
     file = read_farm_file(top)
-    assert file.buildbot.database.endswith("@db/farm")
+    assert file.database.endswith("@db/farm")
     assert "pa55word" not in repr(file)
 
 

@@ -1,0 +1,88 @@
+"""The part of `farm.toml` that says where things are: what a master is set up by, and what is put around it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ci_toolkit.errors import ConfigError
+from ci_toolkit.formats.toml_values import boolean_at, check_keys, number_at, table_at, text_at
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FARM_FILE = "farm.toml"
+_NAME = re.compile(r"[a-z0-9_+][a-z0-9_.+-]{0,99}")
+_WORKER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
+_TOP_KEYS = ("url", "public", "web", "workers_listen", "deadline", "buildbot", "repositories", "workers", "clients")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerPlan:
+    """What a worker is meant for: jobs of this class and lower, and so many at once."""
+
+    builder_class: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FarmLayout:
+    """URLs without a slash at their end but for Buildbot's, which has one; endpoints are Twisted's strings.
+
+    `publish` is by repository where it is published, None where farm.toml leaves that to the master.
+    """
+
+    url: str
+    is_public: bool
+    web: str
+    workers_listen: str
+    buildbot_url: str
+    buildbot_web: str | None
+    publish: Mapping[str, str | None]
+    workers: Mapping[str, WorkerPlan]
+
+
+def parse_farm_table(content: bytes, *, file: str) -> dict[str, Any]:
+    """The tables of a `farm.toml`; ConfigError when it is no TOML."""
+    try:
+        return tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"is no TOML: {error}", file=file) from error
+
+
+def farm_layout(table: Mapping[str, Any]) -> FarmLayout:
+    """The places of a farm; ConfigError at the first that cannot be."""
+    check_keys(table, _TOP_KEYS, "")
+    buildbot = table_at(table, "buildbot")
+    check_keys(buildbot, ("url", "web", "database"), "buildbot.")
+    return FarmLayout(
+        url=text_at(table, "url").rstrip("/"),
+        is_public=boolean_at(table, "public", default=True),
+        web=text_at(table, "web"),
+        workers_listen=text_at(table, "workers_listen"),
+        buildbot_url=text_at(buildbot, "url", "http://localhost:8020/", "buildbot.").rstrip("/") + "/",
+        buildbot_web=text_at(buildbot, "web", where="buildbot.") if "web" in buildbot else None,
+        publish={name: _publish(name, entry) for name, entry in table_at(table, "repositories").items()},
+        workers={name: _worker(name, entry) for name, entry in table_at(table, "workers").items()},
+    )
+
+
+def _publish(name: str, table: Mapping[str, Any]) -> str | None:
+    where = f"repositories.{name}."
+    if not _NAME.fullmatch(name):
+        raise ConfigError("is no name of a repository", key="repositories", got=name)
+    check_keys(table, ("sources", "publish", "key", "key_file", "demo_key", "config"), where)
+    return text_at(table, "publish", where=where) if "publish" in table else None
+
+
+def _worker(name: str, table: Mapping[str, Any]) -> WorkerPlan:
+    where = f"workers.{name}."
+    if not _WORKER_NAME.fullmatch(name):
+        raise ConfigError("is no name of a worker", key="workers", got=name)
+    check_keys(table, ("class", "slots"), where)
+    return WorkerPlan(
+        builder_class=int(number_at(table, "class", default=1, least=1, where=where)),
+        slots=int(number_at(table, "slots", default=1, least=1, where=where)),
+    )

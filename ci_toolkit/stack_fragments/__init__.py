@@ -1,0 +1,1 @@
+"""What plugins bring along for the machines around a farm: services, routes, metrics, alerts, dashboards, files."""
