@@ -72,9 +72,13 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Requests for `/plugins/NAME/` go to `service`, at `path` there; what `streams` is never buffered."""
+    """Requests for `/plugins/NAME/` and what is `below`, as `logs/`, go to `service`, at `path` there.
+
+    What `streams` is never buffered, and may be silent for an hour.
+    """
 
     service: str
+    below: str = ""
     path: str = "/"
     streams: bool = False
 
