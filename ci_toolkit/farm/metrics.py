@@ -1,7 +1,4 @@
-"""What the farm tells Prometheus: what happened since it was started, and how it is at the moment it is asked.
-
-Source of the names and units: prometheus.io/docs/practices/naming.
-"""
+"""What the farm tells Prometheus: what happened since it was started, and how it is at the moment it is asked."""
 
 from __future__ import annotations
 
@@ -9,9 +6,10 @@ import threading
 from collections import Counter as Tally
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry
 
+from ci_toolkit.farm.exposition import counter, exposed, gauge, histogram
+from ci_toolkit.model import farm_metrics as catalogue
 from ci_toolkit.model.job import JobState
 from ci_toolkit.model.worker import WorkerState
 
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
     from ci_toolkit.model.job import Job
     from ci_toolkit.model.worker import Worker
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_PREFIX = "ci_toolkit_farm_"
-_BUCKETS_S = (10, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 28_800)
 _MOST_CHECKS = 200
 _OTHER = "other"
 
@@ -36,20 +31,12 @@ class FarmMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._builds = self._counter("builds", "Jobs that came to an end.", "repository", "outcome")
-        self._durations = Histogram(
-            f"{_PREFIX}build_duration_seconds",
-            "How long builds took, of whatever outcome.",
-            ("repository",),
-            buckets=_BUCKETS_S,
-            registry=self.registry,
-        )
-        self._losses = self._counter("losses", "Builds whose worker was lost.", "repository")
-        self._publications = self._counter("publications", "Changes of what is published.", "repository", "outcome")
-        self._checks = self._counter(
-            "upstream_checks", "Upstreams that pipelines have asked.", "repository", "source", "outcome"
-        )
-        self._submissions = self._counter("submissions", "Schedules that were handed in.", "outcome")
+        self._builds = counter(catalogue.BUILDS, self.registry)
+        self._durations = histogram(catalogue.BUILD_DURATION, self.registry)
+        self._losses = counter(catalogue.LOSSES, self.registry)
+        self._publications = counter(catalogue.PUBLICATIONS, self.registry)
+        self._checks = counter(catalogue.UPSTREAM_CHECKS, self.registry)
+        self._submissions = counter(catalogue.SUBMISSIONS, self.registry)
         self._lock = threading.Lock()
         self._lost: Tally[tuple[str, int]] = Tally()
         self._sources: set[tuple[str, str]] = set()
@@ -91,10 +78,7 @@ class FarmMetrics:
 
     def text(self) -> bytes:
         """Everything, in the text format of Prometheus."""
-        return generate_latest(self.registry)
-
-    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
-        return Counter(f"{_PREFIX}{name}", meaning, labels, registry=self.registry)
+        return exposed(self.registry)
 
     def _count_losses(self, repository: str, job: Job) -> None:
         key = (repository, job.number)
@@ -112,11 +96,11 @@ def worker_metrics(workers: Iterable[Worker]) -> Iterator[Metric]:
     """How many workers there are in each state, and what they have room for."""
     listed = tuple(workers)
     states = Tally(worker.state for worker in listed)
-    family = GaugeMetricFamily(f"{_PREFIX}workers", "Workers by state.", labels=["state"])
+    family = gauge(catalogue.WORKERS)
     for state in WorkerState:
         family.add_metric([state.value], states[state])
     yield family
-    family = GaugeMetricFamily(f"{_PREFIX}slots", "Builds that workers take at once.", labels=["state"])
+    family = gauge(catalogue.SLOTS)
     family.add_metric(["busy"], sum(len(worker.running) for worker in listed))
     family.add_metric(["free"], sum(worker.free for worker in listed))
     yield family
@@ -124,12 +108,8 @@ def worker_metrics(workers: Iterable[Worker]) -> Iterator[Metric]:
 
 def queue_metrics(counts: Mapping[str, Mapping[JobState, tuple[int, float]]], *, now_s: float) -> Iterator[Metric]:
     """How many jobs wait, and for how long: by repository, how many in each state and since when the oldest."""
-    number = GaugeMetricFamily(f"{_PREFIX}jobs", "Jobs that are not over.", labels=["repository", "state"])
-    age = GaugeMetricFamily(
-        f"{_PREFIX}oldest_job_age_seconds",
-        "Time since the oldest of the jobs that are not over was scheduled.",
-        labels=["repository", "state"],
-    )
+    number = gauge(catalogue.JOBS)
+    age = gauge(catalogue.OLDEST_JOB_AGE)
     for repository, states in counts.items():
         for state in JobState:
             if not state.is_over:
@@ -142,9 +122,7 @@ def queue_metrics(counts: Mapping[str, Mapping[JobState, tuple[int, float]]], *,
 
 def fault_metrics(repositories: Iterable[str], faults: Mapping[str, str]) -> Iterator[Metric]:
     """Which repositories are at a standstill."""
-    family = GaugeMetricFamily(
-        f"{_PREFIX}repository_fault", "1 while nothing is begun or published in a repository.", labels=["repository"]
-    )
+    family = gauge(catalogue.REPOSITORY_FAULT)
     for repository in repositories:
         family.add_metric([repository], float(repository in faults))
     yield family

@@ -1,30 +1,32 @@
-"""What a metric is called, and what it counts: as a program declares it, and as Prometheus then sees it."""
+"""A metric: what it is called, what it counts or measures, and what tells its series apart."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["counter", "gauge", "histogram"]
+MetricKind = Literal["counter", "gauge", "histogram"]
+_SUFFIXES: dict[MetricKind, tuple[str, ...]] = {
+    "counter": ("_total",),
+    "gauge": ("",),
+    "histogram": ("_bucket", "_sum", "_count"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One metric, by the name that it is declared with: that of a counter is without its `_total`."""
+    """`name` is without the ending that a counter gets; `buckets` are the upper bounds of a histogram's, ascending.
+
+    Source of the endings: prometheus.io/docs/instrumenting/exposition_formats.
+    """
 
     name: str
-    kind: Kind
+    kind: MetricKind
     meaning: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
 
     @property
     def series(self) -> tuple[str, ...]:
-        """The names under which Prometheus has it."""
-        match self.kind:
-            case "counter":
-                return (f"{self.name}_total",)
-            case "histogram":
-                return (f"{self.name}_bucket", f"{self.name}_sum", f"{self.name}_count")
-            case "gauge":
-                return (self.name,)
+        """The names that Prometheus knows it by; `x_total` of a counter x, three names of a histogram."""
+        return tuple(self.name + suffix for suffix in _SUFFIXES[self.kind])

@@ -105,6 +105,11 @@ class FarmStand:
         self._write()
 
     @property
+    def url(self) -> str:
+        """Where its own pages and API are."""
+        return f"http://127.0.0.1:{self.web_port}"
+
+    @property
     def buildbot_url(self) -> str:
         """Where Buildbot's own pages are."""
         return f"http://127.0.0.1:{self.buildbot_port}/"

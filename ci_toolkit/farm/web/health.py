@@ -8,7 +8,8 @@ from flask import Response
 from prometheus_client.registry import Collector
 
 from ci_toolkit.errors import ToolkitError
-from ci_toolkit.farm.metrics import CONTENT_TYPE, fault_metrics, queue_metrics, worker_metrics
+from ci_toolkit.farm.exposition import CONTENT_TYPE
+from ci_toolkit.farm.metrics import fault_metrics, queue_metrics, worker_metrics
 from ci_toolkit.farm.web.access import client_of
 from ci_toolkit.farm.web.answers import json_answer
 
