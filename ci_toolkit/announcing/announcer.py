@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.announcing.digests import DigestMaker
 from ci_toolkit.announcing.recipients import Recipient, recipients_of
+from ci_toolkit.announcing.sendings import Sending, SendOutcome, watched_by_nobody
+from ci_toolkit.backends.job_logs import JobLogs
 from ci_toolkit.backends.news_book import NewsBook
 from ci_toolkit.errors import NotifyError, ToolkitError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ci_toolkit.announcing.pages import BuildPages
-    from ci_toolkit.backends.job_logs import JobLogs
+    from ci_toolkit.backends.local_folder import LocalFolder
     from ci_toolkit.backends.news_book import Cursor, Position
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.redaction import Redactor
@@ -51,13 +53,12 @@ class _Trouble:
 class Announcer:
     """For one published repository and one thread at a time, but for `health`; to be closed after use.
 
-    `top` is the folder that paths in the settings begin at.
+    `top` is the folder that paths in the settings begin at; `watch` hears of each attempt to send something.
     """
 
     def __init__(
         self,
-        database: Path,
-        logs: JobLogs,
+        place: LocalFolder,
         settings: Settings,
         *,
         environ: Mapping[str, str],
@@ -65,14 +66,20 @@ class Announcer:
         redactor: Redactor,
         pages: BuildPages,
         top: Path,
+        watch: Callable[[Sending], None] = watched_by_nobody,
     ) -> None:
         """PluginError for a notifier that is not there; what one lacks is said by `health`, and logged."""
         self._settings, self._clock, self._redactor = settings, clock, redactor
+        self._watch = watch
         self._recipients = recipients_of(settings, environ=environ, clock=clock, top=top)
-        self._book = NewsBook(database)
+        self._book = NewsBook(place.jobs)
         self._book.begin(recipient.name for recipient in self._recipients)
         self._maker = DigestMaker(
-            book=self._book, logs=logs, redactor=redactor, pages=pages, repository=settings.repo_name
+            book=self._book,
+            logs=JobLogs(folder=place.logs),
+            redactor=redactor,
+            pages=pages,
+            repository=settings.repo_name,
         )
         self._seen = -1
         self._skipped: dict[str, Position] = {}
@@ -184,16 +191,24 @@ class Announcer:
         return max((due_s for due_s in waits if due_s <= now_s + _LONGEST_WAIT_S), default=now_s)
 
     def _send(self, recipient: Recipient, cursor: Cursor, digest: Digest) -> bool:
+        begun_s = self._clock.monotonic()
         try:
             never = recipient.send(digest)
         except Exception as error:  # noqa: BLE001 - a notifier may be anybody's, and keeps nobody else from being told
+            is_late = isinstance(error, NotifyError) and error.retry_after_s is not None
+            self._tell_watcher(recipient, SendOutcome.POSTPONED if is_late else SendOutcome.FAILED, begun_s)
             self._note_failure(recipient, cursor, error)
             return False
+        self._tell_watcher(recipient, SendOutcome.INCOMPLETE if never else SendOutcome.SENT, begun_s)
         for said in never:
             log.warning("%s: %s", recipient.name, self._redactor.clean(said))
         if self._troubles.pop(recipient.name, None):
             log.warning("%s can be told again what becomes of builds", recipient.name)
         return True
+
+    def _tell_watcher(self, recipient: Recipient, outcome: SendOutcome, begun_s: float) -> None:
+        seconds = self._clock.monotonic() - begun_s
+        self._watch(Sending(recipient=recipient.name, outcome=outcome, seconds=seconds))
 
     def _attempt_check(self, recipient: Recipient) -> None:
         try:

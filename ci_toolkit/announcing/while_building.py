@@ -8,14 +8,15 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from ci_toolkit.announcing.announcer import Announcer
-from ci_toolkit.backends.job_logs import JobLogs
+from ci_toolkit.announcing.sendings import watched_by_nobody
 from ci_toolkit.plugins import registered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from ci_toolkit.announcing.pages import BuildPages
+    from ci_toolkit.announcing.sendings import Sending
     from ci_toolkit.backends.local_folder import LocalFolder
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.redaction import Redactor
@@ -36,24 +37,25 @@ def announcing(
     redactor: Redactor,
     pages: BuildPages,
     top: Path,
+    watch: Callable[[Sending], None] = watched_by_nobody,
 ) -> Iterator[Announcer | None]:
     """Tell whom the settings name what becomes of builds meanwhile; None where there is nobody.
 
-    What cannot be told within half a minute after the builds is left to the next run. PluginError for a notifier that
-    is not there.
+    `watch` hears of each attempt to send something. What cannot be told within half a minute after the builds is left
+    to the next run. PluginError for a notifier that is not there.
     """
     if not settings.notifiers and not registered("listeners"):
         yield None
         return
     announcer = Announcer(
-        place.jobs,
-        JobLogs(folder=place.logs),
+        place,
         settings,
         environ=environ,
         clock=clock,
         redactor=redactor,
         pages=pages,
         top=top,
+        watch=watch,
     )
     stop = threading.Event()
     # A daemon: one that hangs does not keep the process, and the database knows what it was at.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.token import Token
     from ci_toolkit.model.job import JobFilter, Transition
     from ci_toolkit.model.names import Pkgbase
+    from ci_toolkit.model.news import ReviewCounts
     from ci_toolkit.scheduling.schedule import Schedule
 
 SCHEDULE_TYPE = "application/vnd.ci-toolkit.schedule+json"
@@ -152,10 +153,16 @@ class BuildbotBackend:
             path = f"{farm.prefix}/api/workers/{quote(worker, safe='')}/{what}"
             return str(_record(farm.ask_json("POST", path, record))["said"])
 
-    def note_checks(self, counts: Mapping[str, Mapping[str, int]], tools: BackendTools) -> None:
+    def note_checks(self, counts: Mapping[str, Mapping[str, int]], reviews: ReviewCounts, tools: BackendTools) -> None:
         """Have the farm's metrics count them."""
+        # Farms of before took no spaces in outcomes, and leave parameters alone that they do not know.
+        words = {
+            source: {outcome.replace(" ", "_"): count for outcome, count in outcomes.items()}
+            for source, outcomes in counts.items()
+        }
+        asked = {"source": tools.settings.build_repo, "reviews_open": reviews.open, "reviews_opened": reviews.opened}
         with _telling(tools) as farm:
-            farm.ask_json("POST", f"{_path(farm, tools)}/checks", counts)
+            farm.ask_json("POST", f"{_path(farm, tools)}/checks?{urlencode(asked)}", words)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.model.job import Job, JobFilter, Transition
     from ci_toolkit.model.names import Oid, Pkgbase
+    from ci_toolkit.model.news import ReviewCounts
     from ci_toolkit.model.observation import UpstreamFile
     from ci_toolkit.model.settings import Settings
     from ci_toolkit.scheduling.schedule import Schedule
@@ -47,8 +48,8 @@ class BackendTools:
 class HearsOfChecks(Protocol):
     """A backend that wants to know, for those who watch over it, what pipelines have asked upstreams."""
 
-    def note_checks(self, counts: Mapping[str, Mapping[str, int]], tools: BackendTools) -> None:
-        """How many upstreams were asked with which outcome, by kind of source."""
+    def note_checks(self, counts: Mapping[str, Mapping[str, int]], reviews: ReviewCounts, tools: BackendTools) -> None:
+        """How many upstreams were asked with which outcome, by kind of source, and how many reviews there are now."""
 
 
 class Backend(Protocol):

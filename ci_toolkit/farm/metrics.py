@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
+from ci_toolkit import __version__
+from ci_toolkit.announcing.sendings import SendOutcome
 from ci_toolkit.farm.exposition import counter, exposed, gauge, histogram
 from ci_toolkit.model import farm_metrics as catalogue
 from ci_toolkit.model.job import JobState
@@ -19,11 +21,14 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
     from prometheus_client.registry import Collector
 
+    from ci_toolkit.announcing.sendings import Sending
+    from ci_toolkit.farm.pipeline_book import ToldLast
     from ci_toolkit.model.job import Job
     from ci_toolkit.model.worker import Worker
 
 _MOST_CHECKS = 200
 _OTHER = "other"
+_SUBMISSIONS = ("taken", "known", "denied", "malformed", "too large", "failed")
 
 
 class FarmMetrics:
@@ -37,9 +42,31 @@ class FarmMetrics:
         self._publications = counter(catalogue.PUBLICATIONS, self.registry)
         self._checks = counter(catalogue.UPSTREAM_CHECKS, self.registry)
         self._submissions = counter(catalogue.SUBMISSIONS, self.registry)
+        for outcome in _SUBMISSIONS:
+            self._submissions.labels(outcome)
+        self._review_changes = counter(catalogue.REVIEW_CHANGES, self.registry)
+        self._requests = counter(catalogue.REQUESTS, self.registry)
+        self._request_durations = histogram(catalogue.REQUEST_DURATION, self.registry)
+        self._notifications = counter(catalogue.NOTIFICATIONS, self.registry)
+        self._notification_durations = histogram(catalogue.NOTIFICATION_DURATION, self.registry)
         self._lock = threading.Lock()
         self._lost: Tally[tuple[str, int]] = Tally()
         self._sources: set[tuple[str, str]] = set()
+
+    def begin(self, repository: str, notifiers: Iterable[str]) -> None:
+        """Tell of a repository before anything happens in it.
+
+        Prometheus sees no rise in a series that begins with 1, so that the first failure would go unnoticed.
+        """
+        for state in JobState:
+            if state.is_over:
+                self._builds.labels(repository, state.value)
+        for outcome in ("published", "failed", "refused"):
+            self._publications.labels(repository, outcome)
+        self._losses.labels(repository)
+        for notifier in notifiers:
+            for sent in SendOutcome:
+                self._notifications.labels(repository, notifier, sent.value)
 
     def moved(self, repository: str, job: Job) -> None:
         """A job has come into the state that it is in."""
@@ -65,8 +92,27 @@ class FarmMetrics:
                     if len(self._sources) < _MOST_CHECKS:
                         self._sources.add((source, outcome))
                     known = (source, outcome) in self._sources
-                labels = (source, outcome) if known else (_OTHER, _OTHER)
+                labels = (source, outcome.replace(" ", "_")) if known else (_OTHER, _OTHER)
                 self._checks.labels(repository, *labels).inc(count)
+
+    def reviewed(self, repository: str, source: str, *, opened: int, closed: int) -> None:
+        """A pipeline has told how many reviews there are: so many are new, and so many are gone."""
+        self._review_changes.labels(repository, source, "opened").inc(opened)
+        self._review_changes.labels(repository, source, "closed").inc(closed)
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """A request was answered; the caller sees to it that route and method are words of ours."""
+        self._requests.labels(route, method, str(status)).inc()
+        self._request_durations.labels(route).observe(seconds)
+
+    def refused_unread(self, route: str, method: str, status: int) -> None:
+        """A request was answered as soon as its headers were there."""
+        self._requests.labels(route, method, str(status)).inc()
+
+    def notified(self, repository: str, sending: Sending) -> None:
+        """Somebody was told of builds, or could not be."""
+        self._notifications.labels(repository, sending.recipient, sending.outcome.value).inc()
+        self._notification_durations.labels(sending.recipient).observe(sending.seconds)
 
     def submitted(self, outcome: str) -> None:
         """A schedule was handed in: it was taken, known, or refused for a reason."""
@@ -100,10 +146,23 @@ def worker_metrics(workers: Iterable[Worker]) -> Iterator[Metric]:
     for state in WorkerState:
         family.add_metric([state.value], states[state])
     yield family
+    yield from _each_worker(listed)
     family = gauge(catalogue.SLOTS)
     family.add_metric(["busy"], sum(len(worker.running) for worker in listed))
     family.add_metric(["free"], sum(worker.free for worker in listed))
     yield family
+
+
+def _each_worker(workers: Iterable[Worker]) -> Iterator[Metric]:
+    state, takes, builds = map(
+        gauge, (catalogue.WORKER_STATE, catalogue.WORKER_TAKING_BUILDS, catalogue.WORKER_RUNNING_BUILDS)
+    )
+    for worker in workers:
+        for one in WorkerState:
+            state.add_metric([worker.name, one.value], float(worker.state is one))
+        takes.add_metric([worker.name], float(worker.state.takes_builds))
+        builds.add_metric([worker.name], len(worker.running))
+    yield from (state, takes, builds)
 
 
 def queue_metrics(counts: Mapping[str, Mapping[JobState, tuple[int, float]]], *, now_s: float) -> Iterator[Metric]:
@@ -125,4 +184,21 @@ def fault_metrics(repositories: Iterable[str], faults: Mapping[str, str]) -> Ite
     family = gauge(catalogue.REPOSITORY_FAULT)
     for repository in repositories:
         family.add_metric([repository], float(repository in faults))
+    yield family
+
+
+def pipeline_metrics(told: Mapping[tuple[str, str], ToldLast]) -> Iterator[Metric]:
+    """What pipelines told last, and when, by published repository and package repository."""
+    at, reviews = gauge(catalogue.LAST_CHECKS), gauge(catalogue.OPEN_REVIEWS)
+    for labels, last in told.items():
+        at.add_metric(labels, last.at_s)
+        if last.open_reviews is not None:
+            reviews.add_metric(labels, last.open_reviews)
+    yield from (at, reviews)
+
+
+def info_metrics() -> Iterator[Metric]:
+    """What runs here."""
+    family = gauge(catalogue.FARM_INFO)
+    family.add_metric([__version__], 1)
     yield family

@@ -17,9 +17,10 @@ from ci_toolkit.farm.worker_pool import PoolPlaces
 from ci_toolkit.publishers.signing_key import PASSPHRASE_VARIABLE, opened_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from ci_toolkit.announcing.sendings import Sending
     from ci_toolkit.building.build_listener import Listener
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.process import Processes
@@ -46,7 +47,8 @@ class FaultBook(Protocol):
 class RepositoryService:
     """`start` it once, and `stop` it once; what the machine refuses is tried again every 10 s.
 
-    `url` is where people see builds, `top` the folder that files which settings name are in.
+    `url` is where people see builds, `top` the folder that files which settings name are in; `watch_sending` hears of
+    each attempt to send people a message.
     """
 
     repository: FarmRepository
@@ -56,6 +58,7 @@ class RepositoryService:
     fetcher: SourceFetcher
     listener: Listener
     faults: FaultBook
+    watch_sending: Callable[[Sending], None]
     url: str
     top: Path
     environ: Mapping[str, str]
@@ -91,6 +94,7 @@ class RepositoryService:
                 redactor=self.redactor,
                 pages=farm_pages(settings.builds_url or self.url, name),
                 top=self.top,
+                watch=self.watch_sending,
             ):
                 self._build()
         except (ToolkitError, OSError) as error:

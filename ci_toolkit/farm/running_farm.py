@@ -8,6 +8,7 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ci_toolkit.backends.job_database import JobDatabase
@@ -18,6 +19,7 @@ from ci_toolkit.effects.web import Web, WebManners
 from ci_toolkit.errors import RefusedError, ToolkitError
 from ci_toolkit.farm.metrics import FarmMetrics
 from ci_toolkit.farm.open_attempts import OpenAttempts
+from ci_toolkit.farm.pipeline_book import PipelineBook
 from ci_toolkit.farm.repository_service import RepositoryService
 from ci_toolkit.farm.sick_hosts import FailedBuild, SickHosts
 from ci_toolkit.farm.web.app import farm_app
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MEMORY_FILE = "workers.json"
+_PIPELINES_FILE = "pipelines.json"
 _STOP_S = 45.0
 
 
@@ -54,6 +57,9 @@ class RunningFarm:
         self.pool = WorkerPool(file.workers, clock, file.top / _MEMORY_FILE)
         self.attempts = OpenAttempts(self.pool)
         self.metrics = FarmMetrics()
+        for name, repository in file.repositories.items():
+            self.metrics.begin(name, repository.settings.notifiers)
+        self.pipelines = PipelineBook(file.top / _PIPELINES_FILE)
         self._faults: dict[str, str] = {}
         self._sick = SickHosts()
         self._sick_lock = threading.Lock()
@@ -75,6 +81,7 @@ class RunningFarm:
                 fetcher=self._fetcher(repository, processes),
                 listener=_Listener(self, name),
                 faults=self,
+                watch_sending=partial(self.metrics.notified, name),
                 url=self.url,
                 top=self.file.top,
                 environ=self._environ,

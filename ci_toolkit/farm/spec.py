@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ci_toolkit.backends.local_folder import LocalFolder
+    from ci_toolkit.farm.pipeline_book import PipelineBook
     from ci_toolkit.model.settings import Settings
     from ci_toolkit.model.worker import Worker
 
@@ -41,6 +42,7 @@ class Farm(Protocol):
 
     url: str
     is_public: bool  # whether queue, history and logs are shown to anybody; else to clients alone
+    pipelines: PipelineBook
 
     @property
     def repositories(self) -> Mapping[str, FarmRepository]:

@@ -44,11 +44,73 @@ UPSTREAM_CHECKS = Metric(
     meaning="Upstreams that pipelines have asked.",
     labels=("repository", "source", "outcome"),
 )
+REQUESTS = Metric(
+    name="ci_toolkit_farm_requests",
+    kind="counter",
+    meaning="Requests to pages and API, by the description of the path; `unknown` for a path that is none.",
+    labels=("route", "method", "status"),
+)
+REQUEST_DURATION = Metric(
+    name="ci_toolkit_farm_request_duration_seconds",
+    kind="histogram",
+    meaning="Time from a request until its answer begins to be sent, however long it then takes.",
+    labels=("route",),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+NOTIFICATIONS = Metric(
+    name="ci_toolkit_farm_notifications",
+    kind="counter",
+    meaning="Attempts to send people a message; one that failed or was postponed is made again.",
+    labels=("repository", "notifier", "outcome"),
+)
+NOTIFICATION_DURATION = Metric(
+    name="ci_toolkit_farm_notification_duration_seconds",
+    kind="histogram",
+    meaning="How long attempts to send people a message took.",
+    labels=("notifier",),
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
+)
+LAST_CHECKS = Metric(
+    name="ci_toolkit_farm_last_checks_timestamp_seconds",
+    kind="gauge",
+    meaning="When a pipeline last told what upstreams said, in seconds since 1970.",
+    labels=("repository", "source"),
+)
+OPEN_REVIEWS = Metric(
+    name="ci_toolkit_farm_open_reviews",
+    kind="gauge",
+    meaning="Reviews that wait for people, as a pipeline told last.",
+    labels=("repository", "source"),
+)
+REVIEW_CHANGES = Metric(
+    name="ci_toolkit_farm_review_changes",
+    kind="counter",
+    meaning="Reviews that were opened, and that were merged, declined or given up, as pipelines told.",
+    labels=("repository", "source", "change"),
+)
 WORKERS = Metric(
     name="ci_toolkit_farm_workers",
     kind="gauge",
     meaning="Workers by state.",
     labels=("state",),
+)
+WORKER_STATE = Metric(
+    name="ci_toolkit_farm_worker_state",
+    kind="gauge",
+    meaning="1 for the state that a worker is in, 0 for every other one.",
+    labels=("worker", "state"),
+)
+WORKER_TAKING_BUILDS = Metric(
+    name="ci_toolkit_farm_worker_taking_builds",
+    kind="gauge",
+    meaning="1 while a worker is there and takes builds, or would if it had a free slot.",
+    labels=("worker",),
+)
+WORKER_RUNNING_BUILDS = Metric(
+    name="ci_toolkit_farm_worker_running_builds",
+    kind="gauge",
+    meaning="Builds that a worker has in its slots.",
+    labels=("worker",),
 )
 SLOTS = Metric(
     name="ci_toolkit_farm_slots",
@@ -68,6 +130,12 @@ OLDEST_JOB_AGE = Metric(
     meaning="Time since the oldest of the jobs that are not over was scheduled.",
     labels=("repository", "state"),
 )
+FARM_INFO = Metric(
+    name="ci_toolkit_farm_info",
+    kind="gauge",
+    meaning="1, with the version of the program that the master runs.",
+    labels=("version",),
+)
 REPOSITORY_FAULT = Metric(
     name="ci_toolkit_farm_repository_fault",
     kind="gauge",
@@ -82,11 +150,22 @@ MASTER_METRICS: tuple[Metric, ...] = (
     PUBLICATIONS,
     SUBMISSIONS,
     UPSTREAM_CHECKS,
+    LAST_CHECKS,
+    OPEN_REVIEWS,
+    REVIEW_CHANGES,
+    REQUESTS,
+    REQUEST_DURATION,
+    NOTIFICATIONS,
+    NOTIFICATION_DURATION,
     WORKERS,
+    WORKER_STATE,
+    WORKER_TAKING_BUILDS,
+    WORKER_RUNNING_BUILDS,
     SLOTS,
     JOBS,
     OLDEST_JOB_AGE,
     REPOSITORY_FAULT,
+    FARM_INFO,
 )
 """What the master of a farm tells Prometheus, all of it."""
 

@@ -144,6 +144,14 @@ class UpstreamsNews:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewCounts:
+    """How many reviews of a package repository wait for people after a run, and how many the run has opened."""
+
+    open: int
+    opened: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandOverNews:
     """A schedule that a backend has acknowledged, and what it said."""
 

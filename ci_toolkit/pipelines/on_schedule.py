@@ -19,7 +19,7 @@ from ci_toolkit.pipelines.drafting import Amendment, Draft, Style, draft_plan, w
 from ci_toolkit.pipelines.handing_over import cross_off, hand_over, unacknowledged, with_resumed
 from ci_toolkit.pipelines.outcome import Outcome
 from ci_toolkit.pipelines.showing import Show
-from ci_toolkit.pipelines.telling import tell_reviews, tell_updates, tell_upstreams
+from ci_toolkit.pipelines.telling import count_reviews, tell_backend, tell_reviews, tell_updates, tell_upstreams
 from ci_toolkit.pipelines.template_update import TemplateResult, TemplateUpdate
 from ci_toolkit.pipelines.workshop import MOST_ATTEMPTS, Workshop, refuse_tracked_artifacts
 from ci_toolkit.review.assessing import Judge
@@ -84,10 +84,12 @@ class OnSchedule:
         outcome = replace(outcome, notes=(*template.notes, *outcome.notes))
         if self.dry_run:
             return outcome
-        tell_upstreams(self.workshop, snapshot, observations, self.backend)
+        tell_upstreams(self.workshop, snapshot, observations)
         tell_updates(self.workshop, snapshot, plan, draft.main)
         show = self._show(snapshot)
         shown = show.reviews(plan, draft, template.review.wanted() if template.review else None)
+        reviews = count_reviews(plan, show.waiting(draft), shown.memory)
+        tell_backend(self.workshop, snapshot, observations, reviews, self.backend)
         tell_reviews(self.workshop, snapshot, plan, shown.memory)
         # None where the branch says that already: no need to read it again.
         memory = None if shown.memory == draft.state.forge else shown.memory

@@ -50,9 +50,7 @@ class Show:
         """
         changes = {change.pkgbase: change for change in plan.reviewed}
         wanted = [
-            self._wanted(record, draft, changes.get(pkgbase))
-            for pkgbase, record in draft.state.reviews.items()
-            if pkgbase in draft.reviews or self._waits(pkgbase, record)
+            self._wanted(draft.state.reviews[pkgbase], draft, changes.get(pkgbase)) for pkgbase in self.waiting(draft)
         ]
         wanted.append(template)
         known = draft.state.forge
@@ -60,6 +58,14 @@ class Show:
             return self.forge.publish([one for one in wanted if one], plan.dropped_reviews, self._tools(known))
         except ToolkitError as error:
             return ForgeReport(memory=known, problems=(f"reviews are not shown: {error}",))
+
+    def waiting(self, draft: Draft) -> tuple[Pkgbase, ...]:
+        """The packages of review branches that propose something, whether or not this run has touched them."""
+        return tuple(
+            pkgbase
+            for pkgbase, record in draft.state.reviews.items()
+            if pkgbase in draft.reviews or self._waits(pkgbase, record)
+        )
 
     def _waits(self, pkgbase: Pkgbase, record: ReviewRecord) -> bool:
         """Whether a branch that this run left alone still proposes anything; a run limited to others prunes none."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ci_toolkit.backends.spec import Backend, HearsOfChecks
 from ci_toolkit.errors import ToolkitError
 from ci_toolkit.model.names import review_branch
-from ci_toolkit.model.news import HandOverNews, ReviewNews, UpdatedPackage, UpdatesNews, UpstreamsNews
+from ci_toolkit.model.news import HandOverNews, ReviewCounts, ReviewNews, UpdatedPackage, UpdatesNews, UpstreamsNews
 from ci_toolkit.model.observation import (
     Absent,
     CannotMake,
@@ -25,7 +25,7 @@ from ci_toolkit.model.verdict import Code
 from ci_toolkit.plugins import load_sources, source_for
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ci_toolkit.formats.forge_memory import ForgeRecord
     from ci_toolkit.model.names import Oid, Pkgbase
@@ -51,25 +51,33 @@ _OUTCOMES: Mapping[type[SourceOutcome], str] = {
 _NO_SOURCE = "none"
 
 
-def tell_upstreams(workshop: Workshop, snapshot: Snapshot, observations: Observations, backend: Backend) -> None:
+def tell_upstreams(workshop: Workshop, snapshot: Snapshot, observations: Observations) -> None:
     """How many upstreams were asked, and what came of it."""
-    if not workshop.listeners and not isinstance(backend, HearsOfChecks):
-        return
-    sources = load_sources()
-    counts = Counter(
-        (_kind(snapshot.packages[pkgbase], sources), _OUTCOMES[type(seen.source)])
-        for pkgbase, seen in observations.packages.items()
-    )
     if workshop.listeners:
-        workshop.tell("upstreams_checked", UpstreamsNews(repository=snapshot.settings.build_repo, counts=counts))
-    if isinstance(backend, HearsOfChecks):
-        by_source: dict[str, dict[str, int]] = {}
-        for (source, outcome), count in counts.items():
-            by_source.setdefault(source, {})[outcome] = count
-        try:
-            backend.note_checks(by_source, workshop.backend_tools(snapshot))
-        except ToolkitError as error:  # nothing depends on it
-            log.warning("the %s backend was not told what upstreams said: %s", backend.name, error)
+        news = UpstreamsNews(repository=snapshot.settings.build_repo, counts=_counts(snapshot, observations))
+        workshop.tell("upstreams_checked", news)
+
+
+def tell_backend(
+    workshop: Workshop, snapshot: Snapshot, observations: Observations, reviews: ReviewCounts, backend: Backend
+) -> None:
+    """The same, and how many reviews there are, if the backend wants to know."""
+    if not isinstance(backend, HearsOfChecks):
+        return
+    by_source: dict[str, dict[str, int]] = {}
+    for (source, outcome), count in _counts(snapshot, observations).items():
+        by_source.setdefault(source, {})[outcome] = count
+    try:
+        backend.note_checks(by_source, reviews, workshop.backend_tools(snapshot))
+    except ToolkitError as error:  # nothing depends on it
+        log.warning("the %s backend was not told what upstreams said: %s", backend.name, error)
+
+
+def count_reviews(plan: Plan, waiting: Iterable[Pkgbase], shown: Mapping[Pkgbase, ForgeRecord]) -> ReviewCounts:
+    """How many of the review branches wait for people, as far as the forge shows them, and how many are new."""
+    declined = {pkgbase for pkgbase, record in shown.items() if record.status == "declined"}
+    opened = {verdict.package for verdict in plan.verdicts if verdict.code is Code.REVIEW_OPENED}
+    return ReviewCounts(open=len(set(waiting) - declined), opened=len(opened))
 
 
 def tell_updates(workshop: Workshop, snapshot: Snapshot, plan: Plan, commit: Oid) -> None:
@@ -115,6 +123,14 @@ def tell_hand_over(workshop: Workshop, snapshot: Snapshot, backend: Backend, sch
         said=said,
     )
     workshop.tell("schedule_handed_over", news)
+
+
+def _counts(snapshot: Snapshot, observations: Observations) -> Counter[tuple[str, str]]:
+    sources = load_sources()
+    return Counter(
+        (_kind(snapshot.packages[pkgbase], sources), _OUTCOMES[type(seen.source)])
+        for pkgbase, seen in observations.packages.items()
+    )
 
 
 def _kind(package: Package, sources: tuple[Source, ...]) -> str:

@@ -50,6 +50,11 @@ def scene(tmp_path: Path, telegram: TelegramService, webhook: WebhookService) ->
     return Scene(tmp_path, keys, environ)
 
 
+def watched(scene: Scene) -> list[tuple[str, str]]:
+    """To whom something was sent, with what became of that; as who watches over notifiers is told."""
+    return [(sending.recipient, sending.outcome.value) for sending in scene.sendings]
+
+
 def test_what_ends_is_told_once_in_one_message(scene: Scene, telegram: TelegramService) -> None:
     scene.end("before", JobState.FAILED)
     with scene.announcing() as announcer:
@@ -129,6 +134,7 @@ def test_a_service_is_left_alone_for_as_long_as_it_wants_by_other_processes_too(
         scene.end("a", JobState.FAILED)
         announcer.run_once()
         assert announcer.due_s() == 300.0
+    assert watched(scene) == [("telegram", "postponed")]
     for wait_s, messages in ((299, 0), (1, 1)):
         scene.clock.time += wait_s
         with scene.announcing() as announcer:
@@ -146,6 +152,7 @@ def test_a_notifier_that_fails_is_said_once_tried_again_and_keeps_no_other_from_
         for _ in range(2):
             announcer.run_once()
         assert len(webhook.deliveries) == 1
+        assert watched(scene) == [("telegram", "failed"), ("webhook", "sent")]
         assert announcer.health() == ("telegram: 127.0.0.1 answers 500: broken [hidden]",)
         waits = []
         while not telegram.texts:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
+from ci_toolkit import __version__
 from ci_toolkit.backends.buildbot import BuildbotBackend
 from ci_toolkit.model.farm_metrics import MASTER_METRICS
+from ci_toolkit.model.news import ReviewCounts
 from tests.support.farm_stand import FarmStand, running_farm
 from tests.support.local_builds import Tiny
 from tests.support.message_services import WEBHOOK_SECRET, WebhookService
@@ -49,7 +52,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             farm.building("slow")
             farm.kill("one")
             farm.wait(lambda: any("was lost while it built" in text for text in hook.texts))
-            BuildbotBackend().note_checks({"aur": {"unmoved": 2100}}, farm.tools())
+            counts = {"aur": {"unmoved": 2100, "could not ask": 1}}
+            BuildbotBackend().note_checks(counts, ReviewCounts(open=3, opened=1), farm.tools())
+            requests.get(f"{farm.url}/jobs/samples/1", timeout=10)
             hand_in(farm.url, b"nonsense", token=farm.token)
             yield Scene(farm, hook)
 
@@ -68,6 +73,27 @@ def test_what_happened_is_counted(scene: Scene) -> None:
     assert found["ci_toolkit_farm_builds_total", labels(outcome="succeeded", repository="samples")] == 1
     assert found["ci_toolkit_farm_losses_total", labels(repository="samples")] == 1
     assert found["ci_toolkit_farm_workers", labels(state="away")] == 1
+    assert found["ci_toolkit_farm_worker_state", labels(worker="one", state="away")] == 1
+    assert found["ci_toolkit_farm_worker_taking_builds", labels(worker="one")] == 0
+    assert found["ci_toolkit_farm_worker_running_builds", labels(worker="one")] == 0
+    assert found["ci_toolkit_farm_info", labels(version=__version__)] == 1
+
+
+def test_messages_to_people_are_counted(scene: Scene) -> None:
+    found = scraped(scene.farm.url)
+    sent = labels(repository="samples", notifier="webhook", outcome="sent")
+    assert found["ci_toolkit_farm_notifications_total", sent] == len(scene.hook.texts)
+    failed = labels(repository="samples", notifier="webhook", outcome="failed")
+    assert found["ci_toolkit_farm_notifications_total", failed] == 0, "a series that begins with 1 shows no rise"
+    assert found["ci_toolkit_farm_notification_duration_seconds_count", labels(notifier="webhook")] >= 1
+
+
+def test_what_a_pipeline_told_is_there(scene: Scene) -> None:
+    found, place = scraped(scene.farm.url), labels(repository="samples", source="samples")
+    assert found["ci_toolkit_farm_open_reviews", place] == 3
+    assert 0 <= time.time() - found["ci_toolkit_farm_last_checks_timestamp_seconds", place] < 120
+    failed = labels(repository="samples", source="aur", outcome="could_not_ask")
+    assert found["ci_toolkit_farm_upstream_checks_total", failed] == 1
 
 
 def test_a_farm_exposes_what_the_catalogue_has_and_nothing_else(scene: Scene) -> None:

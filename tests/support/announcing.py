@@ -10,6 +10,7 @@ from ci_toolkit.announcing.announcer import Announcer
 from ci_toolkit.announcing.pages import farm_pages
 from ci_toolkit.backends.job_database import JobDatabase
 from ci_toolkit.backends.job_logs import JobLogs
+from ci_toolkit.backends.local_folder import LocalFolder
 from ci_toolkit.effects.redaction import Redactor
 from tests.support.forge_world import settings_from
 from tests.support.http_service import FakeClock
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from ci_toolkit.announcing.sendings import Sending
     from ci_toolkit.model.job import Job, JobState
 
 
@@ -31,6 +33,7 @@ class Scene:
     environ: Mapping[str, str]
     clock: FakeClock = field(default_factory=FakeClock)
     count: int = 0
+    sendings: list[Sending] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.path = self.folder / "jobs.sqlite"
@@ -40,14 +43,14 @@ class Scene:
         """A new one, as a new process has it."""
         settings = settings_from({"REPO_NAME": "samples", "BUILD_REPO": "pkgs", **self.keys, **keys})
         return Announcer(
-            self.path,
-            self.logs,
+            LocalFolder(top=self.folder, repository=self.folder / "repository"),
             settings,
             environ=self.environ,
             clock=self.clock,
             redactor=Redactor(self.environ),
             pages=farm_pages(settings.builds_url, "samples"),
             top=self.folder,
+            watch=self.sendings.append,
         )
 
     @contextmanager

@@ -20,6 +20,7 @@ from ci_toolkit.effects.clock import SystemClock
 from ci_toolkit.effects.redaction import Redactor
 from ci_toolkit.errors import RefusedError
 from ci_toolkit.farm.metrics import FarmMetrics
+from ci_toolkit.farm.pipeline_book import PipelineBook
 from ci_toolkit.farm.spec import Client, FarmRepository
 from ci_toolkit.farm.web.app import end_app, farm_app
 from ci_toolkit.farm.web.site import farm_site, listen
@@ -54,6 +55,7 @@ class QuietFarm:
     machines: dict[str, Worker] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.pipelines = PipelineBook(self.folder / "pipelines.json")
         settings = parse_settings(KeyValueFile.parse(b"", file=".ci/config"), {})
         self.repositories = {
             name: FarmRepository(

@@ -19,6 +19,7 @@ from ci_toolkit.farm.web.health import FarmCollector
 from ci_toolkit.farm.web.openapi import describe
 from ci_toolkit.farm.web.page_templates import Pages
 from ci_toolkit.farm.web.pages import error_page
+from ci_toolkit.farm.web.request_counting import count_requests
 from ci_toolkit.farm.web.route import Outcome, Route
 from ci_toolkit.farm.web.routes import API_ROUTES, PAGE_ROUTES
 
@@ -61,6 +62,7 @@ def farm_app(farm: Farm, metrics: FarmMetrics, clock: Clock, redactor: Redactor)
         rule = Rule(route.rule, methods=[route.method], endpoint=route.name)
         app.url_map.add(rule)
         app.view_functions[route.name] = _viewed(route, desk)
+    count_requests(app, all_routes(), metrics, clock)
     app.register_error_handler(Exception, lambda error: _error_answer(error, desk))
     app.after_request(_with_headers)
     return app

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 
 from ci_toolkit.errors import ToolkitError
 from ci_toolkit.farm.exposition import CONTENT_TYPE
-from ci_toolkit.farm.metrics import fault_metrics, queue_metrics, worker_metrics
+from ci_toolkit.farm.metrics import fault_metrics, info_metrics, pipeline_metrics, queue_metrics, worker_metrics
 from ci_toolkit.farm.web.access import client_of
 from ci_toolkit.farm.web.answers import json_answer
 
@@ -57,7 +57,7 @@ class FarmCollector(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Workers, queues and faults. A repository whose database cannot be read has a fault, and no queue."""
+        """Workers, queues, faults and pipelines. One whose database cannot be read has a fault, and no queue."""
         desk = self._desk
         faults, counts = dict(desk.farm.faults()), {}
         for repository in desk.farm.repositories.values():
@@ -69,3 +69,6 @@ class FarmCollector(Collector):
         yield from worker_metrics(desk.farm.workers())
         yield from queue_metrics(counts, now_s=desk.clock.now())
         yield from fault_metrics(desk.farm.repositories, faults)
+        told = desk.farm.pipelines.told()
+        yield from pipeline_metrics({key: last for key, last in told.items() if key[0] in desk.farm.repositories})
+        yield from info_metrics()

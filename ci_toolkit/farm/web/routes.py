@@ -6,7 +6,7 @@ from ci_toolkit.farm.web import consumers, health, pages, reading, writing
 from ci_toolkit.farm.web.access import Access
 from ci_toolkit.farm.web.intake import MOST_BYTES
 from ci_toolkit.farm.web.route import PAGE_TYPE, TEXT_TYPE, Body, Outcome, Parameter, Route
-from ci_toolkit.farm.web.schemas import FLAG, STATE, WHOLE, items, named, record
+from ci_toolkit.farm.web.schemas import FLAG, REVIEWS, STATE, WHOLE, items, named, record
 
 # A type of its own, by which it is known before anything of a body is read that it may be long.
 SCHEDULE_TYPE = "application/vnd.ci-toolkit.schedule+json"
@@ -127,6 +127,11 @@ API_ROUTES: tuple[Route, ...] = (
         view=writing.checks,
         summary="Tell how a pipeline fared with its upstreams, for the metrics.",
         access=Access.WRITE,
+        parameters=(
+            Parameter(name="source", meaning="The package repository whose pipeline it is."),
+            Parameter(name="reviews_open", meaning="Its reviews that wait for people.", schema=REVIEWS),
+            Parameter(name="reviews_opened", meaning="Those of them that this run has opened.", schema=REVIEWS),
+        ),
         body=Body(schema=named("Checks"), meaning="Counts by source and outcome."),
         outcomes={200: _json("Done", "They are counted.")},
     ),

@@ -16,6 +16,7 @@ FLAG: Schema = {"type": "boolean"}
 MAYBE_TEXT: Schema = {"type": ["string", "null"]}
 MAYBE_SECONDS: Schema = {"type": ["number", "null"]}
 MAYBE_WHOLE: Schema = {"type": ["integer", "null"]}
+REVIEWS: Schema = {"type": "integer", "minimum": 0, "maximum": 100_000}
 STATE: Schema = {"enum": [state.value for state in JobState]}
 
 
@@ -97,7 +98,7 @@ SCHEMAS: dict[str, Schema] = {
         "additionalProperties": {
             "type": "object",
             "maxProperties": 20,
-            "propertyNames": {"pattern": "^[a-z0-9_-]{1,32}$"},
+            "propertyNames": {"pattern": "^[a-z0-9 _-]{1,32}$"},
             "additionalProperties": {"type": "integer", "minimum": 0, "maximum": 1_000_000_000},
         },
     },

@@ -20,6 +20,7 @@ from ci_toolkit.farm.web.access import WRITE_CHALLENGE, Access, client_of, unaut
 from ci_toolkit.farm.web.answers import error_record
 from ci_toolkit.farm.web.app import desk_of, end_app
 from ci_toolkit.farm.web.intake import MOST_BYTES
+from ci_toolkit.farm.web.request_counting import OTHER_METHOD, UNKNOWN_ROUTE
 from ci_toolkit.farm.web.route import JSON_TYPE, SMALL_BYTES
 from ci_toolkit.farm.web.routes import SCHEDULE_TYPE
 
@@ -89,6 +90,7 @@ class _GuardedRequest(Request):
         self.is_refused = True
         if self._kind == SCHEDULE_TYPE:
             self._served_by.desk.metrics.submitted("denied" if refused[0] == 401 else "malformed")
+        self._served_by.desk.metrics.refused_unread(UNKNOWN_ROUTE, OTHER_METHOD, refused[0])
         self.content = BytesIO()
         self._answer(*refused)
 

@@ -10,6 +10,7 @@ from ci_toolkit.errors import RefusedError, shortened
 from ci_toolkit.farm.web.access import require_repository, require_source
 from ci_toolkit.farm.web.answers import RequestError, json_answer
 from ci_toolkit.farm.web.intake import read_body, read_schedule
+from ci_toolkit.model.news import ReviewCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,12 +18,17 @@ if TYPE_CHECKING:
     from flask import Response
 
     from ci_toolkit.backends.schedule_intake import Submission
+    from ci_toolkit.farm.pipeline_book import ToldLast
     from ci_toolkit.farm.spec import FarmRepository
     from ci_toolkit.farm.web.desk import Call, Desk
     from ci_toolkit.model.job import Job
     from ci_toolkit.scheduling.schedule import Schedule
 
 _WORD = re.compile(r"[a-z0-9_-]{1,32}")
+_OUTCOME = re.compile(r"[a-z0-9 _-]{1,32}")
+_FEW_DIGITS = re.compile(r"[0-9]{1,9}")
+_MOST_REVIEWS = 100_000
+_UNKNOWN = "unknown"
 _MOST_SOURCES, _MOST_OUTCOMES, _MOST = 50, 20, 1_000_000_000
 _LONGEST_REASON = 300
 
@@ -46,11 +52,7 @@ def submit(desk: Desk, call: Call, repository: str) -> Response:
 def _submit(desk: Desk, call: Call, repository: str) -> Response:
     place = desk.repository(repository)
     require_repository(call.client, place)
-    source = call.request.args.get("source", "")
-    if source not in place.sources:
-        hint = f"its sources are {', '.join(place.sources)}"
-        raise RequestError(404, f"{place.name} has no packages of {shortened(source)!r}", hint=hint)
-    require_source(call.client, source)
+    source = _own_source(call, place, call.request.args.get("source", ""))
     # A schedule may take a multiple of its size while it is read, so that few are read at once.
     with desk.unpacking:
         content = read_body(call.request.stream, call.request.headers.get("Content-Encoding", ""))
@@ -106,8 +108,52 @@ def checks(desk: Desk, call: Call, repository: str) -> Response:
     if not _are_counts(counts):
         hint = 'such as {"aur": {"unchanged": 2100, "failed": 2}}'
         raise RequestError(400, "these are no counts by source and outcome", hint=hint)
+    source, reviews = _told_source(call, place), _told_reviews(call)
     desk.metrics.checked(place.name, counts)
+    now_s = desk.clock.now()
+    before = desk.farm.pipelines.note(place.name, source, at_s=now_s, open_reviews=reviews.open if reviews else None)
+    if reviews is not None:
+        desk.metrics.reviewed(place.name, source, **_changes(reviews, before))
     return json_answer({"said": "they are counted"})
+
+
+def _told_source(call: Call, place: FarmRepository) -> str:
+    """The package repository whose pipeline tells this; older ones do not say, and cannot always be told apart."""
+    source = call.request.args.get("source")
+    if source is None:
+        return place.sources[0] if len(place.sources) == 1 else _UNKNOWN
+    return _own_source(call, place, source)
+
+
+def _own_source(call: Call, place: FarmRepository, source: str) -> str:
+    if source not in place.sources:
+        hint = f"its sources are {', '.join(place.sources)}"
+        raise RequestError(404, f"{place.name} has no packages of {shortened(source)!r}", hint=hint)
+    require_source(call.client, source)
+    return source
+
+
+def _told_reviews(call: Call) -> ReviewCounts | None:
+    """How many reviews there are, if that is told; older pipelines do not, and some have nothing to do with any."""
+    texts = [call.request.args.get(key) for key in ("reviews_open", "reviews_opened")]
+    if texts == [None, None]:
+        return None
+    if not all(text and _FEW_DIGITS.fullmatch(text) and int(text) <= _MOST_REVIEWS for text in texts):
+        hint = f"two whole numbers up to {_MOST_REVIEWS:,}"
+        raise RequestError(400, "reviews_open and reviews_opened are no numbers of reviews", hint=hint)
+    return ReviewCounts(open=int(texts[0] or 0), opened=int(texts[1] or 0))
+
+
+def _changes(reviews: ReviewCounts, before: ToldLast | None) -> dict[str, int]:
+    """How many reviews were opened and closed since they were told of before.
+
+    What is gone is counted here, as people merge and close reviews while no pipeline looks. What a pipeline opened
+    and did not live to tell of is more than it says.
+    """
+    if before is None or before.open_reviews is None:
+        return {"opened": reviews.opened, "closed": 0}
+    opened = max(reviews.opened, reviews.open - before.open_reviews)
+    return {"opened": opened, "closed": max(0, before.open_reviews + opened - reviews.open)}
 
 
 def drain(desk: Desk, call: Call, worker: str) -> Response:
@@ -165,7 +211,7 @@ def _are_counts(value: object) -> bool:
         _WORD.fullmatch(source)
         and isinstance(outcomes, dict)
         and len(outcomes) <= _MOST_OUTCOMES
-        and all(_WORD.fullmatch(outcome) and _is_count(count) for outcome, count in outcomes.items())
+        and all(_OUTCOME.fullmatch(outcome) and _is_count(count) for outcome, count in outcomes.items())
         for source, outcomes in value.items()
     )
 
