@@ -46,6 +46,7 @@ def declare(parser: ArgumentParser) -> None:
     create.add_argument("--name", required=True, help="as the master calls it")
     create.add_argument("--master", required=True, help="where: tls:farm.example.org:9989, or tcp:127.0.0.1:9989")
     create.add_argument("--password-file", required=True, type=Path, help="that `add-worker` made; - for stdin")
+    create.add_argument("--metrics", metavar="ENDPOINT", help="serve metrics there: tcp:9990:interface=127.0.0.1")
     run = steps.add_parser("run", help="serve until it is ended; with SIGHUP, until what it builds is finished")
     for step in (create, run):
         step.add_argument("folder", metavar="DIR", type=Path, help="the worker's folder")
@@ -117,7 +118,7 @@ def _create_worker(options: Namespace, terminal: Terminal) -> None:
     path = options.password_file
     password = sys.stdin.readline() if str(path) == "-" else (terminal.cwd / path).read_text()
     top = (terminal.cwd / options.folder).resolve()
-    create_worker(top, name=options.name, master=options.master, password=password.strip())
+    create_worker(top, name=options.name, master=options.master, password=password.strip(), metrics=options.metrics)
     terminal.say(f"{top} is a worker now; begin it with: ci-toolkit farm worker run {options.folder}\n")
 
 

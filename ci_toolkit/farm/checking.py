@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from twisted.internet import reactor as _reactor
-from twisted.internet.endpoints import clientFromString, serverFromString
+from twisted.internet.endpoints import clientFromString
 
 from ci_toolkit.effects.build_roots import find_root
 from ci_toolkit.effects.clock import SystemClock
@@ -16,8 +16,10 @@ from ci_toolkit.effects.redaction import Redactor
 from ci_toolkit.effects.sandbox import Sandbox
 from ci_toolkit.errors import ConfigError, NotReadyError
 from ci_toolkit.farm.build_step import CACHE_FOLDER
+from ci_toolkit.farm.endpoints import LOOPBACK, is_loopback, server_endpoint
 from ci_toolkit.farm.farm_file import read_farm_file
 from ci_toolkit.farm.worker_service import WORKER_FILE, read_worker_file
+from ci_toolkit.farm.worker_site import METRICS_KEY
 from ci_toolkit.formats.farm_layout import FARM_FILE
 from ci_toolkit.publishers.signing_key import PASSPHRASE_VARIABLE, opened_key
 
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from ci_toolkit.formats.farm_layout import FarmLayout
 
 reactor: Any = _reactor  # which module that is, is known when it is imported
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def check_folder(top: Path, environ: Mapping[str, str]) -> Iterator[str]:
@@ -47,11 +47,11 @@ def check_folder(top: Path, environ: Mapping[str, str]) -> Iterator[str]:
 
 def _check_master(file: FarmFile, environ: Mapping[str, str]) -> Iterator[str]:
     layout = file.layout
-    _check_endpoint(layout.web, "web")
-    _check_endpoint(layout.workers_listen, "workers_listen")
+    server_endpoint(reactor, layout.web, key="web")
+    server_endpoint(reactor, layout.workers_listen, key="workers_listen")
     if layout.buildbot_web is not None:
-        _check_endpoint(layout.buildbot_web, "buildbot.web")
-        if not layout.is_public and not _is_loopback(layout.buildbot_web):
+        server_endpoint(reactor, layout.buildbot_web, key="buildbot.web")
+        if not layout.is_public and not is_loopback(layout.buildbot_web):
             hint = "have it listen on 127.0.0.1 behind a proxy that asks who it is, or leave it out"
             raise ConfigError("would show anybody what public = false hides", key="buildbot.web", hint=hint)
     _check_tls(layout)
@@ -76,6 +76,10 @@ def _check_worker(top: Path, environ: Mapping[str, str]) -> Iterator[str]:
         clientFromString(reactor, file.master)
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"is no endpoint: {error}", key="master", got=file.master) from error
+    if file.metrics is not None:
+        server_endpoint(reactor, file.metrics, key=METRICS_KEY, file=str(top / WORKER_FILE))
+        whom = "this machine" if is_loopback(file.metrics) else "whoever reaches this machine"
+        yield f"its metrics are at {file.metrics}, for {whom}"
     redactor = Redactor(environ)
     processes = Processes(redactor=redactor)
     root = find_root(
@@ -90,26 +94,15 @@ def _check_worker(top: Path, environ: Mapping[str, str]) -> Iterator[str]:
     yield f"strangers' code runs in: {sandbox.kind}"
 
 
-def _check_endpoint(text: str, key: str) -> None:
-    try:
-        serverFromString(reactor, text)
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise ConfigError(f"is no endpoint to listen on: {error}", key=key, got=text) from error
-
-
 def _check_tls(layout: FarmLayout) -> None:
     """Passwords of workers and tokens of clients never go over a network in the clear."""
     for key, text in (("workers_listen", layout.workers_listen), ("web", layout.web)):
-        if not text.startswith("ssl:") and not _is_loopback(text):
+        if not text.startswith("ssl:") and not is_loopback(text):
             hint = "ssl:PORT:privateKey=…:certKey=…, or 127.0.0.1 behind a proxy that encrypts"
             raise ConfigError("would be reached over a network without encryption", key=key, got=text, hint=hint)
     address = urlsplit(layout.url)
-    if address.scheme != "https" and address.hostname not in _LOOPBACK:
+    if address.scheme != "https" and address.hostname not in LOOPBACK:
         raise ConfigError("is not https", key="url", got=layout.url)
-
-
-def _is_loopback(endpoint: str) -> bool:
-    return any(f"interface={address}" in endpoint.replace("\\:", ":") for address in _LOOPBACK)
 
 
 def _clients(file: FarmFile, repository: str) -> str:

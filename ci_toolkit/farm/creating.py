@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from ci_toolkit.effects.files import write_file
 from ci_toolkit.errors import RefusedError
 from ci_toolkit.farm.farm_file import SECRETS
 from ci_toolkit.farm.worker_service import PASSWORD_FILE, WORKER_FILE
+from ci_toolkit.farm.worker_site import METRICS_KEY
 from ci_toolkit.formats.farm_layout import FARM_FILE
 
 if TYPE_CHECKING:
@@ -101,15 +103,18 @@ def add_client(top: Path, name: str, *, repositories: list[str], sources: list[s
     return token
 
 
-def create_worker(top: Path, *, name: str, master: str, password: str) -> None:
-    """A folder for a worker; RefusedError when there is one already."""
+def create_worker(top: Path, *, name: str, master: str, password: str, metrics: str | None = None) -> None:
+    """A folder for a worker; RefusedError when there is one already. `metrics` is where it serves them, if it does."""
     if (top / WORKER_FILE).exists():
         raise RefusedError("there is a worker already", key=str(top / WORKER_FILE))
     top.mkdir(parents=True, exist_ok=True, mode=0o700)
     top.chmod(0o700)
     write_file(top / PASSWORD_FILE, f"{password}\n".encode(), mode=0o600)
     write_file(top / "buildbot.tac", _WORKER_TAC.encode(), mode=0o600)
-    write_file(top / WORKER_FILE, f'name = "{name}"\nmaster = "{master}"\n'.encode(), mode=0o600)
+    keys = {"name": name, "master": master} | ({METRICS_KEY: metrics} if metrics is not None else {})
+    # A string of JSON is one of TOML, too: endpoints have backslashes.
+    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+    write_file(top / WORKER_FILE, text.encode(), mode=0o600)
 
 
 def _append(top: Path, text: str) -> None:

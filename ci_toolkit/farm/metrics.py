@@ -155,7 +155,7 @@ def worker_metrics(workers: Iterable[Worker]) -> Iterator[Metric]:
 
 def _each_worker(workers: Iterable[Worker]) -> Iterator[Metric]:
     state, takes, builds = map(
-        gauge, (catalogue.WORKER_STATE, catalogue.WORKER_TAKING_BUILDS, catalogue.WORKER_RUNNING_BUILDS)
+        gauge, (catalogue.FARM_WORKER_STATE, catalogue.FARM_WORKER_TAKING_BUILDS, catalogue.FARM_WORKER_RUNNING_BUILDS)
     )
     for worker in workers:
         for one in WorkerState:

@@ -3,6 +3,7 @@
 `worker.toml` says to which master it goes and as whom; the password is in the file `password` beside it:
     name = "big"
     master = "tls:farm.example.org:9989"  # Twisted's endpoint strings; trustRoots=DIR for certificates of one's own
+    metrics = "tcp:9990:interface=127.0.0.1"  # /metrics and /healthz; without it there are none
 """
 
 from __future__ import annotations
@@ -34,8 +35,12 @@ from ci_toolkit.effects.process import Processes
 from ci_toolkit.effects.redaction import Redactor
 from ci_toolkit.errors import ConfigError, NotReadyError, ToolkitError
 from ci_toolkit.farm.build_step import CACHE_FOLDER
+from ci_toolkit.farm.watched_worker import watch_worker
 from ci_toolkit.farm.worker_build import PACKAGES_FOLDER
 from ci_toolkit.farm.worker_facts import INFO_FILE, own_facts
+from ci_toolkit.farm.worker_metrics import WorkerMetrics
+from ci_toolkit.farm.worker_site import METRICS_KEY, MetricsService
+from ci_toolkit.model.names import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +50,8 @@ log = logging.getLogger(__name__)
 reactor: Any = _reactor  # which module that is, is known when it is imported
 
 WORKER_FILE = "worker.toml"
+WORKER_KEYS = ("name", "master", METRICS_KEY)
+"""All that the file may have."""
 PASSWORD_FILE = "password"  # noqa: S105 - its name
 _LOCK_FILE = "lock"
 _ATTEMPT_FOLDER = re.compile(r"[0-9a-f]{32}")
@@ -57,11 +64,12 @@ _KEPT_S = 14 * 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerFile:
-    """Who a worker is, and where its master is."""
+    """Who a worker is, where its master is, and where it serves metrics, if it does."""
 
     name: str
     master: str
     password: str
+    metrics: str | None = None
 
     def __repr__(self) -> str:
         return f"WorkerFile({self.name!r}, {self.master!r})"
@@ -78,12 +86,20 @@ def read_worker_file(top: Path) -> WorkerFile:
         raise NotReadyError("there is no worker here", file=str(error.filename), hint=hint) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"is no TOML: {error}", file=str(path)) from error
+    unknown = next((key for key in table if key not in WORKER_KEYS), None)
+    if unknown is not None:
+        raise ConfigError(
+            "is no key of a worker", file=str(path), key=unknown, hint=nearest(unknown, WORKER_KEYS) or None
+        )
     for key in ("name", "master"):
         if not isinstance(table.get(key), str) or not table[key]:
             raise ConfigError("is missing", file=str(path), key=key)
+    metrics = table.get(METRICS_KEY)
+    if metrics is not None and not isinstance(metrics, str):
+        raise ConfigError("is no text", file=str(path), key=METRICS_KEY, got=str(metrics))
     if not password:
         raise ConfigError("is empty", file=str(top / PASSWORD_FILE), key="the password")
-    return WorkerFile(name=table["name"], master=table["master"], password=password)
+    return WorkerFile(name=table["name"], master=table["master"], password=password, metrics=metrics)
 
 
 _CLOSED = Failure(ConnectionDone())
@@ -99,7 +115,10 @@ class _TellingBroker(Broker):
 
 
 def worker_application(top: Path, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - Twisted's
-    """What Twisted runs; MachineError when nothing can be built here, NotReadyError when the folder is in use."""
+    """What Twisted runs; MachineError when nothing can be built here, NotReadyError when the folder is in use.
+
+    Where metrics cannot be served, starting it is a NotReadyError, too.
+    """
     file = read_worker_file(top)
     _lock_folder(top)
     _remove_leftovers(top, file.name)
@@ -120,6 +139,10 @@ def worker_application(top: Path, environ: Mapping[str, str]) -> Any:  # noqa: A
     worker.bf.protocol = _TellingBroker
     application = service.Application("ci-toolkit worker")
     worker.setServiceParent(application)
+    if file.metrics is not None:
+        metrics = WorkerMetrics(top, file.name, SystemClock())
+        watch_worker(worker, metrics)
+        MetricsService(metrics, file.metrics, top / WORKER_FILE, reactor).setServiceParent(application)
     return application
 
 

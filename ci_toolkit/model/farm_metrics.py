@@ -94,19 +94,19 @@ WORKERS = Metric(
     meaning="Workers by state.",
     labels=("state",),
 )
-WORKER_STATE = Metric(
+FARM_WORKER_STATE = Metric(
     name="ci_toolkit_farm_worker_state",
     kind="gauge",
     meaning="1 for the state that a worker is in, 0 for every other one.",
     labels=("worker", "state"),
 )
-WORKER_TAKING_BUILDS = Metric(
+FARM_WORKER_TAKING_BUILDS = Metric(
     name="ci_toolkit_farm_worker_taking_builds",
     kind="gauge",
     meaning="1 while a worker is there and takes builds, or would if it had a free slot.",
     labels=("worker",),
 )
-WORKER_RUNNING_BUILDS = Metric(
+FARM_WORKER_RUNNING_BUILDS = Metric(
     name="ci_toolkit_farm_worker_running_builds",
     kind="gauge",
     meaning="Builds that a worker has in its slots.",
@@ -143,6 +143,73 @@ REPOSITORY_FAULT = Metric(
     labels=("repository",),
 )
 
+WORKER_INFO = Metric(
+    name="ci_toolkit_worker_info",
+    kind="gauge",
+    meaning="1, with the version of the program that a worker runs, and its name.",
+    labels=(
+        "version",
+        "name",
+    ),
+)
+WORKER_CONNECTED = Metric(
+    name="ci_toolkit_worker_connected",
+    kind="gauge",
+    meaning="1 while the worker is logged in at its master.",
+)
+WORKER_CONNECTION_CHANGED = Metric(
+    name="ci_toolkit_worker_connection_changed_timestamp_seconds",
+    kind="gauge",
+    meaning="When the worker logged in or lost its master last, in seconds since 1970.",
+)
+WORKER_CONNECTION_LOSSES = Metric(
+    name="ci_toolkit_worker_connection_losses",
+    kind="counter",
+    meaning="How often the worker lost a master that had let it in.",
+)
+WORKER_RUNNING = Metric(
+    name="ci_toolkit_worker_running_builds",
+    kind="gauge",
+    meaning="Builds that run now.",
+)
+WORKER_BUILDS = Metric(
+    name="ci_toolkit_worker_builds",
+    kind="counter",
+    meaning="Builds that came to an end, by what the worker itself knows of them.",
+    labels=("outcome",),
+)
+WORKER_DISK_FREE = Metric(
+    name="ci_toolkit_worker_disk_free_bytes",
+    kind="gauge",
+    meaning="What the disk of the worker's folder has room for.",
+)
+WORKER_DISK_SIZE = Metric(
+    name="ci_toolkit_worker_disk_size_bytes",
+    kind="gauge",
+    meaning="The size of the disk of the worker's folder.",
+)
+WORKER_LOAD = Metric(
+    name="ci_toolkit_worker_load_average",
+    kind="gauge",
+    meaning="Processes that run or wait for a processor or disk, on average over so many minutes.",
+    labels=("minutes",),
+)
+WORKER_PROCESSORS = Metric(
+    name="ci_toolkit_worker_processors",
+    kind="gauge",
+    meaning="Processors of the machine.",
+)
+WORKER_MEMORY_AVAILABLE = Metric(
+    name="ci_toolkit_worker_memory_available_bytes",
+    kind="gauge",
+    meaning="Memory that new programs can have without swapping.",
+)
+WORKER_MEMORY_SIZE = Metric(
+    name="ci_toolkit_worker_memory_size_bytes",
+    kind="gauge",
+    meaning="Memory of the machine.",
+)
+
 MASTER_METRICS: tuple[Metric, ...] = (
     BUILDS,
     BUILD_DURATION,
@@ -158,9 +225,9 @@ MASTER_METRICS: tuple[Metric, ...] = (
     NOTIFICATIONS,
     NOTIFICATION_DURATION,
     WORKERS,
-    WORKER_STATE,
-    WORKER_TAKING_BUILDS,
-    WORKER_RUNNING_BUILDS,
+    FARM_WORKER_STATE,
+    FARM_WORKER_TAKING_BUILDS,
+    FARM_WORKER_RUNNING_BUILDS,
     SLOTS,
     JOBS,
     OLDEST_JOB_AGE,
@@ -169,5 +236,18 @@ MASTER_METRICS: tuple[Metric, ...] = (
 )
 """What the master of a farm tells Prometheus, all of it."""
 
-WORKER_METRICS: tuple[Metric, ...] = ()
+WORKER_METRICS: tuple[Metric, ...] = (
+    WORKER_INFO,
+    WORKER_CONNECTED,
+    WORKER_CONNECTION_CHANGED,
+    WORKER_CONNECTION_LOSSES,
+    WORKER_RUNNING,
+    WORKER_BUILDS,
+    WORKER_DISK_FREE,
+    WORKER_DISK_SIZE,
+    WORKER_LOAD,
+    WORKER_PROCESSORS,
+    WORKER_MEMORY_AVAILABLE,
+    WORKER_MEMORY_SIZE,
+)
 """What a worker tells Prometheus, all of it."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ci_toolkit.farm.worker_service import WORKER_KEYS
 from ci_toolkit.model.farm_metrics import MASTER_METRICS, WORKER_METRICS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -84,7 +85,12 @@ def test_metrics_that_are_written_about_are_there() -> None:
     watched = re.findall(r"ci_toolkit_(?:farm|worker)_[a-z_]+", (FARM / "farm-alerts.yml").read_text())
     assert set(watched) <= {name for metric in metrics for name in metric.series}
     # A histogram is written about by its own name, which no series has.
-    rows = re.findall(r"^\| `(ci_toolkit_\w+)` \| ([^|]*) \|", (DOCS / "farm.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(ci_toolkit_\w+)` \| ([^|]*)\|", (DOCS / "farm.md").read_text(), re.MULTILINE)
     assert sorted((name, re.findall(r"`(\w+)`", labels)) for name, labels in rows) == sorted(
         (metric.name if metric.kind == "histogram" else metric.series[0], list(metric.labels)) for metric in metrics
     )
+
+
+def test_the_keys_of_a_worker_are_those_that_it_reads() -> None:
+    table = (DOCS / "farm.md").read_text().partition("## worker.toml")[2].partition("\n## ")[0]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == WORKER_KEYS

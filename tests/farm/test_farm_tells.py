@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ import requests
 
 from ci_toolkit import __version__
 from ci_toolkit.backends.buildbot import BuildbotBackend
-from ci_toolkit.model.farm_metrics import MASTER_METRICS
+from ci_toolkit.farm.worker_metrics import BUILD_OUTCOMES
+from ci_toolkit.model.farm_metrics import MASTER_METRICS, WORKER_METRICS
 from ci_toolkit.model.news import ReviewCounts
 from tests.support.farm_stand import FarmStand, running_farm
 from tests.support.local_builds import Tiny
@@ -27,11 +29,21 @@ FAILED = {"kind": "failed", "phase": "build", "status": 1, "reason": "a stub"}
 
 
 @dataclass(frozen=True)
+class WorkerTold:
+    """What the worker told of itself while it built the last one."""
+
+    values: dict[tuple[str, frozenset[tuple[str, str]]], float]
+    shapes: set[tuple[str, str, frozenset[str]]]
+    text: str
+
+
+@dataclass(frozen=True)
 class Scene:
     """A farm after one build of each kind, whose only worker was killed during the last."""
 
     farm: FarmStand
     hook: WebhookService
+    told: WorkerTold
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +51,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with WebhookService() as hook:
         stand = FarmStand(
             top=tmp_path_factory.mktemp("farm") / "master",
+            watched=True,
             config='CI_NOTIFY = "webhook"\nCI_NOTIFY_INTERVAL = 0',
             environ={"CI_NOTIFY_WEBHOOK_URL": f"{hook.url}/hook", "CI_NOTIFY_WEBHOOK_SECRET": WEBHOOK_SECRET},
         )
@@ -50,13 +63,15 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             farm.tell("one", "slow", "hang")
             farm.submit("r2", Tiny(name="slow"))
             farm.building("slow")
+            url = farm.worker_url("one")
+            told = WorkerTold(scraped(url), served_shapes(url), requests.get(f"{url}/metrics", timeout=10).text)
             farm.kill("one")
             farm.wait(lambda: any("was lost while it built" in text for text in hook.texts))
             counts = {"aur": {"unmoved": 2100, "could not ask": 1}}
             BuildbotBackend().note_checks(counts, ReviewCounts(open=3, opened=1), farm.tools())
             requests.get(f"{farm.url}/jobs/samples/1", timeout=10)
             hand_in(farm.url, b"nonsense", token=farm.token)
-            yield Scene(farm, hook)
+            yield Scene(farm, hook, told)
 
 
 def test_failures_and_lost_workers_are_told(scene: Scene) -> None:
@@ -98,3 +113,26 @@ def test_what_a_pipeline_told_is_there(scene: Scene) -> None:
 
 def test_a_farm_exposes_what_the_catalogue_has_and_nothing_else(scene: Scene) -> None:
     assert served_shapes(scene.farm.url) == shapes(MASTER_METRICS)
+
+
+def test_a_worker_exposes_what_the_catalogue_has_and_nothing_else(scene: Scene) -> None:
+    assert scene.told.shapes == shapes(WORKER_METRICS)
+    for secret in ("slow", "good", str(scene.farm.top.parent), scene.farm.token, password_of(scene.farm)):
+        assert secret not in scene.told.text
+
+
+def test_a_worker_tells_of_its_builds_and_its_machine(scene: Scene) -> None:
+    found, disk = scene.told.values, shutil.disk_usage(scene.farm.top)
+    assert found["ci_toolkit_worker_info", labels(version=__version__, name="one")] == 1
+    assert found["ci_toolkit_worker_connected", labels()] == 1
+    assert found["ci_toolkit_worker_running_builds", labels()] == 1
+    builds = {outcome: found["ci_toolkit_worker_builds_total", labels(outcome=outcome)] for outcome in BUILD_OUTCOMES}
+    assert builds == {**dict.fromkeys(BUILD_OUTCOMES, 0), "built": 1, "failed": 1}
+    assert found["ci_toolkit_worker_disk_size_bytes", labels()] == disk.total
+    assert 0 < found["ci_toolkit_worker_disk_free_bytes", labels()] < disk.total
+    memory = found["ci_toolkit_worker_memory_size_bytes", labels()]
+    assert 0 < found["ci_toolkit_worker_memory_available_bytes", labels()] < memory
+
+
+def password_of(farm: FarmStand) -> str:
+    return (farm.worker_folder("one") / "password").read_text().strip()

@@ -95,6 +95,7 @@ class FarmStand:
     workers: dict[str, str] = field(default_factory=lambda: {"one": "class 1 slots 1"})
     config: str = ""
     database: str | None = None
+    watched: bool = False  # whether workers serve metrics
     listen: str = "tcp:PORT:interface=127.0.0.1"
     connect: str = "tcp:127.0.0.1:PORT"
     environ: dict[str, str] = field(default_factory=dict)
@@ -102,6 +103,7 @@ class FarmStand:
     def __post_init__(self) -> None:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.workers_port, self.web_port, self.buildbot_port = free_port(), free_port(), free_port()
+        self.metrics_ports = {name: free_port() for name in self.workers}
         self._write()
 
     @property
@@ -113,6 +115,10 @@ class FarmStand:
     def buildbot_url(self) -> str:
         """Where Buildbot's own pages are."""
         return f"http://127.0.0.1:{self.buildbot_port}/"
+
+    def worker_url(self, name: str) -> str:
+        """Where a worker's metrics are."""
+        return f"http://127.0.0.1:{self.metrics_ports[name]}"
 
     def _write(self) -> None:
         create_master(self.top)
@@ -156,7 +162,8 @@ class FarmStand:
         if not folder.exists():
             password = (self.top / "secrets/workers" / name).read_text().strip()
             master = self.connect.replace("PORT", str(self.workers_port))
-            create_worker(folder, name=name, master=master, password=password)
+            metrics = f"tcp:{self.metrics_ports[name]}:interface=127.0.0.1" if self.watched else None
+            create_worker(folder, name=name, master=master, password=password, metrics=metrics)
         words = ("farm", "worker", "run", str(folder))
         if stub:
             package = folder / "stub/ci_toolkit"
