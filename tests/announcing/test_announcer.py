@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -145,7 +144,6 @@ def test_a_service_is_left_alone_for_as_long_as_it_wants_by_other_processes_too(
 def test_a_notifier_that_fails_is_said_once_tried_again_and_keeps_no_other_from_being_told(
     scene: Scene, telegram: TelegramService, webhook: WebhookService, caplog: pytest.LogCaptureFixture
 ) -> None:
-    logging.getLogger("ci_toolkit").propagate = True
     telegram.fail(".*", 500, {"description": f"broken {TELEGRAM_TOKEN}"}, times=3)
     with scene.announcing(CI_NOTIFY="telegram webhook") as announcer:
         scene.end("a", JobState.FAILED)
