@@ -62,8 +62,13 @@ class PipelineBook:
     def _recall(self) -> None:
         try:
             rows = json.loads(self._memory.read_bytes())
-            self._told = {(str(repository), str(source)): ToldLast(**told) for repository, source, told in rows}
+            self._told = {(str(repository), str(source)): _told_last(**told) for repository, source, told in rows}
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             log.warning("%s cannot be read, so that pipelines count as never heard of: %s", self._memory, error)
+
+
+def _told_last(*, at_s: float, open_reviews: int | None) -> ToldLast:
+    """As it is in the file, whoever has edited that; ValueError or TypeError for what are no numbers."""
+    return ToldLast(at_s=float(at_s), open_reviews=None if open_reviews is None else int(open_reviews))

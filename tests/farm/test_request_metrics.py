@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.quiet_farm import ServedFarm
 
+TEXT = '[["a", "b", {"at_s": "soon", "open_reviews": null}]]'
 REQUESTS = "ci_toolkit_farm_requests_total"
 OPEN, CHANGES = "ci_toolkit_farm_open_reviews", "ci_toolkit_farm_review_changes_total"
 LAST = "ci_toolkit_farm_last_checks_timestamp_seconds"
@@ -131,7 +132,11 @@ def test_what_was_told_outlives_the_farm(tmp_path: Path) -> None:
         assert found[OPEN, labels(repository="samples", source="more")] == 2
 
 
-@pytest.mark.parametrize("content", ["", "{", "[[1]]", '[["a", "b", {"at": 1}]]', '{"a": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[[1]]", '[["a", "b", {"at": 1}]]', '{"a": 1}', TEXT, "[" * 100_000],
+    ids=["empty", "cut off", "too short", "another key", "no list", "no number", "too deep"],
+)
 def test_a_damaged_memory_keeps_no_farm_from_starting(tmp_path: Path, content: str) -> None:
     path = tmp_path / "pipelines.json"
     path.write_text(content)
