@@ -1,0 +1,85 @@
+"""What Prometheus asks, which rules it follows, and whom it tells of alerts.
+
+Source of the keys: Prometheus 2.42, documentation of its configuration. Newer versions read the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ci_toolkit.stack.output import yaml_output
+from ci_toolkit.stack.rules import rule_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ci_toolkit.stack.deployment import Bundle, Deployment
+    from ci_toolkit.stack.output import Output
+
+FARM_JOB, WORKERS_JOB = "ci-toolkit-farm", "ci-toolkit-workers"
+FARM_TOKEN = "farm-token"  # noqa: S105 - the name of the secret
+_PARTS = ("prometheus", "alertmanager", "loki", "promtail", "grafana")
+# What a plugin counts is its own affair, as long as it does not fill the disk of everybody's metrics.
+_PLUGIN_SAMPLES, _PLUGIN_BODY = 50_000, "32MB"
+Job = dict[str, Any]
+
+
+def prometheus_outputs(deployment: Deployment) -> Iterator[Output]:
+    """Its configuration, and a file of rules for ours and for each plugin that has any."""
+    files = tuple(rule_files(deployment))
+    configuration = {
+        "global": {
+            "scrape_interval": f"{deployment.stack.prometheus.scrape_seconds}s",
+            "external_labels": {"farm": deployment.host},
+        },
+        "rule_files": [file.path for file in files],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [deployment.address("alertmanager")]}]}]},
+        "scrape_configs": list(_jobs(deployment)),
+    }
+    yield yaml_output("prometheus/prometheus.yml", configuration)
+    for file in files:
+        yield yaml_output(f"prometheus/{file.path}", file.groups())
+
+
+def prometheus_secrets(deployment: Deployment) -> Iterator[str]:
+    """The names of secrets that a person has to provide for it."""
+    if deployment.stack.prometheus.sends_token:
+        yield FARM_TOKEN
+
+
+def _jobs(deployment: Deployment) -> Iterator[Job]:
+    yield _farm(deployment)
+    workers = [
+        {"targets": [target.address], "labels": {"worker": target.name, "__scheme__": target.scheme}}
+        for target in deployment.worker_targets()
+    ]
+    if workers:
+        yield {"job_name": WORKERS_JOB, "static_configs": workers}
+    for part in _PARTS:
+        yield {"job_name": part, "static_configs": [{"targets": [deployment.address(part)]}]}
+    for bundle in deployment.bundles:
+        if bundle.fragment.scrapes:
+            yield _plugin(deployment, bundle)
+
+
+def _farm(deployment: Deployment) -> Job:
+    path = deployment.secret_path(FARM_TOKEN)
+    token = {"authorization": {"credentials_file": path}} if deployment.stack.prometheus.sends_token else {}
+    return {"job_name": FARM_JOB, **token, "static_configs": [{"targets": [deployment.metrics_address]}]}
+
+
+def _plugin(deployment: Deployment, bundle: Bundle) -> Job:
+    services = {service.name: service for service in bundle.fragment.services}
+    targets = [
+        {
+            "targets": [deployment.service_address(services[scrape.service])],
+            "labels": {"plugin": bundle.name, "service": scrape.service, "__metrics_path__": scrape.path},
+        }
+        for scrape in bundle.fragment.scrapes
+    ]
+    return {
+        "job_name": f"plugin-{bundle.name}",
+        "sample_limit": _PLUGIN_SAMPLES,
+        "body_size_limit": _PLUGIN_BODY,
+        "static_configs": targets,
+    }
