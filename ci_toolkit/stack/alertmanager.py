@@ -142,18 +142,20 @@ def _webhook(webhook: Webhook, token: str) -> dict[str, Any]:
 
 
 def _inhibitions() -> Iterator[dict[str, Any]]:
+    """Only alerts of ours hush others: what a plugin calls its alerts is no reason to hear nothing of the farm."""
+    ours = _equals("plugin", "")
     yield {
-        "source_matchers": [_equals("alertname", "FarmDown")],
+        "source_matchers": [_equals("alertname", "FarmDown"), ours],
         "target_matchers": [f'alertname=~"{"|".join(FOLLOWING_FARM_DOWN)}"'],
     }
     yield {
-        "source_matchers": [_equals("alertname", "FarmWorkerDown")],
+        "source_matchers": [_equals("alertname", "FarmWorkerDown"), ours],
         "target_matchers": [_equals("alertname", "FarmWorkerAway")],
         "equal": ["worker"],
     }
     # Labels that neither has count as equal: without the second matchers an alert of no repository would hush all such.
     yield {
-        "source_matchers": [_equals("severity", "critical"), 'repository!=""'],
+        "source_matchers": [_equals("severity", "critical"), 'repository!=""', ours],
         "target_matchers": [_equals("severity", "warning"), 'repository!=""'],
         "equal": ["repository"],
     }

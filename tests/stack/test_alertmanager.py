@@ -123,6 +123,14 @@ def test_people_are_told_which_secrets_to_provide(stack: str, names: list[str]) 
     assert list(alert_secrets(deployed(STACK + stack, mirror=ALERTING, zoo=ALERTING))) == names
 
 
+def test_only_alerts_of_ours_hush_others_and_only_where_there_is_a_repository() -> None:
+    rules = configuration(deployed(mirror=ALERTING))["inhibit_rules"]
+    assert all('plugin=""' in rule["source_matchers"] for rule in rules)
+    (of_repository,) = [rule for rule in rules if rule.get("equal") == ["repository"]]
+    assert 'repository!=""' in of_repository["source_matchers"]
+    assert 'repository!=""' in of_repository["target_matchers"]
+
+
 def test_nobody_may_be_told() -> None:
     assert configuration(deployed(mirror=ALERTING))["receivers"] == [{"name": "farm"}, {"name": "plugin-mirror"}]
 
