@@ -1,0 +1,80 @@
+"""What Grafana is given when it starts: where metrics, logs and alerts are, and where its dashboards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ci_toolkit.stack.dashboards import TAG, dashboard_uid
+from ci_toolkit.stack.output import yaml_output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ci_toolkit.stack.deployment import Deployment
+    from ci_toolkit.stack.output import Output
+
+DATASOURCES = "grafana/provisioning/datasources/stack.yml"
+_PROVIDERS = "grafana/provisioning/dashboards/stack.yml"
+_IN_CONTAINER = "/var/lib/grafana/dashboards"
+_TENANT_HEADER = "X-Scope-OrgID"
+
+
+def grafana_outputs(deployment: Deployment) -> Iterator[Output]:
+    """Datasources, and the folder of dashboards."""
+    # A datasource that is not listed any more, as of a tenant of before, goes away.
+    yield yaml_output(DATASOURCES, {"apiVersion": 1, "prune": True, "datasources": list(_datasources(deployment))})
+    yield yaml_output(_PROVIDERS, {"apiVersion": 1, "providers": [_provider(deployment)]})
+
+
+def _datasources(deployment: Deployment) -> Iterator[dict[str, Any]]:
+    yield _datasource("Prometheus", "prometheus", deployment) | {
+        "isDefault": True,
+        # Grafana never looks back for less than four of these, so that each look finds two samples.
+        "jsonData": {"httpMethod": "POST", "timeInterval": f"{deployment.stack.prometheus.scrape_seconds}s"},
+    }
+    first, *others = deployment.stack.loki.tenants
+    yield _loki("Loki", "loki", first, deployment)
+    for tenant in others:
+        yield _loki(f"Loki: {tenant}", dashboard_uid(f"loki-{tenant}"), tenant, deployment)
+    yield _datasource("Alertmanager", "alertmanager", deployment) | {
+        "jsonData": {"implementation": "prometheus", "handleGrafanaManagedAlerts": False},
+    }
+
+
+def _datasource(name: str, kind: str, deployment: Deployment) -> dict[str, Any]:
+    return {
+        "name": name,
+        "uid": kind,
+        "type": kind,
+        "access": "proxy",
+        "orgId": 1,
+        "url": f"http://{deployment.address(kind)}",
+        "isDefault": False,
+        "editable": False,
+    }
+
+
+def _loki(name: str, uid: str, tenant: str, deployment: Deployment) -> dict[str, Any]:
+    # Grafana keeps the values of headers with the secrets, although a tenant's name is none.
+    return _datasource(name, "loki", deployment) | {
+        "uid": uid,
+        "jsonData": {"httpHeaderName1": _TENANT_HEADER, "maxLines": 1000},
+        "secureJsonData": {"httpHeaderValue1": tenant},
+    }
+
+
+def _provider(deployment: Deployment) -> dict[str, Any]:
+    here = f"{deployment.stack.installed_at}/grafana/dashboards"
+    return {
+        "name": TAG,
+        "orgId": 1,
+        "type": "file",
+        "folder": "Build farm",
+        "folderUid": TAG,
+        # Nobody deletes a provisioned dashboard in the browser either way. With true, Grafana would also keep the page
+        # of a plugin that is gone.
+        "disableDeletion": False,
+        "allowUiUpdates": False,
+        "updateIntervalSeconds": 30,
+        "options": {"path": _IN_CONTAINER if deployment.stack.is_composed else here},
+    }
