@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ci_toolkit.stack.output import Output
 
 TAG = "ci-toolkit"
-_FOLDER = "grafana/dashboards"
+DASHBOARDS = "grafana/dashboards"
+_OWNER = "plugin-"  # of a tag
 _SCHEMA = 41  # Grafana 12; later ones bring it up to date while they read it
 _UID_MAX = 40  # characters that Grafana takes
 _REPOSITORIES = "label_values(ci_toolkit_farm_repository_fault, repository)"
@@ -29,7 +30,7 @@ _REPOSITORIES = "label_values(ci_toolkit_farm_repository_fault, repository)"
 def dashboard_outputs(deployment: Deployment) -> Iterator[Output]:
     """All dashboards: the farm's, then those of plugins that have metrics of requests, or dashboards."""
     for page in dashboard_pages(deployment):
-        yield json_output(f"{_FOLDER}/{_plain(page.name)}.json", _dashboard_json(page, deployment))
+        yield json_output(f"{DASHBOARDS}/{_plain(page.name)}.json", _dashboard_json(page, deployment))
 
 
 def dashboard_pages(deployment: Deployment) -> Iterator[Page]:
@@ -47,6 +48,11 @@ def dashboard_uid(name: str) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return f"{plain[: _UID_MAX - len(digest) - 1]}-{digest}"
+
+
+def owner_of(dashboard: Json) -> str:
+    """The plugin that a dashboard of ours belongs to, as its tags say; empty for the farm's own."""
+    return next((tag.removeprefix(_OWNER) for tag in dashboard["tags"] if tag.startswith(_OWNER)), "")
 
 
 def _plugin_pages(bundle: Bundle) -> Iterator[Page]:
@@ -70,7 +76,7 @@ def _dashboard_json(page: Page, deployment: Deployment) -> Json:
         "uid": dashboard_uid(page.name),
         "title": page.title,
         "description": page.description,
-        "tags": [TAG, *([f"plugin-{page.owner}"] if page.owner else [])],
+        "tags": [TAG, *([_OWNER + page.owner] if page.owner else [])],
         "schemaVersion": _SCHEMA,
         "editable": False,
         "graphTooltip": 1,
