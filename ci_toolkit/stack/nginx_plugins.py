@@ -1,0 +1,82 @@
+"""What nginx hands on to services of plugins, below `/plugins/NAME/`.
+
+The first route of a plugin is where `/plugins/NAME/` leads: what comes after that is asked for below the route's path.
+Each further one is an exception below it: `/plugins/NAME/events/` leads to `/events/` of a service if that is its path.
+A path that ends with a slash is all that is below it, another one is itself alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ci_toolkit.errors import PluginError
+from ci_toolkit.stack.nginx_text import block, forwarding, plugin_address, plugin_name, plugin_path
+from ci_toolkit.stack.output import Output, text_output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ci_toolkit.stack.deployment import Bundle, Deployment
+    from ci_toolkit.stack_fragments.spec import Route
+
+
+def routed_bundles(deployment: Deployment) -> Iterator[Bundle]:
+    """The plugins that have routes."""
+    return (bundle for bundle in deployment.bundles if bundle.fragment.routes)
+
+
+def plugin_site(bundle: Bundle) -> str:
+    """The file of a plugin's locations, beside the farm's."""
+    return f"plugin-{plugin_name(bundle)}.conf"
+
+
+def plugin_sites(deployment: Deployment) -> Iterator[Output]:
+    """The locations of every plugin that has routes, which the farm's server includes."""
+    for bundle in routed_bundles(deployment):
+        here = f"/plugins/{plugin_name(bundle)}/"
+        first, *others = bundle.fragment.routes
+        places = [f"{here}{plugin_path(bundle, route.path).removeprefix('/')}" for route in others]
+        if len({here, *places}) != len(bundle.fragment.routes):
+            raise PluginError(f"stack_fragments: {bundle.name} from {bundle.origin} has two routes for one path")
+        parts = [
+            block(f"location = {here.rstrip('/')}", f"return 301 {here};"),
+            _location(deployment, bundle, first, here),
+            *(_location(deployment, bundle, route, place) for place, route in zip(places, others, strict=True)),
+        ]
+        yield text_output(f"nginx/sites/{plugin_site(bundle)}", "\n\n".join(parts))
+
+
+def _location(deployment: Deployment, bundle: Bundle, route: Route, place: str) -> str:
+    is_folder = place.endswith("/")
+    path = plugin_path(bundle, route.path)
+    # Neither name nor path is in an expression. What is rewritten nginx escapes anew, so that no line can begin in it.
+    segments = "/[^/]+" * (place.count("/") - 1)
+    rewriting = (
+        f"rewrite (?s)^{segments}/(.*)$ {path.rstrip('/')}/$1 break;" if is_folder else f"rewrite ^ {path} break;"
+    )
+    return block(
+        f"location {'^~' if is_folder else '='} {place}",
+        "limit_req zone=farm_pages burst=200 nodelay;",
+        "client_max_body_size 1m;",
+        # `break` ends what is set, too, so that this comes before the rewriting.
+        proxied_by_name(_address(deployment, bundle, route)),
+        rewriting,
+        f"proxy_set_header X-Forwarded-Prefix /plugins/{plugin_name(bundle)};",
+        forwarding(upgrades=route.streams),
+        "proxy_buffering off;\nproxy_read_timeout 1h;" if route.streams else "",
+    )
+
+
+def _address(deployment: Deployment, bundle: Bundle, route: Route) -> str:
+    found = deployment.service(route.service)
+    if found is None or found[0] is not bundle or found[1].port is None:
+        raise PluginError(
+            f"stack_fragments: {bundle.name} from {bundle.origin} has a route to {route.service!r}",
+            hint="a route leads to a service of the same plugin that has a port",
+        )
+    return plugin_address(bundle, deployment.service_address(found[1]))
+
+
+def proxied_by_name(address: str) -> str:
+    """What hands on to `host:port`, which is looked up for each request and not when nginx starts."""
+    return f'set $there "{address}";\nproxy_pass http://$there;'
