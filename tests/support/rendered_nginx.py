@@ -88,12 +88,14 @@ class RunningNginx:
         self.ports = ports
         self._context = ssl.create_default_context(cafile=folder / "tls/cert.pem")
 
-    def connected(self, *, source: str = "127.0.0.1", port: str = "443") -> http.client.HTTPConnection:
+    def connected(
+        self, *, source: str = "127.0.0.1", port: str = "443", timeout_s: float = 20
+    ) -> http.client.HTTPConnection:
         """A connection from an address of this machine."""
         here = ("127.0.0.1", self.ports[port])
         if port != "443":
-            return http.client.HTTPConnection(*here, timeout=20)
-        return http.client.HTTPSConnection(*here, timeout=20, context=self._context, source_address=(source, 0))
+            return http.client.HTTPConnection(*here, timeout=timeout_s)
+        return http.client.HTTPSConnection(*here, timeout=timeout_s, context=self._context, source_address=(source, 0))
 
     def ask(self, path: str, *, body: bytes | None = None, source: str = "127.0.0.1", port: str = "443") -> Answer:
         """An answer; with a body the request is a POST."""
