@@ -142,7 +142,7 @@ def _inside() -> str:
             f"listen {INSIDE_PORT};",
             "access_log off;",
             block("location = /metrics", "proxy_pass http://farm;"),
-            explained("That nginx itself answers.", block("location = /alive", "return 204;")),
+            explained("That nginx itself answers.", block("location = /healthz", "return 204;")),
             block("location /", "return 404;"),
         ),
     )

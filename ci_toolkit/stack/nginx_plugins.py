@@ -1,9 +1,4 @@
-"""What nginx hands on to services of plugins, below `/plugins/NAME/`.
-
-The first route of a plugin is where `/plugins/NAME/` leads: what comes after that is asked for below the route's path.
-Each further one is an exception below it: `/plugins/NAME/events/` leads to `/events/` of a service if that is its path.
-A path that ends with a slash is all that is below it, another one is itself alone.
-"""
+"""What nginx hands on to services of plugins, below `/plugins/NAME/`."""
 
 from __future__ import annotations
 
@@ -34,33 +29,27 @@ def plugin_sites(deployment: Deployment) -> Iterator[Output]:
     """The locations of every plugin that has routes, which the farm's server includes."""
     for bundle in routed_bundles(deployment):
         here = f"/plugins/{plugin_name(bundle)}/"
-        first, *others = bundle.fragment.routes
-        places = [f"{here}{plugin_path(bundle, route.path).removeprefix('/')}" for route in others]
-        if len({here, *places}) != len(bundle.fragment.routes):
+        places = [f"{here}{route.below}" for route in bundle.fragment.routes]
+        if len({*places}) != len(places):
             raise PluginError(f"stack_fragments: {bundle.name} from {bundle.origin} has two routes for one path")
-        parts = [
+        parts = (
             block(f"location = {here.rstrip('/')}", f"return 301 {here};"),
-            _location(deployment, bundle, first, here),
-            *(_location(deployment, bundle, route, place) for place, route in zip(places, others, strict=True)),
-        ]
+            *(_location(deployment, bundle, route) for route in bundle.fragment.routes),
+        )
         yield text_output(f"nginx/sites/{plugin_site(bundle)}", "\n\n".join(parts))
 
 
-def _location(deployment: Deployment, bundle: Bundle, route: Route, place: str) -> str:
-    is_folder = place.endswith("/")
-    path = plugin_path(bundle, route.path)
+def _location(deployment: Deployment, bundle: Bundle, route: Route) -> str:
+    place = plugin_path(bundle, f"/plugins/{plugin_name(bundle)}/{route.below}")
     # Neither name nor path is in an expression. What is rewritten nginx escapes anew, so that no line can begin in it.
     segments = "/[^/]+" * (place.count("/") - 1)
-    rewriting = (
-        f"rewrite (?s)^{segments}/(.*)$ {path.rstrip('/')}/$1 break;" if is_folder else f"rewrite ^ {path} break;"
-    )
     return block(
-        f"location {'^~' if is_folder else '='} {place}",
+        f"location ^~ {place}",
         "limit_req zone=farm_pages burst=200 nodelay;",
         "client_max_body_size 1m;",
         # `break` ends what is set, too, so that this comes before the rewriting.
         proxied_by_name(_address(deployment, bundle, route)),
-        rewriting,
+        f"rewrite (?s)^{segments}/(.*)$ {plugin_path(bundle, route.path)}$1 break;",
         f"proxy_set_header X-Forwarded-Prefix /plugins/{plugin_name(bundle)};",
         forwarding(upgrades=route.streams),
         "proxy_buffering off;\nproxy_read_timeout 1h;" if route.streams else "",

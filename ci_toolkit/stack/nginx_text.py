@@ -65,11 +65,11 @@ def url_place(url: str, *, key: str) -> tuple[str, str]:
 
 
 def plugin_path(bundle: Bundle, path: str) -> str:
-    """The path of a plugin's route; PluginError when it is none or could be read as something else."""
-    if not is_plain_path(path):
+    """A path of a plugin's route, which ends with a slash; PluginError when it could be read as something else."""
+    if not is_plain_path(path) or not path.endswith("/"):
         raise PluginError(
-            f"stack_fragments: {bundle.name} from {bundle.origin} has a route to {path!r}, which is no plain path",
-            hint="it begins with '/', and has letters, digits and '.', '_', '~', '+', '@', '-' between slashes",
+            f"stack_fragments: {bundle.name} from {bundle.origin} has a route with {path!r}, which is no plain path",
+            hint="it begins and ends with '/', and has letters, digits and '.', '_', '~', '+', '@', '-' in between",
         )
     return path
 
