@@ -21,15 +21,17 @@ FARM_TOKEN = "farm-token"  # noqa: S105 - the name of the secret
 _PARTS = ("prometheus", "alertmanager", "loki", "promtail", "grafana")
 # What a plugin counts is its own affair, as long as it does not fill the disk of everybody's metrics.
 _PLUGIN_SAMPLES, _PLUGIN_BODY = 50_000, "32MB"
+_RARELY_S = 60
 Job = dict[str, Any]
 
 
 def prometheus_outputs(deployment: Deployment) -> Iterator[Output]:
     """Its configuration, and a file of rules for ours and for each plugin that has any."""
-    files = tuple(rule_files(deployment))
+    files, seconds = tuple(rule_files(deployment)), deployment.stack.prometheus.scrape_seconds
     configuration = {
         "global": {
-            "scrape_interval": f"{deployment.stack.prometheus.scrape_seconds}s",
+            "scrape_interval": f"{seconds}s",
+            "evaluation_interval": f"{min(seconds, _RARELY_S)}s",
             "external_labels": {"farm": deployment.host},
         },
         "rule_files": [file.path for file in files],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import yaml
 
 from ci_toolkit.stack.prometheus import prometheus_outputs, prometheus_secrets
@@ -64,12 +65,20 @@ def test_a_farm_without_known_workers_has_no_job_for_them() -> None:
 
 
 def test_the_token_is_a_file_that_goes_to_the_farm_alone() -> None:
-    deployment = deployed(STACK + "[prometheus]\ntoken = true\nscrape_seconds = 15\n")
+    deployment = deployed(STACK + "[prometheus]\ntoken = true\n")
     with_token = {name: job["authorization"] for name, job in jobs(deployment).items() if "authorization" in job}
     assert with_token == {"ci-toolkit-farm": {"credentials_file": "/run/secrets/farm-token"}}
     assert list(prometheus_secrets(deployment)) == ["farm-token"]
     assert list(prometheus_secrets(deployed())) == []
-    assert files(deployment)["prometheus/prometheus.yml"]["global"]["scrape_interval"] == "15s"
+
+
+@pytest.mark.parametrize(("seconds", "judged"), [(15, "15s"), (300, "60s")])
+def test_rules_are_worked_out_as_often_as_there_is_something_new_and_every_minute_at_least(
+    seconds: int, judged: str
+) -> None:
+    deployment = deployed(STACK + f"[prometheus]\nscrape_seconds = {seconds}\n")
+    written = files(deployment)["prometheus/prometheus.yml"]["global"]
+    assert (written["scrape_interval"], written["evaluation_interval"]) == (f"{seconds}s", judged)
 
 
 def test_a_plugin_is_asked_at_its_paths_and_held_to_a_measure() -> None:
