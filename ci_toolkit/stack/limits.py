@@ -1,0 +1,34 @@
+"""What each part of a stack may use of its machine, where stack.toml says nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ci_toolkit.stack.stack_file import Limit
+
+if TYPE_CHECKING:
+    from ci_toolkit.stack.stack_file import Stack
+
+# A worker has none: a build has limits of its own (CI_BUILD_MEMORY), and what it takes nobody knows here.
+LIMITS = {
+    "master": Limit(memory="2g", cpus=2.0),
+    "proxy": Limit(memory="256m", cpus=1.0),
+    "postgres": Limit(memory="1g", cpus=1.0),
+    "redis": Limit(memory="512m", cpus=1.0),
+    "prometheus": Limit(memory="2g", cpus=1.0),
+    "alertmanager": Limit(memory="256m", cpus=0.5),
+    "loki": Limit(memory="1g", cpus=1.0),
+    "promtail": Limit(memory="256m", cpus=0.5),
+    "grafana": Limit(memory="512m", cpus=1.0),
+}
+_NONE = Limit(memory=None, cpus=None)
+
+
+def limit_of(stack: Stack, service: str, usual: Limit | None = None) -> Limit:
+    """What a service may use; `usual` is for one that is not in `LIMITS`."""
+    chosen = stack.limits.get(service, _NONE)
+    default = usual or LIMITS.get(service, _NONE)
+    return Limit(
+        memory=chosen.memory if chosen.memory is not None else default.memory,
+        cpus=chosen.cpus if chosen.cpus is not None else default.cpus,
+    )
