@@ -33,6 +33,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "review_rules": ("name", "rules", "check"),
     "notifiers": ("name", "follows_jobs", "check", "send"),
     "listeners": ("name",),
+    "stack_fragments": ("name", "fragment"),
 }
 
 

@@ -47,6 +47,7 @@ SUBCOMMANDS = (
     "publish",
     "store",
     "farm",
+    "stack",
     "config",
     "plugins",
     "adopt",

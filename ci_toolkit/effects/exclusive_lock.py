@@ -22,14 +22,14 @@ _LOOK_S = 0.05
 
 
 @contextmanager
-def exclusive(path: Path, *, who: str, wait_s: float, clock: Clock) -> Iterator[None]:
+def exclusive(path: Path, *, who: str, wait_s: float, clock: Clock, hint: str | None = None) -> Iterator[None]:
     """Hold a lock that the system drops when the process ends, however it ends; NotReadyError after `wait_s` seconds.
 
-    `who` is what the file tells others, such as `publish add`.
+    `who` is what the file tells others, such as `publish add`; `hint` says what to do for who waited in vain.
     """
     descriptor = _open(path)
     try:
-        _take(descriptor, path, wait_s, clock)
+        _take(descriptor, path, wait_s, clock, hint)
         _sign(descriptor, who)
         yield
     finally:
@@ -66,7 +66,7 @@ def _holder(descriptor: int) -> str:
     return os.pread(descriptor, 200, 0).decode(errors="replace") or "another process"
 
 
-def _take(descriptor: int, path: Path, wait_s: float, clock: Clock) -> None:
+def _take(descriptor: int, path: Path, wait_s: float, clock: Clock, hint: str | None) -> None:
     end_s = clock.monotonic() + wait_s
     told = False
     while True:
@@ -75,9 +75,9 @@ def _take(descriptor: int, path: Path, wait_s: float, clock: Clock) -> None:
         except BlockingIOError:
             holder = _holder(descriptor)
             if clock.monotonic() >= end_s:
-                raise NotReadyError(f"is used by {holder}", key=str(path.parent), hint="--wait waits longer") from None
+                raise NotReadyError(f"is used by {holder}", key=str(path.parent), hint=hint) from None
             if not told:
-                log.info("waiting for %s, which publishes to %s", holder, path.parent)
+                log.info("waiting for %s, which uses %s", holder, path.parent)
                 told = True
             clock.sleep(_LOOK_S)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import tempfile
@@ -29,6 +30,12 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o644, durable: bool =
     except BaseException:
         os.unlink(name)  # noqa: PTH108 - likewise
         raise
+
+
+def remove_unwritten(path: Path) -> None:
+    """Remove what processes left that were killed while they wrote `path`; nobody may be writing it at the moment."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.????????"):
+        left.unlink()
 
 
 def sha256_of(path: Path) -> str:

@@ -113,7 +113,8 @@ class PacmanRepository:
 
     def exclusive(self, who: str) -> AbstractContextManager[None]:
         """Be the only one who writes."""
-        return exclusive(self.layout.lock, who=who, wait_s=self.wait_s, clock=self.clock)
+        hint = "--wait waits longer"
+        return exclusive(self.layout.lock, who=who, wait_s=self.wait_s, clock=self.clock, hint=hint)
 
     def publish(
         self,

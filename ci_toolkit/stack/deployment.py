@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.model.names import nearest
+from ci_toolkit.stack.credentials import credential_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,10 +41,9 @@ class Bundle:
     origin: str
     fragment: Fragment
 
-    @property
-    def service_names(self) -> frozenset[str]:
-        """Its services."""
-        return frozenset(service.name for service in self.fragment.services)
+    def service(self, name: str) -> Service | None:
+        """One of its services by name."""
+        return next((service for service in self.fragment.services if service.name == name), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,11 @@ class Deployment:
 
     def address(self, part: str) -> str:
         """Where one of `PORTS` is reached by the others, as `host:port`."""
-        return f"{part if self.stack.is_composed else _LOOPBACK}:{PORTS[part]}"
+        return f"{part if self.stack.is_composed else _LOOPBACK}:{self.port(part)}"
+
+    def port(self, part: str) -> int:
+        """Where one of `PORTS` listens."""
+        return self.stack.ports.get(part, PORTS[part])
 
     def service_address(self, service: Service) -> str:
         """Where a service of a plugin is reached, as `host:port`; a sidecar by the service that it is beside."""
@@ -115,14 +119,14 @@ class Deployment:
         """`PLUGIN_X_INTERNAL_URL` of every plugin that is there and can be reached."""
         urls = {}
         for bundle in self.bundles:
-            found = self.service(bundle.fragment.internal)
+            found = bundle.service(bundle.fragment.internal)
             if found is not None:
-                urls[internal_variable(bundle.name)] = f"http://{self.service_address(found[1])}"
+                urls[internal_variable(bundle.name)] = f"http://{self.service_address(found)}"
         return urls
 
     def secret_path(self, name: str) -> str:
         """Where a program finds a secret."""
-        return f"/run/secrets/{name}" if self.stack.is_composed else f"{self.stack.installed_at}/secrets/{name}"
+        return f"/run/secrets/{name}" if self.stack.is_composed else credential_path(name)
 
     def local_workers(self) -> tuple[str, ...]:
         """The workers that run on this machine, by name."""
@@ -146,13 +150,6 @@ class Deployment:
             if name not in self.farm.workers:
                 hint = nearest(name, self.farm.workers) or f"ci-toolkit farm master add-worker enters {name}"
                 raise ConfigError("is no worker of farm.toml", file="stack.toml", key=f"workers.{name}", hint=hint)
-        for name in self.stack.plugins:
-            known = [bundle.name for bundle in self.bundles]
-            if name not in known:
-                hint = nearest(name, known) or f"there are: {', '.join(known) or 'none'}"
-                raise ConfigError(
-                    "is no plugin here that adds to the stack", file="stack.toml", key=f"plugins.{name}", hint=hint
-                )
         if not self.farm.web.startswith("tcp:") or f"interface={_LOOPBACK}" not in self.farm.web:
             hint = f'web = "tcp:8010:interface={_LOOPBACK}"'
             raise ConfigError(

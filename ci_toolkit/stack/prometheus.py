@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ci_toolkit.stack.output import Output
 
 FARM_JOB, WORKERS_JOB = "ci-toolkit-farm", "ci-toolkit-workers"
+WORKERS_CA = "/etc/ssl/farm-workers-ca.pem"  # in a container
 FARM_TOKEN = "farm-token"  # noqa: S105 - the name of the secret
 _PARTS = ("prometheus", "alertmanager", "loki", "promtail", "grafana")
 # What a plugin counts is its own affair, as long as it does not fill the disk of everybody's metrics.
@@ -56,12 +57,20 @@ def _jobs(deployment: Deployment) -> Iterator[Job]:
         for target in deployment.worker_targets()
     ]
     if workers:
-        yield {"job_name": WORKERS_JOB, "static_configs": workers}
+        yield {"job_name": WORKERS_JOB, **_trust(deployment), "static_configs": workers}
     for part in _PARTS:
         yield {"job_name": part, "static_configs": [{"targets": [deployment.address(part)]}]}
     for bundle in deployment.bundles:
         if bundle.fragment.scrapes:
             yield _plugin(deployment, bundle)
+
+
+def _trust(deployment: Deployment) -> Job:
+    stack = deployment.stack
+    if stack.prometheus.workers_ca is None:
+        return {}
+    here = f"{stack.installed_at}/{stack.prometheus.workers_ca}"
+    return {"tls_config": {"ca_file": WORKERS_CA if stack.is_composed else here}}
 
 
 def _farm(deployment: Deployment) -> Job:

@@ -59,11 +59,15 @@ class LokiChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrometheusChoice:
-    """How metrics are asked for and kept; `readers` are addresses elsewhere that may ask the farm, too."""
+    """How metrics are asked for and kept; `readers` are addresses elsewhere that may ask the farm, too.
+
+    `workers_ca` is the file of the authority behind the certificates of workers; None: those that a system trusts.
+    """
 
     scrape_seconds: int
     retention_days: int
     readers: tuple[str, ...]
+    workers_ca: str | None
     sends_token: bool
 
 
@@ -122,6 +126,7 @@ class Stack:
     grafana_is_public: bool
     alerts: Targets
     images: Mapping[str, str]
+    ports: Mapping[str, int]
     limits: Mapping[str, Limit]
     plugins: Mapping[str, Mapping[str, Option]]
     plugin_targets: Mapping[str, Targets]
@@ -211,6 +216,9 @@ def _stack(table: Mapping[str, Any], file: str) -> Stack:
     if (loki["storage"] == "s3") != ("s3" in loki):
         problem = "wants a table loki.s3" if loki["storage"] == "s3" else 'is not "s3", and there is a table loki.s3'
         raise ConfigError(problem, file=file, key="loki.storage")
+    if table["ports"] and table["run_by"] == "compose":
+        hint = 'they are for run_by = "systemd"; a container has ports of its own'
+        raise ConfigError("has no meaning in containers", file=file, key="ports", hint=hint)
     return Stack(
         farm=table["farm"].rstrip("/"),
         name=table["name"],
@@ -227,6 +235,7 @@ def _stack(table: Mapping[str, Any], file: str) -> Stack:
             scrape_seconds=prometheus["scrape_seconds"],
             retention_days=prometheus["retention_days"],
             readers=tuple(prometheus["readers"]),
+            workers_ca=prometheus.get("workers_ca"),
             sends_token=prometheus["token"],
         ),
         loki=LokiChoice(
@@ -237,6 +246,7 @@ def _stack(table: Mapping[str, Any], file: str) -> Stack:
         grafana_is_public=table["grafana"]["viewers"] == "everybody",
         alerts=_targets(table["alerts"]),
         images=table["images"],
+        ports=table["ports"],
         limits={
             name: Limit(memory=entry.get("memory"), cpus=entry.get("cpus")) for name, entry in table["limits"].items()
         },

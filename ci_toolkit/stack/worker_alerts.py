@@ -127,6 +127,44 @@ DOWN = Alert(
         AlertCase(series={'up{job="ci-toolkit-farm", instance="farm"}': "0x20"}, at="7m"),
     ),
 )
+DIED = Alert(
+    name="FarmWorkerDied",
+    # One that is stopped in peace finishes what it builds first, so that no build is lost with it.
+    expr=(
+        'ci_toolkit_farm_worker_state{state="away"} == 1'
+        " and on (worker) max_over_time(ci_toolkit_farm_worker_running_builds[5m]) > 0"
+        " and on (job) sum by (job) (increase(ci_toolkit_farm_losses_total[5m])) > 0"
+    ),
+    severity="warning",
+    summary="The worker {{ $labels.worker }} went away while it built.",
+    description="What it built is queued again, for another worker. Look at the machine, then at the worker's log.",
+    cases=(
+        AlertCase(
+            series={
+                f'ci_toolkit_farm_worker_state{{{_FARM}, worker="big", state="away"}}': "0 0 1x10",
+                f'ci_toolkit_farm_worker_state{{{_FARM}, worker="one", state="away"}}': "1x12",
+                f'ci_toolkit_farm_worker_running_builds{{{_FARM}, worker="big"}}': "2 2 0x10",
+                f'ci_toolkit_farm_worker_running_builds{{{_FARM}, worker="one"}}': "0x12",
+                f'ci_toolkit_farm_losses_total{{{_FARM}, repository="mine"}}': "0 0 2x10",
+            },
+            at="3m",
+            fires=(
+                Firing(
+                    labels={"job": "ci-toolkit-farm", "instance": "farm", "worker": "big", "state": "away"},
+                    summary="The worker big went away while it built.",
+                ),
+            ),
+        ),
+        AlertCase(
+            series={
+                f'ci_toolkit_farm_worker_state{{{_FARM}, worker="big", state="away"}}': "0 0 1x10",
+                f'ci_toolkit_farm_worker_running_builds{{{_FARM}, worker="big"}}': "2 2 0x10",
+                f'ci_toolkit_farm_losses_total{{{_FARM}, repository="mine"}}': "0x12",
+            },
+            at="3m",
+        ),
+    ),
+)
 AWAY = Alert(
     name="FarmWorkerAway",
     expr='ci_toolkit_farm_worker_state{state="away"} == 1',
@@ -212,4 +250,4 @@ DISK_FILLS = Alert(
     ),
 )
 
-WORKER_ALERTS: tuple[Alert, ...] = (WITHOUT_WORKERS, SET_ASIDE, LOST, DOWN, AWAY, UNSTEADY, DISK_FILLS)
+WORKER_ALERTS: tuple[Alert, ...] = (WITHOUT_WORKERS, SET_ASIDE, LOST, DOWN, DIED, AWAY, UNSTEADY, DISK_FILLS)

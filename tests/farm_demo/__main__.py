@@ -24,6 +24,8 @@ from tests.demo.build_steps import TOOLS
 from tests.farm_demo.database import foreground_postgres
 from tests.farm_demo.machines import Machines
 from tests.farm_demo.published import compare, read_published
+from tests.farm_demo.watchers import Watchers
+from tests.support.farm_stand import free_port
 from tests.support.samples import lay_out
 from tests.support.upstreams import Upstreams
 
@@ -41,6 +43,7 @@ _NOBODYS_PACKAGES = (".ci", ".editorconfig", ".gitignore")
 _SIGNED_AT = 1_790_000_000
 _GPG = '#!/bin/sh\nexec {gpg} --faked-system-time {time}! "$@"\n'
 _GONE_S = 15.0
+_ALERT = "FarmWorkerDied"
 
 
 class FarmStory:
@@ -52,6 +55,7 @@ class FarmStory:
         self.farm = Story(folder / "farm", after=self.local)
         self._pin_signing_time(programs)
         self.killed: Job | None = None
+        self._metrics_ports = {name: free_port() for name in WORKERS}
 
     def _pin_signing_time(self, programs: Path) -> None:
         programs.mkdir()
@@ -65,7 +69,11 @@ class FarmStory:
         self._lay_out(upstreams)
         self._build_here()
         self._set_up(machines, database)
+        watchers = self._watch(machines)
         self._build_there(machines)
+        if watchers is not None:
+            self._hear_alert(machines, watchers)
+        self._end(machines)
         return self._compare()
 
     def _lay_out(self, upstreams: Upstreams) -> None:
@@ -104,6 +112,7 @@ class FarmStory:
                 *("farm", "worker", "create", f"../{name}", "--name", name),
                 *("--master", f"tcp:127.0.0.1:{machines.workers_port}"),
                 *("--password-file", f"../master/secrets/workers/{name}"),
+                *("--metrics", f"tcp:{self._metrics_ports[name]}:interface=127.0.0.1"),
             )
         self._add_client()
         story.toolkit("farm", "check", "../master")
@@ -126,6 +135,33 @@ class FarmStory:
         done = subprocess.run(("ci-toolkit", *words), cwd=story.packages, env=story.env, check=True, stdout=-1)
         story.env["CI_FARM_TOKEN"] = done.stdout.decode().strip()
 
+    def _watch(self, machines: Machines) -> Watchers | None:
+        story = self.farm
+        story.step("Who watches: the configuration of Prometheus and Alertmanager is rendered from stack.toml.")
+        if missing := Watchers.missing():
+            print(f"   left out: {', '.join(missing)} is not installed; README says what to install")
+            return None
+        watchers = Watchers(self.folder / "farm/stack", machines)
+        watchers.top.mkdir()
+        text = watchers.stack_file(self._metrics_ports)
+        (watchers.top / "stack.toml").write_text(text)
+        print("".join(f"      {line}\n" for line in text.splitlines()), flush=True)
+        story.toolkit("stack", "render", "../stack")
+        story.toolkit("stack", "status", "../stack")
+        watchers.start()
+        everybody = {"master", *WORKERS}
+        machines.wait("Prometheus asks master and workers", lambda: watchers.healthy_targets() == everybody)
+        story.expect(f"Prometheus has asked {', '.join(sorted(everybody))}", holds=True)
+        return watchers
+
+    def _hear_alert(self, machines: Machines, watchers: Watchers) -> None:
+        machines.wait(f"Alertmanager is told of {VICTIM}", lambda: watchers.alert(_ALERT))
+        alert = watchers.alert(_ALERT) or {}
+        print(f"\n   Alertmanager was told: {alert['annotations']['summary']}", flush=True)
+        self.farm.expect("it is about the worker that was killed", holds=alert["labels"]["worker"] == VICTIM)
+        built = watchers.asked('ci_toolkit_farm_builds_total{outcome="succeeded"}')
+        self.farm.expect("Prometheus counted every build", holds=built == {"samples": len(machines.jobs())})
+
     def _build_there(self, machines: Machines) -> None:
         story = self.farm
         story.step("The farm: on-commit hands the same schedule over by HTTP, and the workers build.")
@@ -145,6 +181,8 @@ class FarmStory:
         story.toolkit("builds", "show", str(job.number))
         story.expect("everything is built", holds={one.state for one in machines.jobs().values()} == _GOOD)
         story.expect("the lost build was made elsewhere", holds=(job.losses, job.worker) == (1, OTHER))
+
+    def _end(self, machines: Machines) -> None:
         print(f"\n   worker {OTHER} is told to finish (SIGHUP), the master to stop (SIGTERM):")
         for name, number in ((OTHER, signal.SIGHUP), ("master", signal.SIGTERM)):
             print(f"   {name} ended with status {machines.end(name, number)}", flush=True)
@@ -215,6 +253,7 @@ def main() -> int:
     print(f"   {relative(folder / 'farm/master')}     the master: farm.toml, jobs, logs, store, what is published")
     print(f"   {relative(folder / 'farm/two')}        the worker that was left, beside the one that was killed")
     print(f"   {relative(folder / 'farm/packages')}   the package repository whose CI handed its schedule over")
+    print(f"   {relative(folder / 'farm/stack')}      what was rendered for Prometheus, Alertmanager and others")
     print(f"   {relative(folder / 'local')}           the same with the local backend")
     return 0
 

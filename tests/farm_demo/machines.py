@@ -74,12 +74,16 @@ class Machines:
 
     def start_master(self) -> None:
         """Until it says that schedules are taken."""
-        self._start("master", "farm", "master", "run", "master")
+        self._start("master", "ci-toolkit", "farm", "master", "run", "master")
         self.wait("the master is ready", self._is_ready)
+
+    def start_program(self, name: str, *words: str) -> None:
+        """A program that is not ours, whose log is beside the others'."""
+        self._start(name, *words)
 
     def start_worker(self, name: str) -> None:
         """Until the master has it."""
-        self._start(name, "farm", "worker", "run", name)
+        self._start(name, "ci-toolkit", "farm", "worker", "run", name)
         self.wait(f"worker {name} is there", lambda: self._worker_state(name) == "idle")
 
     def number(self, name: str) -> int:
@@ -125,7 +129,7 @@ class Machines:
     def _start(self, name: str, *words: str) -> None:
         with (self.folder / f"{name}.log").open("wb") as log:
             self._processes[name] = subprocess.Popen(
-                ("setpriv", "--pdeathsig=KILL", "ci-toolkit", *words),
+                ("setpriv", "--pdeathsig=KILL", *words),
                 cwd=self.folder,
                 env=self._env,
                 stdin=subprocess.DEVNULL,

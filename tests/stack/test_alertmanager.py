@@ -104,7 +104,7 @@ def test_a_plugin_tells_its_own_people_with_secrets_of_its_own() -> None:
     assert mirror["email_configs"][0]["require_tls"] is False
     assert farm["email_configs"][0]["require_tls"] is True
     token = mirror["telegram_configs"][0]["bot_token_file"]
-    assert token == "/etc/ci-toolkit/stack/secrets/mirror-telegram-token"
+    assert token == "/run/credentials/prometheus-alertmanager.service/mirror-telegram-token"
     assert "webhook_configs" not in mirror
     assert {**zoo, "name": "farm"} == farm
 

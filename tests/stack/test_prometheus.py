@@ -72,7 +72,7 @@ def test_the_token_is_a_file_that_goes_to_the_farm_alone() -> None:
     assert list(prometheus_secrets(deployed())) == []
 
 
-@pytest.mark.parametrize(("seconds", "judged"), [(15, "15s"), (300, "60s")])
+@pytest.mark.parametrize(("seconds", "judged"), [(15, "15s"), (120, "60s")])
 def test_rules_are_worked_out_as_often_as_there_is_something_new_and_every_minute_at_least(
     seconds: int, judged: str
 ) -> None:

@@ -10,6 +10,8 @@ from ci_toolkit.stack.deployment import Bundle, Deployment
 from ci_toolkit.stack.stack_file import parse_stack
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ci_toolkit.stack_fragments.spec import Fragment
 
 FARM = """\
@@ -45,6 +47,11 @@ metrics = "https://big.example.org:9990"
 
 def deployed(stack: str = STACK, *, farm: str = FARM, **plugins: Fragment) -> Deployment:
     """The stack that a stack.toml, a farm.toml and plugins make."""
+    return deployed_with(plugins, stack=stack, farm=farm)
+
+
+def deployed_with(plugins: Mapping[str, Fragment], *, stack: str = STACK, farm: str = FARM) -> Deployment:
+    """The same with plugins by name."""
     bundles = (
         Bundle(name=name, origin=f"{name}-plugin 1.0", fragment=fragment) for name, fragment in sorted(plugins.items())
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import ProcessError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from ci_toolkit.effects.process import Completed, Processes
 
@@ -39,8 +40,18 @@ class Programs:
     environ: Mapping[str, str]
 
     def find(self, name: str) -> str | None:
-        """The path of a program; None when it is not installed. Servers are often outside of people's PATH."""
-        return shutil.which(name, path=f"{self.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin")
+        """The path of a program; None when it is not installed.
+
+        Servers are often outside of people's PATH, and what came with ci-toolkit is beside its Python.
+        """
+        places = (
+            self.environ.get("PATH", ""),
+            str(Path(sys.executable).parent),
+            "/usr/local/sbin",
+            "/usr/sbin",
+            "/sbin",
+        )
+        return shutil.which(name, path=":".join(places))
 
     def run(self, argv: Sequence[str], *, cwd: Path) -> Completed:
         """How it ended, whatever its status; ProcessError when it cannot be started or takes longer than a minute."""

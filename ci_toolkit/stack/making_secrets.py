@@ -1,0 +1,68 @@
+"""Secrets on disk: invented where they may be, with mode 0600 and the owner that reads them; never shown."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from ci_toolkit.effects.files import remove_unwritten, write_file
+from ci_toolkit.stack.secret_files import core_secrets, plugin_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ci_toolkit.stack.deployment import Deployment
+    from ci_toolkit.stack.secret_files import SecretFile
+
+FOLDER = "secrets"
+_MODE = 0o600
+_BYTES = 32
+
+
+def make_secrets(folder: Path, deployment: Deployment) -> Iterator[str]:
+    """Make what is missing and close what is open; gives a sentence for each that was made or closed."""
+    top = folder / FOLDER
+    top.mkdir(mode=0o700, exist_ok=True)
+    for secret in _all(deployment):
+        path = top / secret.name
+        remove_unwritten(path)
+        if not path.exists() and secret.made:
+            write_file(path, f"{_invented(top, secret)}\n".encode(), mode=_MODE)
+            yield f"{FOLDER}/{secret.name} was made: {secret.meaning}"
+        elif path.exists() and stat.S_IMODE(path.stat().st_mode) != _MODE:
+            path.chmod(_MODE)
+            yield f"{FOLDER}/{secret.name} was open to others, and is closed now"
+        if path.exists() and deployment.stack.is_composed and os.geteuid() == 0 and path.stat().st_uid != secret.owner:
+            os.chown(path, secret.owner, secret.owner)
+
+
+def secret_faults(folder: Path, deployment: Deployment) -> Iterator[str]:
+    """A sentence for each that is missing, empty, open to others, or not readable by who reads it."""
+    for secret in _all(deployment):
+        path, name = folder / FOLDER / secret.name, f"{FOLDER}/{secret.name}"
+        if not path.exists():
+            yield f"{name} is missing: {secret.meaning}" + (" (stack render makes it)" if secret.made else "")
+            continue
+        found = path.stat()
+        if not found.st_size:
+            yield f"{name} is empty: {secret.meaning}"
+        if stat.S_IMODE(found.st_mode) != _MODE:
+            yield f"{name} is open to others: chmod 600 {name}"
+        if deployment.stack.is_composed and found.st_uid != secret.owner:
+            yield f"{name} is not readable in its container: chown {secret.owner}:{secret.owner} {name}"
+
+
+def _all(deployment: Deployment) -> Iterator[SecretFile]:
+    yield from core_secrets(deployment)
+    yield from plugin_secrets(deployment)
+
+
+def _invented(top: Path, secret: SecretFile) -> str:
+    if not secret.made_of:
+        return secrets.token_urlsafe(_BYTES)
+    other = (top / secret.made_of).read_text().strip()
+    return secret.text.format(quote(other, safe="") if "://" in secret.text else other)

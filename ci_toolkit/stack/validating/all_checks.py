@@ -1,0 +1,53 @@
+"""Every check of a rendered stack, before any of it is written to its place."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ci_toolkit.stack.validating.amtool import check_alertmanager
+from ci_toolkit.stack.validating.check import Check
+from ci_toolkit.stack.validating.compose_check import check_compose
+from ci_toolkit.stack.validating.dashboards import dashboard_faults
+from ci_toolkit.stack.validating.dockerfiles import dockerfile_faults
+from ci_toolkit.stack.validating.metrics_named import metric_faults
+from ci_toolkit.stack.validating.names import name_faults
+from ci_toolkit.stack.validating.nginx_check import check_nginx
+from ci_toolkit.stack.validating.promtool import check_prometheus
+from ci_toolkit.stack.validating.references import reference_faults
+from ci_toolkit.stack.validating.systemd_check import check_systemd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ci_toolkit.stack.deployment import Deployment
+    from ci_toolkit.stack.output import Output
+    from ci_toolkit.stack.validating.check import Programs
+
+_BY_PROGRAMS = (check_compose, check_prometheus, check_alertmanager, check_nginx, check_systemd)
+
+
+def all_checks(deployment: Deployment, outputs: Sequence[Output], programs: Programs) -> Iterator[Check]:
+    """What each has found; the programs are asked about copies in a folder that is removed again."""
+    yield from pure_checks(deployment, outputs)
+    for check in _BY_PROGRAMS:
+        with tempfile.TemporaryDirectory(prefix="ci-toolkit-stack-") as place:
+            folder = Path(place)
+            for output in outputs:
+                path = folder / output.path
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(output.content)
+            yield from check(folder, deployment, programs)
+
+
+def pure_checks(deployment: Deployment, outputs: Sequence[Output]) -> Iterator[Check]:
+    """What can be found out without asking anybody."""
+    for name, faults in (
+        ("names and ports are unique", name_faults(deployment, outputs)),
+        ("what files name of each other is there", reference_faults(deployment, outputs)),
+        ("metrics that are named exist", metric_faults(deployment, outputs)),
+        ("dashboards hold together", dashboard_faults(outputs)),
+        ("Dockerfiles have a HEALTHCHECK", dockerfile_faults(outputs)),
+    ):
+        yield Check(name=name, faults=tuple(faults))

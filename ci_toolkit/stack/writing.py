@@ -1,0 +1,100 @@
+"""Putting a stack on disk: only what differs, each file at once, and nobody's work undone.
+
+Whatever moment it is killed at, every file is an old or a new one, and the next run does the rest: what is generated
+says so itself, and the record of what it was made from is written last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ci_toolkit.effects.files import remove_unwritten, write_file
+from ci_toolkit.errors import RefusedError
+from ci_toolkit.stack.comparing import Found, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from ci_toolkit.stack.inputs import Inputs
+
+RECORD_FILE = ".stack.json"
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What a stack was last rendered from: our version, digests of the files, and of what plugins add."""
+
+    version: str
+    inputs: Mapping[str, str]
+    plugins: Mapping[str, tuple[str, str]]
+
+
+def record_of(inputs: Inputs) -> Record:
+    """The record of these inputs; plugins by name, with where they come from and the digest of what they add."""
+    deployment = inputs.deployment
+    return Record(
+        version=deployment.version,
+        inputs=inputs.digests,
+        plugins={
+            bundle.name: (bundle.origin, hashlib.sha256(repr(bundle.fragment).encode()).hexdigest())
+            for bundle in deployment.bundles
+        },
+    )
+
+
+def read_record(folder: Path) -> Record | None:
+    """What was rendered here last; None when nothing was, or nobody can tell."""
+    try:
+        said: Any = json.loads((folder / RECORD_FILE).read_bytes())
+        plugins = {name: (str(origin), str(digest)) for name, (origin, digest) in said["plugins"].items()}
+        return Record(version=str(said["version"]), inputs=dict(said["inputs"]), plugins=plugins)
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def refuse_to_undo(found: Iterable[Found]) -> None:
+    """Nothing; RefusedError when there are files that somebody has edited or put there."""
+    theirs = [one for one in found if one.is_somebodys]
+    if theirs:
+        named = ", ".join(f"{one.path} is {one.state.value}" for one in theirs[:_MOST_NAMED])
+        more = f" and {len(theirs) - _MOST_NAMED} more" if len(theirs) > _MOST_NAMED else ""
+        hint = "ci-toolkit stack diff shows what is in them; --force replaces them"
+        raise RefusedError(f"{named}{more}", hint=hint)
+
+
+def write_stack(folder: Path, found: Iterable[Found], record: Record) -> tuple[Found, ...]:
+    """Write and remove what differs, and then the record; gives what was changed. One process a folder at a time."""
+    listed = tuple(found)
+    for name in (*(one.path for one in listed), RECORD_FILE):
+        remove_unwritten(folder / name)
+    changed = tuple(one for one in listed if one.state is not State.SAME)
+    for one in changed:
+        path = folder / one.path
+        if one.output is not None:
+            write_file(path, one.output.content, mode=one.output.mode)
+        else:
+            path.unlink(missing_ok=True)
+            _remove_empty(folder, path.parent)
+    content = json.dumps(
+        {"version": record.version, "inputs": dict(record.inputs), "plugins": dict(record.plugins)}, indent=2
+    )
+    if read_record(folder) != record:
+        write_file(folder / RECORD_FILE, f"{content}\n".encode())
+    return changed
+
+
+def _remove_empty(folder: Path, place: Path) -> None:
+    """Folders in which nothing is left, up to the stack's own."""
+    while place != folder:
+        with contextlib.suppress(FileNotFoundError):
+            if any(place.iterdir()):
+                return
+            os.rmdir(place)  # noqa: PTH106 - a Path may be a link by now, which this does not follow
+        place = place.parent
