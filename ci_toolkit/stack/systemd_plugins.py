@@ -7,8 +7,11 @@ there by the same name: the parts of the stack, and other services, whose ports 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
+from ci_toolkit.errors import PluginError, shortened
+from ci_toolkit.stack.credentials import DATABASE_UNIT, MASTER_UNIT
 from ci_toolkit.stack.deployment import PORTS, internal_variable
 from ci_toolkit.stack.limits import limit_of
 from ci_toolkit.stack.output import Output, text_output
@@ -24,13 +27,17 @@ if TYPE_CHECKING:
 PODMAN = "/usr/bin/podman"
 _MACHINE = "10.0.2.2"  # what slirp4netns calls the machine that it runs on
 _CORE_UNITS = {
-    "master": "ci-toolkit-farm-master.service",
+    "master": MASTER_UNIT,
     "proxy": "nginx.service",
     "postgres": "postgresql.service",
     "redis": "redis-server.service",
+    "prometheus": "prometheus.service",
     "alertmanager": "prometheus-alertmanager.service",
+    "loki": "loki.service",
+    "promtail": "promtail.service",
     "grafana": "grafana-server.service",
 }
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
 def plugin_units(deployment: Deployment) -> Iterator[Output]:
@@ -41,13 +48,15 @@ def plugin_units(deployment: Deployment) -> Iterator[Output]:
 
 
 def service_unit(service: Service) -> str:
-    """The unit of a plugin's service, whose logs go where those of the farm go."""
+    """The unit of a plugin's service, whose logs go where those of the farm go; PluginError for what is no name."""
+    if not _NAME.fullmatch(service.name):
+        raise PluginError(f"stack_fragments: {shortened(service.name)!r} is no name for a unit")
     return f"ci-toolkit-farm-{service.name}.service"
 
 
 def _unit(deployment: Deployment, bundle: Bundle, service: Service) -> str:
     others = [_other_unit(deployment, name) for name in (*service.after, *filter(None, [service.beside]))]
-    database = ["ci-toolkit-stack-database.service"] if bundle.fragment.seeds else []
+    database = [DATABASE_UNIT] if bundle.fragment.seeds else []
     redis = [_CORE_UNITS["redis"]] if bundle.fragment.needs_redis else []
     first = " ".join((*sorted({*others, *database, *redis}), "network-online.target"))
     return lines(
@@ -72,7 +81,11 @@ def _unit(deployment: Deployment, bundle: Bundle, service: Service) -> str:
 
 def _other_unit(deployment: Deployment, name: str) -> str:
     found = deployment.service(name)
-    return service_unit(found[1]) if found is not None else _CORE_UNITS.get(name, f"{name}.service")
+    if found is not None:
+        return service_unit(found[1])
+    if name not in _CORE_UNITS:
+        raise PluginError(f"stack_fragments: there is no service {shortened(name)!r} to begin after")
+    return _CORE_UNITS[name]
 
 
 def _image(deployment: Deployment, service: Service) -> str:

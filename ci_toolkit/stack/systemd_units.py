@@ -23,6 +23,31 @@ TARGET = "ci-toolkit-stack.target"
 _PASSWORD = "database-password"  # noqa: S105 - the name of a secret
 
 
+_CLOSED = """\
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+PrivateNetwork=yes
+ProtectProc=invisible
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+RestrictAddressFamilies=AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM"""
+
+
 def systemd_outputs(deployment: Deployment) -> Iterator[Output]:
     """All units, drop-ins, and the role's file; nothing where everything is in containers."""
     if deployment.stack.is_composed:
@@ -77,7 +102,8 @@ def _database(deployment: Deployment) -> str:
             command("ExecStart", *psql, "--dbname=farm", f"--file={top}/plugins/{bundle.name}/seed.sql")
             for bundle in seeded
         ),
-        "NoNewPrivileges=yes\nProtectSystem=strict\nProtectHome=yes\nPrivateTmp=yes\nPrivateDevices=yes",
+        "# It reads its files and the passwords, and speaks to the server by its socket.",
+        _CLOSED,
         "\n[Install]",
         "WantedBy=ci-toolkit-stack.target",
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ci_toolkit.errors import ConfigError
+from ci_toolkit.errors import ConfigError, PluginError
 from ci_toolkit.stack.credentials import credential_path
 from ci_toolkit.stack.systemd_text import variable, word
 from ci_toolkit.stack.systemd_units import role_sql, systemd_outputs
@@ -69,9 +69,9 @@ def test_containers_have_no_units() -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
-@pytest.mark.parametrize(("unit", "most"), [("master", 20), ("worker@", 60)])
+@pytest.mark.parametrize(("unit", "most"), [("farm-master", 20), ("farm-worker@", 60), ("stack-database", 15)])
 def test_units_stay_as_closed_as_they_are(tmp_path: Path, unit: str, most: int) -> None:
-    path = tmp_path / f"ci-toolkit-farm-{unit}.service"
+    path = tmp_path / f"ci-toolkit-{unit}.service"
     path.write_text(rendered()[f"systemd/{path.name}"])
     argv = ("systemd-analyze", "security", "--no-pager", "--offline=true", f"--threshold={most}", path)
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -115,6 +115,20 @@ def test_no_value_of_a_plugin_is_more_than_a_word(value: str) -> None:
     assert re.fullmatch(r"ExecStart=[A-Za-z0-9_./:@=,+ -]+", outside)
     assert not re.search(r"(?<!%)(?:%%)*%(?!%)", start)
     assert not re.search(r"(?<!\$)(?:\$\$)*\$(?!\$)", start)
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        Service(name="hello\nUser=root", image="hello:1"),
+        Service(name="hello b", image="hello:1"),
+        Service(name="hello", image="hello:1", after=("b\nUser=root",)),
+        Service(name="hello", image="hello:1", beside="%n"),
+    ],
+)
+def test_no_name_of_a_service_is_more_than_one(service: Service) -> None:
+    with pytest.raises(PluginError):
+        rendered(hello=Fragment(services=(service,)))
 
 
 @pytest.mark.parametrize(
