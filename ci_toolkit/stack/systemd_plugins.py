@@ -115,10 +115,15 @@ def _options(deployment: Deployment, bundle: Bundle, service: Service) -> Iterat
         yield f"--volume={_source(deployment, bundle, mount)}"
     if service.health:
         # One that is not well is ended, and begun anew by its unit.
-        yield f"--health-cmd={json.dumps(['CMD', *service.health])}"
+        yield f"--health-cmd={_health(service.health)}"
         yield from ("--health-interval=30s", "--health-timeout=10s", "--health-start-period=60s")
     if service.health or service.dockerfile:
         yield "--health-on-failure=kill"
+
+
+def _health(words: tuple[str, ...]) -> str:
+    """A command that no shell is asked for, as podman 4.3 takes it: several words as JSON, and one by a word before."""
+    return json.dumps(words) if len(words) > 1 else f"CMD {words[0]}"
 
 
 def _container(name: str) -> str:

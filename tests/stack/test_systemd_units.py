@@ -169,6 +169,17 @@ def test_a_plugins_service_is_confined_and_reached_on_loopback_alone() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "written"),
+    [(("wget", "-q", "http://x"), r'["wget", "-q", "http://x"]'), (("/healthy",), "CMD /healthy")],
+)
+def test_a_service_is_asked_for_its_health_without_a_shell(words: tuple[str, ...], written: str) -> None:
+    fragment = Fragment(services=(Service(name="hello", image="hello:1", health=words),))
+    text = rendered(hello=fragment)["systemd/ci-toolkit-farm-hello.service"]
+    assert word(f"--health-cmd={written}") in text
+    assert "--health-on-failure=kill" in text
+
+
 def test_what_stack_toml_says_of_a_service_is_what_it_may_use() -> None:
     limits = '[limits.hello]\nmemory = "2g"\n[limits.prometheus]\nmemory = "700m"\ncpus = 0.25\n'
     files = rendered(SYSTEMD + limits, hello=plugin("x"))
