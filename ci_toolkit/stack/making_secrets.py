@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -36,7 +37,7 @@ def make_secrets(folder: Path, deployment: Deployment) -> Iterator[str]:
         elif path.exists() and stat.S_IMODE(path.stat().st_mode) != _MODE:
             path.chmod(_MODE)
             yield f"{FOLDER}/{secret.name} was open to others, and is closed now"
-        if path.exists() and deployment.stack.is_composed and os.geteuid() == 0 and path.stat().st_uid != secret.owner:
+        if path.exists() and os.geteuid() == 0 and path.stat().st_uid != secret.owner:
             os.chown(path, secret.owner, secret.owner)
 
 
@@ -52,12 +53,14 @@ def secret_faults(folder: Path, deployment: Deployment) -> Iterator[str]:
             yield f"{name} is empty: {secret.meaning}"
         if stat.S_IMODE(found.st_mode) != _MODE:
             yield f"{name} is open to others: chmod 600 {name}"
-        if deployment.stack.is_composed and found.st_uid != secret.owner:
-            yield f"{name} is not readable in its container: chown {secret.owner}:{secret.owner} {name}"
+        if found.st_uid != secret.owner:
+            yield f"{name} is not readable for whom it is meant: chown {secret.owner}:{secret.owner} {name}"
 
 
 def _all(deployment: Deployment) -> Iterator[SecretFile]:
-    yield from core_secrets(deployment)
+    for secret in core_secrets(deployment):
+        # systemd hands them to its units by itself, and reads them as root.
+        yield secret if deployment.stack.is_composed else replace(secret, owner=0)
     yield from plugin_secrets(deployment)
 
 

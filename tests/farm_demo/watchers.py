@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PROGRAMS = ("prometheus", "prometheus-alertmanager")
 _FILE = """\
-farm = "../master"
+farm = "{master}"
 run_by = "systemd"
 installed_at = "{top}"
 
@@ -49,7 +49,12 @@ class Watchers:
 
     def stack_file(self, workers: Mapping[str, int]) -> str:
         """What is to be around the farm; `workers` are the ports of their metrics."""
-        head = _FILE.format(top=self.top, prometheus=self._prometheus, alertmanager=self._alertmanager)
+        head = _FILE.format(
+            master=self.top.parent / "master",
+            top=self.top,
+            prometheus=self._prometheus,
+            alertmanager=self._alertmanager,
+        )
         return head + "".join(_WORKER.format(name=name, port=port) for name, port in workers.items())
 
     def start(self) -> None:
