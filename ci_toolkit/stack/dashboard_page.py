@@ -123,6 +123,11 @@ def listing(
     return Placed(panel=panel, drawing="table", width=width, height=8, steps=steps)
 
 
+def numbers_of(query: str) -> str:
+    """The query without what is no number, as of nothing by nothing: what has no answer is shown as such."""
+    return f"({query}) >= 0"
+
+
 def bad_from(value: float) -> tuple[Step, ...]:
     """Green below, red from there on."""
     return ((None, "green"), (value, "red"))

@@ -16,8 +16,7 @@ Json = dict[str, Any]
 PROMETHEUS: Json = {"type": "prometheus", "uid": "prometheus"}
 LOKI: Json = {"type": "loki", "uid": "loki"}
 _REDUCED: Json = {"calcs": ["lastNotNull"], "fields": "", "values": False}
-# What tells instances of one farm apart tells a reader nothing: there is one.
-_LEFT_OUT = ("Time", "__name__", "instance", "job")
+_LEFT_OUT = ("Time", "__name__")  # a table tells what is now
 
 
 def panel_json(placed: Placed, *, number: int, at: tuple[int, int], links: Sequence[Json]) -> Json:
@@ -189,6 +188,7 @@ def _fields(placed: Placed, custom: Json | None = None, *, colour: str = "thresh
         "color": {"mode": colour},
         "thresholds": {"mode": "absolute", "steps": steps},
         "mappings": [],
+        "noValue": "no data",
     }
     if placed.drawing in ("timeseries", "bargauge"):
         defaults["min"] = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ci_toolkit.stack.dashboard_page import (
     Page,
     Placed,
@@ -12,6 +14,7 @@ from ci_toolkit.stack.dashboard_page import (
     lines,
     listing,
     number,
+    numbers_of,
     worse_from,
 )
 from ci_toolkit.stack_fragments.spec import Panel
@@ -42,11 +45,14 @@ def _checked(matchers: str, over: str) -> str:
     return f"increase(ci_toolkit_farm_upstream_checks_total{{{_MINE}{matchers}}}[{over}])"
 
 
-_IS_DOWN = number(
-    "Farm",
-    'max(up{job="ci-toolkit-farm"})',
-    steps=good_from(1),
-    description="1: the master answers. 0: nothing is begun or published; pipelines hand over again later.",
+_IS_UP = replace(
+    number(
+        "Farm",
+        'max(up{job="ci-toolkit-farm"})',
+        steps=good_from(1),
+        description="While it is down, nothing is begun or published; pipelines hand over again later.",
+    ),
+    names=((0, "down", "red"), (1, "up", "green")),
 )
 _STANDING = number(
     "Repositories that stand",
@@ -92,7 +98,7 @@ _FAILURES = number(
 )
 _FAILURE_SHARE = number(
     "Share of failures",
-    f"sum({_ended(_FAILED)}) / sum({_ended(_TRIED)})",
+    numbers_of(f"sum({_ended(_FAILED)}) / sum({_ended(_TRIED)})"),
     unit="percentunit",
     steps=worse_from(0.1, 0.5),
     description="Of what was really built within the time shown.",
@@ -107,7 +113,7 @@ _UNPUBLISHED = number(
 )
 _SLOW = number(
     "95 of 100 builds take less than",
-    _took(0.95),
+    numbers_of(_took(0.95)),
     unit="s",
     description="Of the last six hours.",
     page="farm-durations",
@@ -155,7 +161,7 @@ OVERVIEW = Page(
     description="Each row is a question; each number leads to the page that says more.",
     placed=(
         heading("Why is nothing being built?"),
-        _IS_DOWN,
+        _IS_UP,
         _STANDING,
         _TAKING,
         _FREE,
@@ -215,7 +221,7 @@ QUEUE = Page(
     title="Farm: queue",
     description="What waits, for how long, and what for.",
     placed=(
-        _IS_DOWN,
+        _IS_UP,
         _STANDING,
         _TAKING,
         _FREE,
@@ -266,7 +272,7 @@ BUILDS = Page(
         _LOST,
         number(
             "Already built",
-            f"sum({_ended(_NOTHING_TO_DO)}) / sum({_ended('')})",
+            numbers_of(f"sum({_ended(_NOTHING_TO_DO)}) / sum({_ended('')})"),
             unit="percentunit",
             description="Jobs for which nothing had to be built, as the same content was built before.",
         ),
@@ -300,8 +306,16 @@ DURATIONS = Page(
     title="Farm: durations",
     description="How long builds take, and how long they wait for their turn.",
     placed=(
-        number("Half of builds take less than", _took(0.5), unit="s", description="Of the last six hours.", width=6),
-        number("95 of 100 take less than", _took(0.95), unit="s", description="Of the last six hours.", width=6),
+        number(
+            "Half of builds take less than",
+            numbers_of(_took(0.5)),
+            unit="s",
+            description="Of the last six hours.",
+            width=6,
+        ),
+        number(
+            "95 of 100 take less than", numbers_of(_took(0.95)), unit="s", description="Of the last six hours.", width=6
+        ),
         number(
             "Built at the same time",
             f"sum(rate(ci_toolkit_farm_build_duration_seconds_sum{{{_MINE}}}[$__range]))",
@@ -368,7 +382,7 @@ UPSTREAMS = Page(
         _UNANSWERED,
         number(
             "Share not to be asked",
-            f"sum({_checked(_UNASKED, '$__range')}) / sum({_checked('', '$__range')})",
+            numbers_of(f"sum({_checked(_UNASKED, '$__range')}) / sum({_checked('', '$__range')})"),
             unit="percentunit",
             steps=worse_from(0.01, 0.1),
             description="No answer, or none that can be used.",
@@ -426,7 +440,7 @@ REVIEWS = Page(
             description="Merged, declined or given up within the time shown.",
         ),
         number(
-            "More than a week ago",
+            "Growth within a week",
             f"sum(ci_toolkit_farm_open_reviews{{{_MINE}}}) - sum(ci_toolkit_farm_open_reviews{{{_MINE}}} offset 1w)",
             steps=((None, "green"), (1, "yellow")),
             description="How many more wait now than did then. Above 0, they are opened faster than people look.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_toolkit.stack.dashboard_page import Page, lines, number, worse_from
+from ci_toolkit.stack.dashboard_page import Page, lines, number, numbers_of, worse_from
 
 if TYPE_CHECKING:
     from ci_toolkit.stack.deployment import Bundle
@@ -18,7 +18,7 @@ def requests_page(bundle: Bundle, *, name: str) -> Page | None:
     if requests is None:
         return None
     counted, errors = _series(bundle, requests.total), requests.errors
-    bucket = f"{requests.duration.removesuffix('_bucket')}_bucket"
+    bucket = f"{requests.duration}_bucket"
 
     def rate(matchers: str, over: str) -> str:
         return f"sum(rate({counted}{matchers}[{over}]))"
@@ -38,8 +38,8 @@ def requests_page(bundle: Bundle, *, name: str) -> Page | None:
         owner=bundle.name,
         placed=(
             number("Requests", rate("", now), unit="reqps", width=8),
-            number("Errors", share(now), unit="percentunit", steps=_ERRORS, width=8),
-            number("95 of 100 take less than", slow(0.95, now), unit="s", width=8),
+            number("Errors", numbers_of(share(now)), unit="percentunit", steps=_ERRORS, width=8),
+            number("95 of 100 take less than", numbers_of(slow(0.95, now)), unit="s", width=8),
             lines("Requests", {"all": rate("", drawn), "errors": rate(f"{{{errors}}}", drawn)}, unit="reqps"),
             lines("Share of errors", {"errors": share(drawn)}, unit="percentunit"),
             lines("Duration", {"median": slow(0.5, drawn), "95 of 100": slow(0.95, drawn)}, unit="s", width=24),

@@ -13,6 +13,7 @@ from ci_toolkit.stack.dashboard_page import (
     lines,
     listing,
     number,
+    numbers_of,
     worse_from,
 )
 from ci_toolkit.stack_fragments.spec import Panel
@@ -35,8 +36,8 @@ _STATES: tuple[tuple[int, str, Colour], ...] = (
 _STATE_NUMBER = " or ".join(f'ci_toolkit_farm_worker_state{{state="{name}"}} * {code}' for code, name, _ in _STATES)
 
 
-def _answered(share: float, by: str = "") -> str:
-    buckets = "rate(ci_toolkit_farm_request_duration_seconds_bucket[$__rate_interval])"
+def _answered(share: float, by: str = "", *, over: str = "$__rate_interval") -> str:
+    buckets = f"rate(ci_toolkit_farm_request_duration_seconds_bucket[{over}])"
     return f"histogram_quantile({share}, sum by (le{by}) ({buckets}))"
 
 
@@ -141,7 +142,7 @@ API = Page(
         number("Requests", f"sum(rate({_REQUESTS}[5m]))", unit="reqps", width=6),
         number(
             "Errors of the farm",
-            f"{_failing('5..', '5m')} / sum(rate({_REQUESTS}[5m]))",
+            numbers_of(f"{_failing('5..', '5m')} / sum(rate({_REQUESTS}[5m]))"),
             unit="percentunit",
             steps=worse_from(0.001, 0.01),
             description="Share of answers with status 500 and above.",
@@ -149,14 +150,14 @@ API = Page(
         ),
         number(
             "Refused",
-            f"{_failing('4..', '5m')} / sum(rate({_REQUESTS}[5m]))",
+            numbers_of(f"{_failing('4..', '5m')} / sum(rate({_REQUESTS}[5m]))"),
             unit="percentunit",
             description="Share of answers with status 400 to 499: wrong tokens, unknown paths.",
             width=6,
         ),
         number(
             "95 of 100 answers begin within",
-            _answered(0.95),
+            numbers_of(_answered(0.95, over="5m")),
             unit="s",
             steps=worse_from(0.5, 2.5),
             width=6,
