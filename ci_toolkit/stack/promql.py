@@ -39,7 +39,8 @@ _BINDING = {
     "^": 6,
 }
 _MATCHING = ("=", "!=", "=~", "!~")
-_DEEPEST = 100
+# Far more than anybody writes, and less than what Python can follow.
+_DEEPEST, _MOST_OPERATIONS = 50, 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +128,8 @@ class _Parser:
     """For one expression; every method takes what it reads off the front."""
 
     def __init__(self, tokens: tuple[Token, ...]) -> None:
-        self._tokens, self._at, self._depth = tokens, 0, 0
+        self._tokens, self._at = tokens, 0
+        self._depth = self._operations = 0
 
     def finish(self) -> None:
         if self._next.kind != "end":
@@ -145,6 +147,9 @@ class _Parser:
         return left
 
     def _operation(self, operator: str, left: Node, binding: int) -> Node:
+        self._operations += 1
+        if self._operations > _MOST_OPERATIONS:
+            raise ConfigError(f"has more than {_MOST_OPERATIONS} operators, which is not read")
         self._skip("bool")
         clause: Literal["on", "ignoring", ""] = ""
         group: Literal["group_left", "group_right", ""] = ""

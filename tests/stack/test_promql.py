@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.stack.promql import AGGREGATIONS, FUNCTIONS, Aggregation, Operation, parse_promql, selectors
+from ci_toolkit.stack.validating.exposed import Labels
+from ci_toolkit.stack.validating.expression_labels import Examination
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,9 +96,19 @@ def test_what_is_no_expression_is_refused_with_the_place(text: str) -> None:
     assert BAD[text] in refused.value.what
 
 
-def test_what_is_too_deep_is_refused_and_does_not_end_the_program() -> None:
-    with pytest.raises(ConfigError, match="one in another"):
-        parse_promql("(" * 5_000)
+@pytest.mark.parametrize("text", ["(" * 5_000, "abs(" * 5_000, "x" + " + x" * 5_000, "x" + " ^ x" * 5_000])
+def test_what_is_too_deep_is_refused_and_does_not_end_the_program(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"more than \d+ (things one in another|operators), which is not read"):
+        parse_promql(text)
+
+
+def test_what_is_just_not_too_deep_is_read_and_examined() -> None:
+    text = "abs(" * 48 + "x" + " + x" * 200 + ")" * 48
+    tree = parse_promql(text)
+    assert len(list(selectors(tree))) == 201
+    examination = Examination(known={"x": Labels(names=frozenset({"a"}))})
+    assert "a" in examination.labels(tree)
+    assert examination.faults == []
     assert spoken_of("-" * 5_000 + "x") == [("x", "")]
 
 
