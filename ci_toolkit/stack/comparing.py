@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ci_toolkit.stack.environment import ENVIRONMENT_FILE, MANIFEST_FILE
+from ci_toolkit.stack.containers.environment import ENVIRONMENT_FILE, MANIFEST_FILE
 from ci_toolkit.stack.output import Origin, origin_of
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.model.names import nearest
-from ci_toolkit.stack.credentials import credential_path
+from ci_toolkit.stack.units.credentials import credential_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,17 +6,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import RefusedError
-from ci_toolkit.stack.alertmanager import alertmanager_outputs
-from ci_toolkit.stack.compose import compose_output
-from ci_toolkit.stack.dashboards import dashboard_outputs
-from ci_toolkit.stack.environment import environment_outputs
-from ci_toolkit.stack.grafana import grafana_outputs
-from ci_toolkit.stack.loki import loki_outputs
-from ci_toolkit.stack.nginx import nginx_outputs
-from ci_toolkit.stack.plugin_compose import plugin_compose_outputs
+from ci_toolkit.stack.containers.compose import compose_output
+from ci_toolkit.stack.containers.environment import environment_outputs
+from ci_toolkit.stack.containers.plugin_compose import plugin_compose_outputs
+from ci_toolkit.stack.dashboards.grafana import grafana_outputs
+from ci_toolkit.stack.dashboards.pages import dashboard_outputs
+from ci_toolkit.stack.monitoring.alertmanager import alertmanager_outputs
+from ci_toolkit.stack.monitoring.loki import loki_outputs
+from ci_toolkit.stack.monitoring.prometheus import prometheus_outputs
 from ci_toolkit.stack.plugin_files import plugin_outputs
-from ci_toolkit.stack.prometheus import prometheus_outputs
-from ci_toolkit.stack.systemd_units import systemd_outputs
+from ci_toolkit.stack.proxy.nginx import nginx_outputs
+from ci_toolkit.stack.units.units import systemd_outputs
 
 if TYPE_CHECKING:
     from ci_toolkit.stack.deployment import Deployment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_toolkit.stack.environment import ENVIRONMENT_FILE
+from ci_toolkit.stack.containers.environment import ENVIRONMENT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ci_toolkit.stack.alertmanager import alert_secrets
-from ci_toolkit.stack.loki import loki_secrets
+from ci_toolkit.stack.monitoring.alertmanager import alert_secrets
+from ci_toolkit.stack.monitoring.loki import loki_secrets
+from ci_toolkit.stack.monitoring.prometheus import prometheus_secrets
 from ci_toolkit.stack.plugin_files import database_secret
-from ci_toolkit.stack.prometheus import prometheus_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

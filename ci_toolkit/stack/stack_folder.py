@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from ci_toolkit.effects.exclusive_lock import exclusive
 from ci_toolkit.errors import ConfigError, NotReadyError, RefusedError
 from ci_toolkit.stack.comparing import State, compared
-from ci_toolkit.stack.environment import MANIFEST_FILE, manifest_files
+from ci_toolkit.stack.containers.environment import MANIFEST_FILE, manifest_files
 from ci_toolkit.stack.inputs import read_inputs
-from ci_toolkit.stack.loki import loki_faults
 from ci_toolkit.stack.making_secrets import make_secrets, secret_faults
+from ci_toolkit.stack.monitoring.loki import loki_faults
 from ci_toolkit.stack.reasons import reasons
 from ci_toolkit.stack.rendering import rendered
 from ci_toolkit.stack.validating.all_checks import all_checks

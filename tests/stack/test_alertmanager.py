@@ -11,7 +11,7 @@ import yaml
 
 from ci_toolkit.effects.process import Processes
 from ci_toolkit.effects.redaction import Redactor
-from ci_toolkit.stack.alertmanager import alert_secrets, alertmanager_outputs
+from ci_toolkit.stack.monitoring.alertmanager import alert_secrets, alertmanager_outputs
 from ci_toolkit.stack.validating.amtool import check_alertmanager
 from ci_toolkit.stack.validating.check import Programs
 from ci_toolkit.stack_fragments.spec import Alert, Fragment

@@ -12,8 +12,8 @@ import pytest
 
 from ci_toolkit.effects.process import Processes
 from ci_toolkit.effects.redaction import Redactor
-from ci_toolkit.stack.farm_alerts import FARM_ALERTS, FARM_DOWN, FOLLOWING_FARM_DOWN
-from ci_toolkit.stack.prometheus import prometheus_outputs
+from ci_toolkit.stack.alerts.farm_alerts import FARM_ALERTS, FARM_DOWN, FOLLOWING_FARM_DOWN
+from ci_toolkit.stack.monitoring.prometheus import prometheus_outputs
 from ci_toolkit.stack.validating.check import Programs
 from ci_toolkit.stack.validating.exposed import common_series
 from ci_toolkit.stack.validating.metrics_named import metric_faults

@@ -16,10 +16,10 @@ from ci_toolkit.farm.web.routes import PAGE_ROUTES
 from ci_toolkit.model.job import JobState
 from ci_toolkit.model.metric import Metric
 from ci_toolkit.model.worker import WorkerState
-from ci_toolkit.stack.dashboards import dashboard_outputs, dashboard_uid
-from ci_toolkit.stack.grafana import grafana_outputs
+from ci_toolkit.stack.dashboards.grafana import grafana_outputs
+from ci_toolkit.stack.dashboards.pages import dashboard_outputs, dashboard_uid
+from ci_toolkit.stack.monitoring.promql import parse_promql, selectors
 from ci_toolkit.stack.output import json_output
-from ci_toolkit.stack.promql import parse_promql, selectors
 from ci_toolkit.stack.validating.dashboards import dashboard_faults
 from ci_toolkit.stack_fragments.spec import Dashboard, Fragment, Panel, Requests
 from tests.support.stacks import FARM, deployed

@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from ci_toolkit.stack.dashboards import DASHBOARDS
-from ci_toolkit.stack.grafana import DATASOURCES, grafana_outputs
+from ci_toolkit.stack.dashboards.grafana import DATASOURCES, grafana_outputs
+from ci_toolkit.stack.dashboards.pages import DASHBOARDS
 from tests.support.stacks import STACK, deployed
 
 SYSTEMD = 'run_by = "systemd"\ninstalled_at = "/opt/farm/stack"\n'

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from ci_toolkit.stack.loki import log_tag, loki_faults, loki_outputs, loki_secrets
+from ci_toolkit.stack.monitoring.loki import log_tag, loki_faults, loki_outputs, loki_secrets
 from tests.support.stacks import STACK, deployed
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_toolkit.model.metric import Metric
-from ci_toolkit.stack.dashboards import dashboard_outputs
+from ci_toolkit.stack.dashboards.pages import dashboard_outputs
 from ci_toolkit.stack.output import yaml_output
 from ci_toolkit.stack.validating.metrics_named import metric_faults
 from ci_toolkit.stack_fragments.spec import Dashboard, Fragment, Panel, Requests

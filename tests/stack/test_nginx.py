@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_toolkit.errors import ConfigError, PluginError
-from ci_toolkit.stack.nginx import nginx_outputs
+from ci_toolkit.stack.proxy.nginx import nginx_outputs
 from ci_toolkit.stack_fragments.spec import Fragment, Route, Service
 from tests.support.rendered_nginx import FIRST_LINE, Echo, RunningNginx, running_nginx
 from tests.support.stacks import FARM, STACK, deployed

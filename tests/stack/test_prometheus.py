@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from ci_toolkit.stack.prometheus import prometheus_outputs, prometheus_secrets
+from ci_toolkit.stack.monitoring.prometheus import prometheus_outputs, prometheus_secrets
 from ci_toolkit.stack_fragments.spec import Alert, Fragment, Scrape, Service
 from tests.support.stacks import STACK, deployed
 

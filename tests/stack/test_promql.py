@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_toolkit.errors import ConfigError
-from ci_toolkit.stack.promql import AGGREGATIONS, FUNCTIONS, Aggregation, Operation, parse_promql, selectors
+from ci_toolkit.stack.monitoring.promql import AGGREGATIONS, FUNCTIONS, Aggregation, Operation, parse_promql, selectors
 from ci_toolkit.stack.validating.exposed import Labels
 from ci_toolkit.stack.validating.expression_labels import Examination
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_toolkit.errors import ConfigError, PluginError
-from ci_toolkit.stack.credentials import credential_path
-from ci_toolkit.stack.systemd_text import variable, word
-from ci_toolkit.stack.systemd_units import role_sql, systemd_outputs
+from ci_toolkit.stack.units.credentials import credential_path
+from ci_toolkit.stack.units.unit_text import variable, word
+from ci_toolkit.stack.units.units import role_sql, systemd_outputs
 from ci_toolkit.stack_fragments.spec import Fragment, Mount, Secret, SeedTable, Service
 from tests.support.postgres import Postgres, running_postgres
 from tests.support.stacks import FARM, STACK, deployed

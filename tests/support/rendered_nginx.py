@@ -14,7 +14,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ci_toolkit.stack.nginx import nginx_outputs, tls_folder
+from ci_toolkit.stack.proxy.nginx import nginx_outputs, tls_folder
 from tests.support.certificates import self_signed
 from tests.support.farm_stand import free_port
 from tests.support.http_service import Exchange, HttpService

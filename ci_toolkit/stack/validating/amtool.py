@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from ci_toolkit.errors import ProcessError
-from ci_toolkit.stack.alertmanager import receivers
+from ci_toolkit.stack.monitoring.alertmanager import receivers
 from ci_toolkit.stack.output import yaml_text
 from ci_toolkit.stack.validating.check import Check
 

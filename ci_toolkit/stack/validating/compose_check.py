@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_toolkit.stack.environment import ENVIRONMENT_FILE, MANIFEST_FILE, manifest_files
+from ci_toolkit.stack.containers.environment import ENVIRONMENT_FILE, MANIFEST_FILE, manifest_files
 from ci_toolkit.stack.validating.check import Check
 
 if TYPE_CHECKING:

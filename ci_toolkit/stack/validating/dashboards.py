@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ci_toolkit.stack.dashboards import DASHBOARDS
-from ci_toolkit.stack.grafana import DATASOURCES
+from ci_toolkit.stack.dashboards.grafana import DATASOURCES
+from ci_toolkit.stack.dashboards.pages import DASHBOARDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ci_toolkit.model.names import nearest
-from ci_toolkit.stack.promql import NAME_LABEL, Aggregation, Call, Constant, Operation, Selector, selectors
+from ci_toolkit.stack.monitoring.promql import NAME_LABEL, Aggregation, Call, Constant, Operation, Selector, selectors
 from ci_toolkit.stack.validating.exposed import Labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ci_toolkit.stack.promql import Node
+    from ci_toolkit.stack.monitoring.promql import Node
 
 _NONE = Labels(names=frozenset())
 _ANY = Labels(names=frozenset(), has_others=True)

@@ -11,8 +11,8 @@ import yaml
 
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.model.names import nearest
-from ci_toolkit.stack.dashboards import DASHBOARDS, owner_of
-from ci_toolkit.stack.promql import parse_promql
+from ci_toolkit.stack.dashboards.pages import DASHBOARDS, owner_of
+from ci_toolkit.stack.monitoring.promql import parse_promql
 from ci_toolkit.stack.validating.exposed import Labels, common_series, plugin_series
 from ci_toolkit.stack.validating.expression_labels import Examination
 

@@ -6,7 +6,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from ci_toolkit.stack.nginx import tls_folder
+from ci_toolkit.stack.proxy.nginx import tls_folder
 from ci_toolkit.stack.validating.check import Check
 
 if TYPE_CHECKING:

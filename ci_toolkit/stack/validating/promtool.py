@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from ci_toolkit.stack.monitoring.prometheus import FARM_TOKEN
+from ci_toolkit.stack.monitoring.rule_tests import rule_tests
+from ci_toolkit.stack.monitoring.rules import rule_files
 from ci_toolkit.stack.output import yaml_text
-from ci_toolkit.stack.prometheus import FARM_TOKEN
-from ci_toolkit.stack.rule_tests import rule_tests
-from ci_toolkit.stack.rules import rule_files
 from ci_toolkit.stack.validating.check import Check
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ci_toolkit.stack.deployment import Deployment
-    from ci_toolkit.stack.rules import RuleFile
+    from ci_toolkit.stack.monitoring.rules import RuleFile
     from ci_toolkit.stack.validating.check import Programs
 
 _CONFIGURATION, _RULES, _ALERTS = "prometheus configuration", "prometheus rules", "alerts of {}"

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from ci_toolkit.stack.containers.environment import MANIFEST_FILE, manifest_files
 from ci_toolkit.stack.deployment import INSIDE_PORT, PORTS, WORKER_PORT
-from ci_toolkit.stack.environment import MANIFEST_FILE, manifest_files
 from ci_toolkit.stack.secret_files import core_secrets, plugin_secrets
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from ci_toolkit.effects.process import Processes
 from ci_toolkit.effects.redaction import Redactor
-from ci_toolkit.stack.nginx import nginx_outputs
+from ci_toolkit.stack.proxy.nginx import nginx_outputs
 from ci_toolkit.stack.validating.check import Check, Programs
 from ci_toolkit.stack.validating.nginx_check import check_nginx
 from ci_toolkit.stack_fragments.spec import Fragment, Route, Service

@@ -10,7 +10,7 @@ import pytest
 
 from ci_toolkit.effects.process import Processes
 from ci_toolkit.effects.redaction import Redactor
-from ci_toolkit.stack.systemd_units import systemd_outputs
+from ci_toolkit.stack.units.units import systemd_outputs
 from ci_toolkit.stack.validating.check import Check, Programs
 from ci_toolkit.stack.validating.systemd_check import check_systemd
 from ci_toolkit.stack_fragments.spec import Fragment, SeedTable, Service

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import PluginError
-from ci_toolkit.stack.nginx_text import block, forwarding, plugin_address, plugin_name, plugin_path
 from ci_toolkit.stack.output import Output, text_output
+from ci_toolkit.stack.proxy.nginx_text import block, forwarding, plugin_address, plugin_name, plugin_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.stack.limits import limit_of
-from ci_toolkit.stack.loki import log_tag
+from ci_toolkit.stack.monitoring.loki import log_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

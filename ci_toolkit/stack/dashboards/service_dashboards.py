@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_toolkit.stack.dashboard_page import (
+from ci_toolkit.stack.dashboards.page import (
     Page,
     Placed,
     bad_from,
@@ -19,7 +19,7 @@ from ci_toolkit.stack.dashboard_page import (
 from ci_toolkit.stack_fragments.spec import Panel
 
 if TYPE_CHECKING:
-    from ci_toolkit.stack.dashboard_page import Colour
+    from ci_toolkit.stack.dashboards.page import Colour
 
 _MINE = 'repository=~"$repository"'
 _REQUESTS = "ci_toolkit_farm_requests_total"

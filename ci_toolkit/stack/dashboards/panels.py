@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ci_toolkit.stack.dashboard_page import Placed
+    from ci_toolkit.stack.dashboards.page import Placed
 
 Json = dict[str, Any]
 PROMETHEUS: Json = {"type": "prometheus", "uid": "prometheus"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.model.names import nearest
-from ci_toolkit.stack.promql_tokens import Token, promql_tokens
+from ci_toolkit.stack.monitoring.promql_tokens import Token, promql_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_toolkit.stack.credentials import DATABASE_UNIT, MASTER_UNIT, credential, credential_path
 from ci_toolkit.stack.output import Output, text_output
-from ci_toolkit.stack.systemd_dropins import distribution_units, dropins
-from ci_toolkit.stack.systemd_farm import farm_units, worker_unit
-from ci_toolkit.stack.systemd_plugins import plugin_units, service_unit
-from ci_toolkit.stack.systemd_text import command, lines
+from ci_toolkit.stack.units.credentials import DATABASE_UNIT, MASTER_UNIT, credential, credential_path
+from ci_toolkit.stack.units.dropins import distribution_units, dropins
+from ci_toolkit.stack.units.farm_units import farm_units, worker_unit
+from ci_toolkit.stack.units.plugin_units import plugin_units, service_unit
+from ci_toolkit.stack.units.unit_text import command, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

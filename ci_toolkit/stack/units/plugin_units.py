@@ -11,12 +11,12 @@ import re
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import PluginError, shortened
-from ci_toolkit.stack.credentials import DATABASE_UNIT, MASTER_UNIT
 from ci_toolkit.stack.deployment import PORTS, internal_variable
 from ci_toolkit.stack.limits import limit_of
 from ci_toolkit.stack.output import Output, text_output
 from ci_toolkit.stack.stack_file import Limit
-from ci_toolkit.stack.systemd_text import command, lines
+from ci_toolkit.stack.units.credentials import DATABASE_UNIT, MASTER_UNIT
+from ci_toolkit.stack.units.unit_text import command, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.stack.dashboards import TAG, dashboard_uid
+from ci_toolkit.stack.dashboards.pages import TAG, dashboard_uid
 from ci_toolkit.stack.output import yaml_output
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ci_toolkit.stack.monitoring.rules import rule_files
 from ci_toolkit.stack.output import yaml_output
-from ci_toolkit.stack.rules import rule_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

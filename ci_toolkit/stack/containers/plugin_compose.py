@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.stack.compose_service import after, composed, healthcheck, literal, mounted
+from ci_toolkit.stack.containers.compose_service import after, composed, healthcheck, literal, mounted
+from ci_toolkit.stack.containers.images import image_of
 from ci_toolkit.stack.deployment import internal_variable
-from ci_toolkit.stack.images import image_of
 from ci_toolkit.stack.output import yaml_output
 from ci_toolkit.stack.plugin_files import database_secret
 from ci_toolkit.stack.secret_files import DATABASE_PASSWORD, database_secrets

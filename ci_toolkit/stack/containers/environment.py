@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ci_toolkit.stack.containers.plugin_compose import has_compose, plugin_compose_path
 from ci_toolkit.stack.output import text_output
-from ci_toolkit.stack.plugin_compose import has_compose, plugin_compose_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

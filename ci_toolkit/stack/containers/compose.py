@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.stack.alertmanager import alert_secrets
-from ci_toolkit.stack.compose_service import after, composed, healthcheck, mounted, reading
+from ci_toolkit.stack.containers.compose_service import after, composed, healthcheck, mounted, reading
+from ci_toolkit.stack.containers.images import image_of
 from ci_toolkit.stack.deployment import PORTS, WORKER_PORT
-from ci_toolkit.stack.images import image_of
-from ci_toolkit.stack.loki import CONTAINER_LOGS, LOKI_DATA, PROMTAIL_DATA, S3_CREDENTIALS, loki_secrets
+from ci_toolkit.stack.monitoring.alertmanager import alert_secrets
+from ci_toolkit.stack.monitoring.loki import CONTAINER_LOGS, LOKI_DATA, PROMTAIL_DATA, S3_CREDENTIALS, loki_secrets
+from ci_toolkit.stack.monitoring.prometheus import WORKERS_CA, prometheus_secrets
 from ci_toolkit.stack.output import yaml_output
-from ci_toolkit.stack.prometheus import WORKERS_CA, prometheus_secrets
 from ci_toolkit.stack.secret_files import DATABASE_PASSWORD, DATABASE_URL, REDIS_PASSWORD, core_secrets
 
 if TYPE_CHECKING:

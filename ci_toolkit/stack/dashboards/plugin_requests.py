@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_toolkit.stack.dashboard_page import Page, lines, number, numbers_of, worse_from
+from ci_toolkit.stack.dashboards.page import Page, lines, number, numbers_of, worse_from
 
 if TYPE_CHECKING:
     from ci_toolkit.stack.deployment import Bundle

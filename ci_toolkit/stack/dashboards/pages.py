@@ -6,12 +6,12 @@ import hashlib
 import re
 from typing import TYPE_CHECKING
 
-from ci_toolkit.stack.dashboard_page import REPOSITORY, WHOLE, Page, page_of
-from ci_toolkit.stack.dashboard_panels import PROMETHEUS, Json, panel_json
-from ci_toolkit.stack.farm_dashboards import FARM_PAGES
+from ci_toolkit.stack.dashboards.farm_dashboards import FARM_PAGES
+from ci_toolkit.stack.dashboards.page import REPOSITORY, WHOLE, Page, page_of
+from ci_toolkit.stack.dashboards.panels import PROMETHEUS, Json, panel_json
+from ci_toolkit.stack.dashboards.plugin_requests import requests_page
+from ci_toolkit.stack.dashboards.service_dashboards import SERVICE_PAGES
 from ci_toolkit.stack.output import json_output
-from ci_toolkit.stack.plugin_requests import requests_page
-from ci_toolkit.stack.service_dashboards import SERVICE_PAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

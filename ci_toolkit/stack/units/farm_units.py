@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from ci_toolkit.stack.credentials import MASTER_UNIT, credential
 from ci_toolkit.stack.limits import limit_of
 from ci_toolkit.stack.output import Output, text_output
-from ci_toolkit.stack.systemd_text import environment, folder_at, limits, lines, own_folder
+from ci_toolkit.stack.units.credentials import MASTER_UNIT, credential
+from ci_toolkit.stack.units.unit_text import environment, folder_at, limits, lines, own_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ci_toolkit.errors import ConfigError
-from ci_toolkit.stack.nginx_plugins import proxied_by_name
-from ci_toolkit.stack.nginx_text import block, explained, forwarding, is_plain_path, url_place
+from ci_toolkit.stack.proxy.nginx_text import block, explained, forwarding, is_plain_path, url_place
+from ci_toolkit.stack.proxy.plugin_routes import proxied_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

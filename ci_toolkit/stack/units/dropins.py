@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_toolkit.stack.alertmanager import alert_secrets
-from ci_toolkit.stack.credentials import credential
 from ci_toolkit.stack.limits import limit_of
-from ci_toolkit.stack.loki import loki_secrets
+from ci_toolkit.stack.monitoring.alertmanager import alert_secrets
+from ci_toolkit.stack.monitoring.loki import loki_secrets
+from ci_toolkit.stack.monitoring.prometheus import prometheus_secrets
 from ci_toolkit.stack.output import Output, text_output
-from ci_toolkit.stack.prometheus import prometheus_secrets
-from ci_toolkit.stack.systemd_text import command, environment, limits, lines
+from ci_toolkit.stack.units.credentials import credential
+from ci_toolkit.stack.units.unit_text import command, environment, limits, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.stack.farm_alerts import FARM_ALERTS
+from ci_toolkit.stack.alerts.farm_alerts import FARM_ALERTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.stack.farm_alerts import FOLLOWING_FARM_DOWN
+from ci_toolkit.stack.alerts.farm_alerts import FOLLOWING_FARM_DOWN
 from ci_toolkit.stack.output import yaml_output
 
 if TYPE_CHECKING:

@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ci_toolkit.stack.deployment import INSIDE_PORT
-from ci_toolkit.stack.nginx_places import (
+from ci_toolkit.stack.output import text_output
+from ci_toolkit.stack.proxy.nginx_text import block, explained, forwarding, url_place
+from ci_toolkit.stack.proxy.places import (
     buildbot_locations,
     farm_locations,
     grafana_locations,
     has_buildbot,
     repository_locations,
 )
-from ci_toolkit.stack.nginx_plugins import plugin_site, plugin_sites, routed_bundles
-from ci_toolkit.stack.nginx_text import block, explained, forwarding, url_place
-from ci_toolkit.stack.output import text_output
+from ci_toolkit.stack.proxy.plugin_routes import plugin_site, plugin_sites, routed_bundles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

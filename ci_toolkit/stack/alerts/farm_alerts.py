@@ -6,9 +6,9 @@ every five minutes.
 
 from __future__ import annotations
 
-from ci_toolkit.stack.pipeline_alerts import PIPELINE_ALERTS
-from ci_toolkit.stack.stack_alerts import STACK_ALERTS
-from ci_toolkit.stack.worker_alerts import WORKER_ALERTS
+from ci_toolkit.stack.alerts.pipeline_alerts import PIPELINE_ALERTS
+from ci_toolkit.stack.alerts.stack_alerts import STACK_ALERTS
+from ci_toolkit.stack.alerts.worker_alerts import WORKER_ALERTS
 from ci_toolkit.stack_fragments.spec import Alert, AlertCase, Firing
 
 FARM_DOWN = Alert(

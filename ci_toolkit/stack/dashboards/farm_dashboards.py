@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ci_toolkit.stack.dashboard_page import (
+from ci_toolkit.stack.dashboards.page import (
     Page,
     Placed,
     bad_from,

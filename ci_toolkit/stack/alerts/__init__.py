@@ -1,0 +1,1 @@
+"""Our alerts, each with cases that show when it fires and when not."""

@@ -1,0 +1,1 @@
+"""What Grafana shows, and whom it asks."""

@@ -1,0 +1,1 @@
+"""Who asks, keeps and tells: Prometheus, Alertmanager, Loki and Promtail."""
