@@ -24,6 +24,10 @@ _FIRST = re.compile(rb"^.{0,40}" + re.escape(_SENTENCE).encode() + rb" sha256:([
 _WIDE = 1 << 20  # no line is folded: what a line is, is easier to compare
 
 
+# The faster one needs libyaml, which most builds of PyYAML have; both read the same.
+_READER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 class Origin(Enum):
     """Whose work a file on disk is: ours as we left it, ours and then somebody's, or never ours."""
 
@@ -57,6 +61,11 @@ def yaml_text(value: object) -> str:
     """A value as YAML, without aliases."""
     text: str = yaml.dump(value, Dumper=_Plain, sort_keys=False, width=_WIDE, allow_unicode=True)
     return text
+
+
+def read_yaml(content: bytes | str) -> Any:  # noqa: ANN401 - what YAML can have
+    """What a file of YAML holds."""
+    return yaml.load(content, Loader=_READER)  # noqa: S506 - both are safe loaders
 
 
 def json_output(path: str, value: Mapping[str, Any]) -> Output:

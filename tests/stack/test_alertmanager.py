@@ -146,14 +146,14 @@ def test_amtool_understands_it_and_alerts_reach_whom_they_are_for(tmp_path: Path
 
 @needs_amtool
 def test_a_plugin_whose_alerts_go_elsewhere_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ci_toolkit.stack.alertmanager._equals", lambda label, value: f'{label}="{value}s"')
+    monkeypatch.setattr("ci_toolkit.stack.monitoring.alertmanager._equals", lambda label, value: f'{label}="{value}s"')
     (fault,) = checks(tmp_path, deployed(mirror=ALERTING))["alertmanager routes"].faults
     assert "plugin=mirror does not reach plugin-mirror" in fault
 
 
 @needs_amtool
 def test_what_amtool_does_not_understand_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ci_toolkit.stack.alertmanager._equals", lambda label, value: f"{label}~{value}")
+    monkeypatch.setattr("ci_toolkit.stack.monitoring.alertmanager._equals", lambda label, value: f"{label}~{value}")
     found = checks(tmp_path, deployed(mirror=ALERTING))
     assert "bad matcher format" in found["alertmanager configuration"].faults[0]
     assert "alertmanager routes" not in found

@@ -115,7 +115,7 @@ WRONG = {
 def test_an_alert_that_does_not_do_what_its_cases_say_is_a_fault_of_its_plugin(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alert: Alert
 ) -> None:
-    monkeypatch.setattr("ci_toolkit.stack.rules.FARM_ALERTS", (FARM_DOWN,))
+    monkeypatch.setattr("ci_toolkit.stack.monitoring.rules.FARM_ALERTS", (FARM_DOWN,))
     found = checks(tmp_path, deployed(mirror=Fragment(alerts=(alert,))))
     assert found["alerts of ci-toolkit-farm"].faults == ()
     (fault,) = found["alerts of plugin-mirror"].faults
@@ -124,7 +124,7 @@ def test_an_alert_that_does_not_do_what_its_cases_say_is_a_fault_of_its_plugin(
 
 @needs_promtool
 def test_a_rule_that_is_none_is_found_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ci_toolkit.stack.rules.FARM_ALERTS", (FARM_DOWN,))
+    monkeypatch.setattr("ci_toolkit.stack.monitoring.rules.FARM_ALERTS", (FARM_DOWN,))
     broken = Alert(name="Broken", expr="sum by (", severity="info", summary="never")
     found = checks(tmp_path, deployed(mirror=Fragment(alerts=(broken,))))
     (fault,) = found["prometheus rules"].faults
@@ -135,7 +135,7 @@ def test_a_rule_that_is_none_is_found_by_its_file(tmp_path: Path, monkeypatch: p
 @needs_promtool
 def test_an_alert_of_ours_that_nobody_has_seen_fire_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unshown = dataclasses.replace(FARM_DOWN, cases=tuple(case for case in FARM_DOWN.cases if not case.fires))
-    monkeypatch.setattr("ci_toolkit.stack.rules.FARM_ALERTS", (unshown,))
+    monkeypatch.setattr("ci_toolkit.stack.monitoring.rules.FARM_ALERTS", (unshown,))
     assert checks(tmp_path, deployed())["alerts of ci-toolkit-farm"].faults == (
         "prometheus/rules/farm.yml: FarmDown has no case that fires",
     )

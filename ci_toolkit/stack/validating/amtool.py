@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import yaml
-
 from ci_toolkit.errors import ProcessError
 from ci_toolkit.stack.monitoring.alertmanager import receivers
-from ci_toolkit.stack.output import yaml_text
+from ci_toolkit.stack.output import read_yaml, yaml_text
 from ci_toolkit.stack.validating.check import Check
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ def _adapt(folder: Path, amtool: str, programs: Programs) -> str:
     if found is None or (int(found[1]), int(found[2])) >= _TELEGRAM_FILES_SINCE:
         return ""
     path = folder / _FILE
-    configuration = yaml.safe_load(path.read_text())
+    configuration = read_yaml(path.read_text())
     told = [told for receiver in configuration["receivers"] for told in receiver.get("telegram_configs", ())]
     if not told:
         return ""

@@ -6,10 +6,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from ci_toolkit.stack.dashboards.grafana import DATASOURCES
 from ci_toolkit.stack.dashboards.pages import DASHBOARDS
+from ci_toolkit.stack.output import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -46,7 +45,7 @@ def dashboard_faults(outputs: Iterable[Output]) -> Iterator[str]:
 
 def _datasources(outputs: Iterable[Output]) -> dict[str, str]:
     """The kinds of the datasources that are provisioned, by uid."""
-    provisioned = [yaml.safe_load(output.content) for output in outputs if output.path == DATASOURCES]
+    provisioned = [read_yaml(output.content) for output in outputs if output.path == DATASOURCES]
     return {source["uid"]: source["type"] for file in provisioned for source in file["datasources"]}
 
 

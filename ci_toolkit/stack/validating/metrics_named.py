@@ -7,12 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.model.names import nearest
 from ci_toolkit.stack.dashboards.pages import DASHBOARDS, owner_of
 from ci_toolkit.stack.monitoring.promql import parse_promql
+from ci_toolkit.stack.output import read_yaml
 from ci_toolkit.stack.validating.exposed import Labels, common_series, plugin_series
 from ci_toolkit.stack.validating.expression_labels import Examination
 
@@ -75,7 +74,7 @@ def _uses(output: Output) -> Iterator[Use]:
 
 
 def _uses_of_rules(output: Output, owner: str) -> Iterator[Use]:
-    for group in yaml.safe_load(output.content).get("groups", ()):
+    for group in read_yaml(output.content).get("groups", ()):
         for rule in group.get("rules", ()):
             texts = [*rule.get("annotations", {}).values(), *rule.get("labels", {}).values()]
             labels = dict.fromkeys(name for text in texts for name in _IN_TEMPLATE.findall(str(text)))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from ci_toolkit.stack.deployment import INSIDE_PORT, PORTS, WORKER_PORT
+from ci_toolkit.stack.output import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 def name_faults(deployment: Deployment, outputs: Iterable[Output]) -> Iterator[str]:
     """A sentence for each that is there twice, with the files that have it."""
     files = {output.path: output.content for output in outputs}
-    composed = {path: yaml.safe_load(files[path]) for path in files if path.endswith(("compose.yml",))}
+    composed = {path: read_yaml(files[path]) for path in files if path.endswith(("compose.yml",))}
     yield from _twice("service", _keys(composed, "services"))
     yield from _twice("volume", _keys(composed, "volumes"))
     if deployment.stack.is_composed:
@@ -27,10 +26,10 @@ def name_faults(deployment: Deployment, outputs: Iterable[Output]) -> Iterator[s
         yield from _twice("port in the network of master", _beside_master(deployment))
     else:
         yield from _twice("port of this machine", _listened(deployment))
-    rules = {path: yaml.safe_load(text) for path, text in files.items() if path.startswith("prometheus/rules/")}
+    rules = {path: read_yaml(text) for path, text in files.items() if path.startswith("prometheus/rules/")}
     yield from _twice("alert", _alerts(rules))
     for path, key in (("prometheus/prometheus.yml", "scrape_configs"), ("alertmanager/alertmanager.yml", "receivers")):
-        entries = yaml.safe_load(files[path])[key] if path in files else []
+        entries = read_yaml(files[path])[key] if path in files else []
         what = "scrape job" if key == "scrape_configs" else "receiver"
         yield from _twice(what, ((entry.get("job_name") or entry.get("name"), path) for entry in entries))
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from ci_toolkit.stack.monitoring.prometheus import FARM_TOKEN
 from ci_toolkit.stack.monitoring.rule_tests import rule_tests
 from ci_toolkit.stack.monitoring.rules import rule_files
-from ci_toolkit.stack.output import yaml_text
+from ci_toolkit.stack.output import read_yaml, yaml_text
 from ci_toolkit.stack.validating.check import Check
 
 if TYPE_CHECKING:
@@ -70,7 +68,7 @@ def _lay_out(here: Path, file: RuleFile) -> list[str]:
     """A test for each alert that has cases, beside the rendered rule, alone: others would cost time in each test."""
     folder = here / "tests" / file.owner
     folder.mkdir(parents=True)
-    rendered = yaml.safe_load((here / file.path).read_text())["groups"][0]
+    rendered = read_yaml((here / file.path).read_text())["groups"][0]
     tests = []
     for number, (alert, rule) in enumerate(zip(file.alerts, rendered["rules"], strict=True)):
         if alert.cases:

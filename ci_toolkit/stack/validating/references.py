@@ -6,10 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from ci_toolkit.stack.containers.environment import MANIFEST_FILE, manifest_files
 from ci_toolkit.stack.deployment import INSIDE_PORT, PORTS, WORKER_PORT
+from ci_toolkit.stack.output import read_yaml
 from ci_toolkit.stack.secret_files import core_secrets, plugin_secrets
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ _LOOPBACK = "127.0.0.1"
 def reference_faults(deployment: Deployment, outputs: Iterable[Output]) -> Iterator[str]:
     """A sentence for each name that leads nowhere, with the file that has it."""
     files = {output.path: output.content for output in outputs}
-    composed = {path: yaml.safe_load(text) for path, text in files.items() if path.endswith("compose.yml")}
+    composed = {path: read_yaml(text) for path, text in files.items() if path.endswith("compose.yml")}
     services = {name: service for content in composed.values() for name, service in content["services"].items()}
     volumes = {name for content in composed.values() for name in content.get("volumes", {})}
     there = _known_paths(deployment, files)
@@ -105,7 +104,7 @@ def _prometheus_faults(files: dict[str, bytes], ports: dict[str, set[int]]) -> I
     path = "prometheus/prometheus.yml"
     if path not in files:
         return
-    content = yaml.safe_load(files[path])
+    content = read_yaml(files[path])
     for rule in content.get("rule_files", []):
         pattern = re.compile(re.escape(f"prometheus/{rule}").replace(r"\*", "[^/]*"))
         if not any(pattern.fullmatch(file) for file in files):
