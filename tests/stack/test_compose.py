@@ -85,6 +85,22 @@ def test_limits_and_images_of_the_file_are_taken() -> None:
     assert (services["finder"]["mem_limit"], services["finder"]["cpus"]) == ("256m", 0.1)
 
 
+def test_a_folder_may_be_anywhere_on_the_machine() -> None:
+    stack = """\
+        farm = "/srv/farm"
+        tls = "/etc/tls"
+        repositories = "/srv/public"
+        image = {build = "/usr/src/ci-toolkit"}
+        workers = {one = {folder = "/srv/one"}}
+        prometheus = {workers_ca = "/etc/ca.pem"}
+        """
+    services = composed(stack)
+    assert services["master"]["build"]["context"] == "/usr/src/ci-toolkit"
+    assert services["worker-one"]["env_file"][0]["path"] == "/srv/one.env"
+    mounts = {volume.split(":")[0] for service in services.values() for volume in service.get("volumes", [])}
+    assert {"/srv/farm", "/etc/tls", "/srv/public", "/srv/one", "/etc/ca.pem"} <= mounts
+
+
 @pytest.mark.parametrize("word", ["compose_files = ['mine.yml']\n", ""])
 def test_the_manifest_and_the_environment_list_compose_files_in_order(word: str) -> None:
     files = {output.path: output.content.decode() for output in rendered(deployed_with(PLUGINS, stack=word + STACK))}

@@ -72,6 +72,19 @@ def test_the_token_is_a_file_that_goes_to_the_farm_alone() -> None:
     assert list(prometheus_secrets(deployed())) == []
 
 
+@pytest.mark.parametrize(
+    ("run_by", "named", "found"),
+    [
+        ("compose", "ca.pem", "/etc/ssl/farm-workers-ca.pem"),
+        ("systemd", "ca.pem", "/etc/ci-toolkit/stack/ca.pem"),
+        ("systemd", "/etc/farm/ca.pem", "/etc/farm/ca.pem"),
+    ],
+)
+def test_workers_elsewhere_are_known_by_their_authority(run_by: str, named: str, found: str) -> None:
+    stack = f'run_by = "{run_by}"\n{STACK}[prometheus]\nworkers_ca = "{named}"\n'
+    assert jobs(deployed(stack))["ci-toolkit-workers"]["tls_config"] == {"ca_file": found}
+
+
 @pytest.mark.parametrize(("seconds", "judged"), [(15, "15s"), (120, "60s")])
 def test_rules_are_worked_out_as_often_as_there_is_something_new_and_every_minute_at_least(
     seconds: int, judged: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.stack.containers.compose_service import after, composed, healthcheck, mounted, reading
+from ci_toolkit.stack.containers.compose_service import after, composed, healthcheck, mounted, placed, reading
 from ci_toolkit.stack.containers.images import image_of
 from ci_toolkit.stack.deployment import PORTS, WORKER_PORT
 from ci_toolkit.stack.monitoring.alertmanager import alert_secrets
@@ -88,7 +88,7 @@ def _volumes(deployment: Deployment) -> Iterator[str]:
 
 def _master(deployment: Deployment) -> dict[str, Any]:
     stack = deployment.stack
-    build = stack.build and {"context": f"./{stack.build}", "dockerfile": "docs/farm/Containerfile"}
+    build = stack.build and {"context": placed(stack.build), "dockerfile": "docs/farm/Containerfile"}
     return composed(
         stack,
         "master",
@@ -102,8 +102,8 @@ def _master(deployment: Deployment) -> dict[str, Any]:
         # CI_SIGNING_PASSPHRASE, and the tokens of notifiers.
         env_file=[{"path": "./secrets/master.env", "required": False}],
         volumes=[
-            f"./{stack.farm}:/farm",
-            f"./{stack.repositories}:/srv/repositories",
+            f"{placed(stack.farm)}:/farm",
+            f"{placed(stack.repositories)}:/srv/repositories",
             f"./secrets/{DATABASE_URL}:/farm/secrets/{DATABASE_URL}:ro",
         ],
         # Also those of the proxy, which shares this network to find the farm on loopback.
@@ -125,8 +125,8 @@ def _proxy(deployment: Deployment) -> dict[str, Any]:
         volumes=mounted(
             ("./nginx/nginx.conf", "/etc/nginx/nginx.conf"),
             ("./nginx/sites", "/etc/nginx/sites"),
-            (f"./{stack.tls}", "/etc/nginx/tls"),
-            (f"./{stack.repositories}", "/srv/repositories"),
+            (placed(stack.tls), "/etc/nginx/tls"),
+            (placed(stack.repositories), "/srv/repositories"),
         ),
         depends_on={"master": {"condition": "service_started"}},
         healthcheck=healthcheck("curl", "-sf", "-o", "/dev/null", "http://127.0.0.1:9180/healthz"),
@@ -135,6 +135,7 @@ def _proxy(deployment: Deployment) -> dict[str, Any]:
 
 def _worker(deployment: Deployment, name: str) -> dict[str, Any]:
     stack = deployment.stack
+    folder = placed(str(stack.workers[name].folder))
     return composed(
         stack,
         f"worker-{name}",
@@ -155,8 +156,8 @@ def _worker(deployment: Deployment, name: str) -> dict[str, Any]:
         pids_limit=16384,
         environment=deployment.internal_urls(),
         # What holds for this machine: CI_BUILD_ROOT, CI_BUILD_MEMORY, CI_BUILD_DISK and so on.
-        env_file=[{"path": f"./{stack.workers[name].folder}.env", "required": False}],
-        volumes=[f"./{stack.workers[name].folder}:/farm"],
+        env_file=[{"path": f"{folder}.env", "required": False}],
+        volumes=[f"{folder}:/farm"],
         depends_on=after(["master"]),
         healthcheck=healthcheck("python", "-c", _READY.format(port=WORKER_PORT, page="healthz"), start_s=60),
     )
@@ -210,7 +211,7 @@ def _prometheus(deployment: Deployment) -> dict[str, Any]:
         secrets=list(prometheus_secrets(deployment)),
         volumes=[
             *mounted(("./prometheus", "/etc/prometheus")),
-            *(mounted((f"./{stack.prometheus.workers_ca}", WORKERS_CA)) if stack.prometheus.workers_ca else []),
+            *(mounted((placed(stack.prometheus.workers_ca), WORKERS_CA)) if stack.prometheus.workers_ca else []),
             "prometheus:/prometheus",
         ],
         healthcheck=reading(f"http://127.0.0.1:{port}/-/healthy"),

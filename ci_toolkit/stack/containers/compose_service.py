@@ -55,6 +55,11 @@ def after(names: Iterable[str]) -> dict[str, Any]:
     return {name: {"condition": "service_healthy"} for name in names}
 
 
+def placed(path: str) -> str:
+    """A path of stack.toml as compose has it: without a `./` a name would be a volume's."""
+    return path if path.startswith("/") else f"./{path}"
+
+
 def mounted(*places: Sequence[str]) -> list[str]:
     """Read-only mounts, of pairs of what is here and where it is there."""
     return [f"{here}:{there}:ro" for here, there in places]

@@ -5,6 +5,7 @@ Source of the keys: Prometheus 2.42, documentation of its configuration. Newer v
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.stack.monitoring.rules import rule_files
@@ -69,7 +70,7 @@ def _trust(deployment: Deployment) -> Job:
     stack = deployment.stack
     if stack.prometheus.workers_ca is None:
         return {}
-    here = f"{stack.installed_at}/{stack.prometheus.workers_ca}"
+    here = str(PurePosixPath(stack.installed_at, stack.prometheus.workers_ca))
     return {"tls_config": {"ca_file": WORKERS_CA if stack.is_composed else here}}
 
 
