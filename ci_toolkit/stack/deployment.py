@@ -41,6 +41,11 @@ class Bundle:
     origin: str
     fragment: Fragment
 
+    def service_host(self, service: Service) -> str:
+        """The name that a service is found by among containers; the proxy is where the master is."""
+        host = service.beside or service.name
+        return "master" if host == "proxy" else host
+
     def service(self, name: str) -> Service | None:
         """One of its services by name."""
         return next((service for service in self.fragment.services if service.name == name), None)
@@ -104,8 +109,13 @@ class Deployment:
 
     def service_address(self, service: Service) -> str:
         """Where a service of a plugin is reached, as `host:port`; a sidecar by the service that it is beside."""
-        host = service.beside or service.name
+        host = self.service_host(service)
         return f"{host if self.stack.is_composed else _LOOPBACK}:{service.port}"
+
+    def service_host(self, service: Service) -> str:
+        """The name that a service is found by among containers; the proxy is where the master is."""
+        host = service.beside or service.name
+        return "master" if host == "proxy" else host
 
     def service(self, name: str) -> tuple[Bundle, Service] | None:
         """A service of a plugin by its name."""

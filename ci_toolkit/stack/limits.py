@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 # A worker has none: a build has limits of its own (CI_BUILD_MEMORY), and what it takes nobody knows here.
 LIMITS = {
+    "farm": Limit(memory="32m", cpus=0.1),
     "master": Limit(memory="2g", cpus=2.0),
     "proxy": Limit(memory="256m", cpus=1.0),
     "postgres": Limit(memory="1g", cpus=1.0),

@@ -14,7 +14,19 @@ if TYPE_CHECKING:
 
 # What the stack itself runs; no plugin may be called like one of these.
 CORE_SERVICES = frozenset(
-    ("master", "worker", "proxy", "postgres", "redis", "prometheus", "alertmanager", "loki", "promtail", "grafana")
+    (
+        "farm",
+        "master",
+        "worker",
+        "proxy",
+        "postgres",
+        "redis",
+        "prometheus",
+        "alertmanager",
+        "loki",
+        "promtail",
+        "grafana",
+    )
 )
 PLUGIN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")

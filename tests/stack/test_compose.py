@@ -53,7 +53,15 @@ def test_the_url_of_a_plugin_is_told_where_it_is_there_and_nowhere_else() -> Non
 
 
 def test_a_sidecar_shares_the_network_of_its_service() -> None:
-    assert composed(sealer=SEALER)["sealer"]["network_mode"] == "service:master"
+    assert composed(sealer=SEALER)["sealer"]["network_mode"] == "service:farm"
+
+
+def test_master_and_proxy_find_each_other_again_when_one_of_them_is_begun_anew() -> None:
+    services = composed()
+    assert {services[name]["network_mode"] for name in ("master", "proxy")} == {"service:farm"}
+    assert services["farm"]["networks"]["default"]["aliases"] == ["master"]
+    assert services["farm"]["ports"] == ["9989:9989", "80:80", "443:443"]
+    assert not any("ports" in service for name, service in services.items() if name != "farm")
 
 
 def test_compose_puts_no_variables_into_what_a_plugin_says() -> None:

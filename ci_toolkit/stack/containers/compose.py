@@ -8,9 +8,18 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.stack.containers.compose_service import after, composed, healthcheck, mounted, placed, reading
+from ci_toolkit.stack.containers.compose_service import (
+    NETWORK_HOLDER,
+    after,
+    composed,
+    healthcheck,
+    mounted,
+    network_of,
+    placed,
+    reading,
+)
 from ci_toolkit.stack.containers.images import image_of
-from ci_toolkit.stack.deployment import PORTS, WORKER_PORT
+from ci_toolkit.stack.deployment import INSIDE_PORT, PORTS, WORKER_PORT
 from ci_toolkit.stack.monitoring.alertmanager import alert_secrets
 from ci_toolkit.stack.monitoring.loki import CONTAINER_LOGS, LOKI_DATA, PROMTAIL_DATA, S3_CREDENTIALS, loki_secrets
 from ci_toolkit.stack.monitoring.prometheus import WORKERS_CA, prometheus_secrets
@@ -43,6 +52,7 @@ _PROMTAIL_READY = (
 def compose_output(deployment: Deployment, configured: Sequence[Output]) -> Output:
     """The file, which is made after all that its services read."""
     services = {
+        NETWORK_HOLDER: _network(deployment),
         "master": _master(deployment),
         "proxy": _proxy(deployment),
         **{f"worker-{name}": _worker(deployment, name) for name in deployment.local_workers()},
@@ -86,6 +96,19 @@ def _volumes(deployment: Deployment) -> Iterator[str]:
     yield from ("prometheus", "alertmanager", "loki", "promtail", "grafana")
 
 
+def _network(deployment: Deployment) -> dict[str, Any]:
+    """What master and proxy share: whichever of them is begun anew finds the other where it was, on loopback."""
+    return composed(
+        deployment.stack,
+        NETWORK_HOLDER,
+        image_of(deployment.stack, "nginx"),
+        command=["sleep", "infinity"],
+        networks={"default": {"aliases": ["master"]}},
+        ports=[f"{deployment.workers_port}:{deployment.workers_port}", "80:80", "443:443"],
+        healthcheck=healthcheck("true"),
+    )
+
+
 def _master(deployment: Deployment) -> dict[str, Any]:
     stack = deployment.stack
     build = stack.build and {"context": placed(stack.build), "dockerfile": "docs/farm/Containerfile"}
@@ -106,8 +129,7 @@ def _master(deployment: Deployment) -> dict[str, Any]:
             f"{placed(stack.repositories)}:/srv/repositories",
             f"./secrets/{DATABASE_URL}:/farm/secrets/{DATABASE_URL}:ro",
         ],
-        # Also those of the proxy, which shares this network to find the farm on loopback.
-        ports=[f"{deployment.workers_port}:{deployment.workers_port}", "80:80", "443:443"],
+        network_mode=network_of("master"),
         depends_on=after(["postgres"]),
         healthcheck=healthcheck("python", "-c", _READY.format(port=deployment.farm_port, page="readyz"), start_s=60),
     )
@@ -119,7 +141,7 @@ def _proxy(deployment: Deployment) -> dict[str, Any]:
         stack,
         "proxy",
         image_of(stack, "nginx"),
-        network_mode="service:master",
+        network_mode=network_of("proxy"),
         # It begins as root, to bind its ports and to read its key, and its workers are somebody else.
         cap_add=["CHOWN", "SETGID", "SETUID", "NET_BIND_SERVICE"],
         volumes=mounted(
@@ -128,8 +150,7 @@ def _proxy(deployment: Deployment) -> dict[str, Any]:
             (placed(stack.tls), "/etc/nginx/tls"),
             (placed(stack.repositories), "/srv/repositories"),
         ),
-        depends_on={"master": {"condition": "service_started"}},
-        healthcheck=healthcheck("curl", "-sf", "-o", "/dev/null", "http://127.0.0.1:9180/healthz"),
+        healthcheck=healthcheck("curl", "-sf", "-o", "/dev/null", f"http://127.0.0.1:{INSIDE_PORT}/healthz"),
     )
 
 

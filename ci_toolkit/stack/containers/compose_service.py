@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ci_toolkit.stack.stack_file import Limit, Stack
 
 _LOGS = {"max-size": "20m", "max-file": "5"}
+NETWORK_HOLDER = "farm"
+_TOGETHER = ("master", "proxy")
 _MOST_PROCESSES = 512
 
 
@@ -58,6 +60,11 @@ def after(names: Iterable[str]) -> dict[str, Any]:
 def placed(path: str) -> str:
     """A path of stack.toml as compose has it: without a `./` a name would be a volume's."""
     return path if path.startswith("/") else f"./{path}"
+
+
+def network_of(name: str) -> str:
+    """The network of a service, for one that shares it."""
+    return f"service:{NETWORK_HOLDER if name in _TOGETHER else name}"
 
 
 def mounted(*places: Sequence[str]) -> list[str]:

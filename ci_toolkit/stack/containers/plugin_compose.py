@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.stack.containers.compose_service import after, composed, healthcheck, literal, mounted
+from ci_toolkit.stack.containers.compose_service import after, composed, healthcheck, literal, mounted, network_of
 from ci_toolkit.stack.containers.images import image_of
 from ci_toolkit.stack.deployment import internal_variable
 from ci_toolkit.stack.output import yaml_output
@@ -74,7 +74,7 @@ def _service(deployment: Deployment, bundle: Bundle, service: Service) -> dict[s
         usual=Limit(memory=service.memory, cpus=service.cpus),
         build=service.dockerfile and {"context": top, "dockerfile": f"Dockerfile.{service.name}"},
         command=[literal(word) for word in service.command],
-        network_mode=service.beside and f"service:{service.beside}",
+        network_mode=service.beside and network_of(service.beside),
         environment=environment,
         secrets=secrets,
         volumes=[

@@ -59,7 +59,7 @@ def _beside_master(deployment: Deployment) -> Iterator[tuple[object, str]]:
     yield from _farm_ports(deployment)
     for bundle in deployment.bundles:
         for service in bundle.fragment.services:
-            if service.beside == "master" and service.port is not None:
+            if deployment.service_host(service) == "master" and service.port is not None:
                 yield service.port, f"plugin {bundle.name}: {service.name}"
 
 

@@ -96,7 +96,7 @@ def _ports(deployment: Deployment) -> dict[str, set[int]]:
     for bundle in deployment.bundles:
         for service in bundle.fragment.services:
             if service.port is not None:
-                known.setdefault(service.beside or service.name, set()).add(service.port)
+                known.setdefault(deployment.service_host(service), set()).add(service.port)
     return known
 
 
