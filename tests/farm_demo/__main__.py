@@ -159,8 +159,9 @@ class FarmStory:
         alert = watchers.alert(_ALERT) or {}
         print(f"\n   Alertmanager was told: {alert['annotations']['summary']}", flush=True)
         self.farm.expect("it is about the worker that was killed", holds=alert["labels"]["worker"] == VICTIM)
-        built = watchers.asked('ci_toolkit_farm_builds_total{outcome="succeeded"}')
-        self.farm.expect("Prometheus counted every build", holds=built == {"samples": len(machines.jobs())})
+        every = {"samples": float(len(machines.jobs()))}
+        counted = 'ci_toolkit_farm_builds_total{outcome="succeeded"}'
+        machines.wait("Prometheus has counted every build", lambda: watchers.asked(counted) == every)
 
     def _build_there(self, machines: Machines) -> None:
         story = self.farm

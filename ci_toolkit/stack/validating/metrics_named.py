@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.model.names import nearest
 from ci_toolkit.stack.dashboards.pages import DASHBOARDS, owner_of
-from ci_toolkit.stack.monitoring.promql import parse_promql
+from ci_toolkit.stack.monitoring.promql import parse_promql, without_variables
 from ci_toolkit.stack.output import read_yaml
 from ci_toolkit.stack.validating.exposed import Labels, common_series, plugin_series
 from ci_toolkit.stack.validating.expression_labels import Examination
@@ -105,7 +105,7 @@ def _uses_of_dashboard(output: Output) -> Iterator[Use]:
                 yield Use(
                     file=output.path,
                     place=f"panel {panel['title']!r}",
-                    expr=target["expr"],
+                    expr=without_variables(target["expr"]),
                     owner=owner,
                     labels=tuple(_IN_LEGEND.findall(target["legendFormat"])),
                 )
