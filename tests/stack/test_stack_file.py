@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import jsonschema
 import pytest
 
 from ci_toolkit.errors import ConfigError
-from ci_toolkit.stack.stack_file import parse_stack
+from ci_toolkit.stack.stack_file import parse_stack, schema_text
 
 
 def test_an_empty_file_is_a_whole_stack() -> None:
@@ -75,3 +79,14 @@ def test_what_cannot_be_is_told_with_its_key(text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=r"^stack\.toml: ") as told:
         parse_stack(text.encode())
     assert said in str(told.value)
+
+
+def test_the_schema_is_one_and_the_guide_describes_every_key() -> None:
+    schema = json.loads(schema_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    guide = (Path(__file__).parents[2] / "docs/stack.md").read_text()
+    keys = [
+        *schema["properties"],
+        *(key for described in schema["properties"].values() for key in described.get("properties", {})),
+    ]
+    assert [key for key in keys if f"`{key}`" not in guide] == []
