@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from twisted.internet import reactor as _reactor
-from twisted.internet.endpoints import clientFromString
 
 from ci_toolkit.effects.build_roots import find_root
 from ci_toolkit.effects.clock import SystemClock
@@ -16,7 +15,7 @@ from ci_toolkit.effects.redaction import Redactor
 from ci_toolkit.effects.sandbox import Sandbox
 from ci_toolkit.errors import ConfigError, NotReadyError
 from ci_toolkit.farm.build_step import CACHE_FOLDER
-from ci_toolkit.farm.endpoints import LOOPBACK, is_loopback, server_endpoint
+from ci_toolkit.farm.endpoints import LOOPBACK, check_client_endpoint, is_loopback, server_endpoint
 from ci_toolkit.farm.farm_file import read_farm_file
 from ci_toolkit.farm.worker_service import WORKER_FILE, read_worker_file
 from ci_toolkit.farm.worker_site import METRICS_KEY
@@ -72,10 +71,7 @@ def _check_master(file: FarmFile, environ: Mapping[str, str]) -> Iterator[str]:
 
 def _check_worker(top: Path, environ: Mapping[str, str]) -> Iterator[str]:
     file = read_worker_file(top)
-    try:
-        clientFromString(reactor, file.master)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ConfigError(f"is no endpoint: {error}", key="master", got=file.master) from error
+    check_client_endpoint(reactor, file.master, key="master", file=str(top / WORKER_FILE))
     if file.metrics is not None:
         server_endpoint(reactor, file.metrics, key=METRICS_KEY, file=str(top / WORKER_FILE))
         whom = "this machine" if is_loopback(file.metrics) else "whoever reaches this machine"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,8 @@ def add_worker(top: Path, name: str, *, builder_class: int, slots: int) -> Path:
     if path.exists():
         raise RefusedError("has a password already", key=f"worker {name}", hint=f"it is in {path}")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_file(path, f"{secrets.token_urlsafe(32)}\n".encode(), mode=0o600)
+    _give_to_owner(path.parent, (top / FARM_FILE).stat())
+    _write_as_owner(path, f"{secrets.token_urlsafe(32)}\n".encode(), like=top / FARM_FILE)
     _append(top, f'\n[workers."{name}"]\nclass = {builder_class}\nslots = {slots}\n')
     return path
 
@@ -119,7 +121,19 @@ def create_worker(top: Path, *, name: str, master: str, password: str, metrics: 
 
 def _append(top: Path, text: str) -> None:
     path = top / FARM_FILE
-    write_file(path, path.read_bytes() + text.encode(), mode=0o600)
+    _write_as_owner(path, path.read_bytes() + text.encode(), like=path)
+
+
+def _write_as_owner(path: Path, content: bytes, *, like: Path) -> None:
+    """What root enters belongs to whom the farm belongs to, who is to read it."""
+    owner = like.stat()
+    write_file(path, content, mode=0o600)
+    _give_to_owner(path, owner)
+
+
+def _give_to_owner(path: Path, owner: os.stat_result) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _list(names: list[str]) -> str:

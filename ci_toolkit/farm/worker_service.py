@@ -35,6 +35,7 @@ from ci_toolkit.effects.process import Processes
 from ci_toolkit.effects.redaction import Redactor
 from ci_toolkit.errors import ConfigError, NotReadyError, ToolkitError
 from ci_toolkit.farm.build_step import CACHE_FOLDER
+from ci_toolkit.farm.endpoints import check_client_endpoint
 from ci_toolkit.farm.watched_worker import watch_worker
 from ci_toolkit.farm.worker_build import PACKAGES_FOLDER
 from ci_toolkit.farm.worker_facts import INFO_FILE, own_facts
@@ -120,6 +121,7 @@ def worker_application(top: Path, environ: Mapping[str, str]) -> Any:  # noqa: A
     Where metrics cannot be served, starting it is a NotReadyError, too.
     """
     file = read_worker_file(top)
+    check_client_endpoint(reactor, file.master, key="master", file=str(top / WORKER_FILE))
     _lock_folder(top)
     _remove_leftovers(top, file.name)
     _look(top, environ)

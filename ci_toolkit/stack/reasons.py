@@ -14,16 +14,14 @@ if TYPE_CHECKING:
 
 
 def reasons(before: Record | None, now: Record, found: Iterable[Found]) -> Iterator[str]:
-    """What has changed since, and then every file that is not as it would be rendered."""
-    differing = [one for one in found if one.state is not State.SAME]
-    if before is None:
-        if any(one.state is not State.MISSING for one in found):
-            yield "nothing is known of what it was last rendered from"
-        else:
-            yield "nothing was rendered here yet"
-            return
-    else:
+    """What has changed since, where that is known, and then every file that is not as it would be rendered."""
+    listed = list(found)
+    differing = [one for one in listed if one.state is not State.SAME]
+    if before is not None:
         yield from _changes(before, now)
+    elif all(one.state is State.MISSING for one in differing) and len(differing) == len(listed):
+        yield "nothing was rendered here yet"
+        return
     for one in differing:
         yield f"{one.path} is {one.state.value}"
 

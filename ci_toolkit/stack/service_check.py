@@ -83,7 +83,7 @@ def _program_faults(service: Service) -> Iterator[str]:
 
 
 def _other_faults(service: Service, fragment: Fragment) -> Iterator[str]:
-    known = {one.name for one in fragment.services} | CORE_SERVICES - {"worker"}
+    known = {one.name for one in fragment.services} | CORE_SERVICES - {"farm", "worker"}
     for other in (*service.after, *filter(None, [service.beside])):
         if other not in known or other == service.name:
             yield f"{shortened(other)!r} is no other service"

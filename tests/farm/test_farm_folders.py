@@ -12,7 +12,7 @@ import pytest
 
 from ci_toolkit.errors import ToolkitError
 from ci_toolkit.farm.checking import check_folder
-from ci_toolkit.farm.creating import add_worker, create_master
+from ci_toolkit.farm.creating import add_client, add_worker, create_master
 from ci_toolkit.farm.farm_file import read_farm_file
 from ci_toolkit.farm.worker_facts import INFO_FILE, own_facts, parse_facts
 from ci_toolkit.model.root_identity import RootIdentity
@@ -137,6 +137,30 @@ def test_nothing_shows_a_password(tmp_path: Path) -> None:
     file = read_farm_file(top)
     assert file.database.endswith("@db/farm")
     assert "pa55word" not in repr(file)
+
+
+@pytest.mark.parametrize("verb", ["check", "worker run"])
+def test_what_is_trusted_and_is_no_certificate_is_said(world: World, tmp_path: Path, verb: str) -> None:
+    top, trust = tmp_path / "big", tmp_path / "trust"
+    trust.mkdir()
+    (trust / "notes.pem").write_text("no certificate\n")
+    (tmp_path / "word").write_text("s3cr3t\n")
+    master = f"tls:farm.example.org:9989:trustRoots={trust}"
+    words = ("--name", "big", "--master", master, "--password-file", str(tmp_path / "word"))
+    assert world.run("farm", "worker", "create", str(top), *words).status == 0
+    said = world.run("farm", *verb.split(), str(top))
+    assert said.status == 7
+    assert "worker.toml: master names a folder of certificates to trust in which a file is none" in said.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="nobody else can give files away")
+def test_what_root_enters_belongs_to_whom_the_farm_belongs_to(tmp_path: Path) -> None:
+    top = farm_of(tmp_path / "farm", GOOD)
+    os.chown(top / "farm.toml", 1234, 1234)
+    password = add_worker(top, "new", builder_class=1, slots=1)
+    add_client(top, "ci", repositories=["mine"], sources=["pkgbuilds"], operates=False)
+    assert {path.stat().st_uid for path in (top / "farm.toml", password, password.parent)} == {1234}
+    assert stat.S_IMODE(password.stat().st_mode) == 0o600
 
 
 def test_a_name_is_entered_once(tmp_path: Path) -> None:

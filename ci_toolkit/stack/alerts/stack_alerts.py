@@ -41,7 +41,7 @@ ALERTS_ARE_NOT_DELIVERED = Alert(
     expr=f"sum by (integration) (increase({_FAILED}[30m])) > 3",
     severity="critical",
     summary="Alertmanager cannot tell anybody of alerts by {{ $labels.integration }}.",
-    description="Its log has the answer that it got: an address, a password or a token. Its page shows what fires.",
+    description="Its log has the answer it got: an address, a password or a token. Grafana's Alerting shows what fires.",
     cases=(
         AlertCase(
             series={f'{_FAILED}{{integration="email"}}': "0+1x40", f'{_FAILED}{{integration="webhook"}}': "0x40"},
@@ -105,7 +105,7 @@ RULES_FAIL = Alert(
     expr="sum by (rule_group) (increase(prometheus_rule_evaluation_failures_total[30m])) > 0",
     severity="warning",
     summary="Alerts of {{ $labels.rule_group }} cannot be worked out.",
-    description="What they watch over goes unnoticed. The rules on Prometheus' page say which of them, and why.",
+    description="What they watch over goes unnoticed. Alerting in Grafana says which of them, and why.",
     cases=(
         AlertCase(
             series={'prometheus_rule_evaluation_failures_total{rule_group="/r/farm.yml;farm"}': "0x10 5x20"},

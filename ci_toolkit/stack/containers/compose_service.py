@@ -21,8 +21,7 @@ _MOST_PROCESSES = 512
 def composed(stack: Stack, name: str, image: str, *, usual: Limit | None = None, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - what compose files have
     """A service; `more` are further keys in their order, of which those that are None or empty are left out."""
     limit = limit_of(stack, name, usual)
-    service = {
-        "image": image,
+    usually = {
         "restart": "unless-stopped",
         "init": True,
         "security_opt": ["no-new-privileges:true"],
@@ -30,9 +29,10 @@ def composed(stack: Stack, name: str, image: str, *, usual: Limit | None = None,
         "pids_limit": _MOST_PROCESSES,
         "mem_limit": limit.memory,
         "cpus": limit.cpus,
+        # Promtail finds out by the tag whose log it reads.
         "logging": {"driver": "json-file", "options": {**_LOGS, "tag": log_tag(stack, name)}},
-        **more,
     }
+    service = {"image": image, **more, **{key: value for key, value in usually.items() if key not in more}}
     return {key: value for key, value in service.items() if value is not None and value not in ([], {}, "")}
 
 

@@ -174,7 +174,7 @@ CPUWeight=50
 IOWeight=50
 
 [Install]
-WantedBy=ci-toolkit-stack.target
+WantedBy=multi-user.target ci-toolkit-stack.target
 """
 
 

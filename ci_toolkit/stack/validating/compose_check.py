@@ -29,7 +29,10 @@ def check_compose(folder: Path, deployment: Deployment, programs: Programs) -> I
     name = "docker compose config"
     docker = programs.find("docker")
     if docker is None or programs.run((docker, "compose", "version"), cwd=folder).status != 0:
-        yield Check(name=name, missing="the compose plugin of Docker is not installed; Debian: docker-compose-plugin")
+        yield Check(
+            name=name,
+            missing="the compose plugin of Docker is not installed (docker-compose-plugin of Docker's own packages)",
+        )
     else:
         named = [word for file in files for word in ("--file", file)]
         words = (docker, "compose", "--env-file", ENVIRONMENT_FILE, *named, "config", "--quiet")
