@@ -41,7 +41,7 @@ ALERTS_ARE_NOT_DELIVERED = Alert(
     expr=f"sum by (integration) (increase({_FAILED}[30m])) > 3",
     severity="critical",
     summary="Alertmanager cannot tell anybody of alerts by {{ $labels.integration }}.",
-    description="Its log has the answer it got: an address, a password or a token. Grafana's Alerting shows what fires.",
+    description="Its log has the answer it got: address, password or token. Grafana's Alerting shows what fires.",
     cases=(
         AlertCase(
             series={f'{_FAILED}{{integration="email"}}': "0+1x40", f'{_FAILED}{{integration="webhook"}}': "0x40"},
