@@ -75,6 +75,11 @@ class Deployment:
         return urlsplit(self.farm.url).hostname or ""
 
     @property
+    def authority(self) -> str:
+        """The same as it stands in URLs: with the port, where there is one, and brackets around an IPv6 address."""
+        return urlsplit(self.farm.url).netloc.lower()
+
+    @property
     def needs_redis(self) -> bool:
         """Whether any plugin does."""
         return any(bundle.fragment.needs_redis for bundle in self.bundles)

@@ -146,6 +146,9 @@ class Dashboard:
 class Requests:
     """What a plugin answers, as its metrics have it: a counter, which of its label values are errors, and a histogram.
 
+    `total` is either name of a counter: `x` as it is declared, or `x_total` as Prometheus has it. `errors` is a matcher
+    such as `code=~"5.."`. `duration` is the name of the histogram, without an ending.
+
     Its dashboard then shows the rate of requests, the share of errors and the duration that 95 of 100 stay below.
     """
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import pytest
 import yaml
 
 from ci_toolkit.stack.dashboards.grafana import DATASOURCES, grafana_outputs
 from ci_toolkit.stack.dashboards.pages import DASHBOARDS
-from tests.support.stacks import STACK, deployed
+from ci_toolkit.stack.rendering import rendered
+from tests.support.stacks import FARM, STACK, deployed
 
 SYSTEMD = 'run_by = "systemd"\ninstalled_at = "/opt/farm/stack"\n'
 
@@ -61,3 +64,19 @@ def test_nothing_is_changed_in_a_browser_and_what_is_not_rendered_any_more_goes_
 def test_graphs_know_how_often_prometheus_asks() -> None:
     sources, _ = given(STACK + "[prometheus]\nscrape_seconds = 7\n")
     assert sources["prometheus"]["jsonData"]["timeInterval"] == "7s"
+
+
+@pytest.mark.parametrize("run_by", ["compose", "systemd"])
+def test_the_overview_is_what_grafana_shows_first_and_links_lead_to_the_farms_own_port(run_by: str) -> None:
+    farm = FARM.replace('url = "https://farm.example.org"', 'url = "https://farm.example.org:8443/farm"')
+    stack = f'run_by = "{run_by}"\nfarm = "/var/lib/master"\n[workers.one]\nfolder = "/var/lib/one"\n'
+    files = {output.path: output.content.decode() for output in rendered(deployed(stack, farm=farm))}
+    [provider] = yaml.safe_load(files["grafana/provisioning/dashboards/stack.yml"])["providers"]
+    told = files[
+        {"compose": "docker-compose.yml"}.get(run_by, "systemd/grafana-server.service.d/ci-toolkit-stack.conf")
+    ]
+    home = re.search(r"GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH[:=] ?(\S+)", told)
+    assert home is not None
+    assert home[1] == f"{provider['options']['path']}/farm.json"
+    assert "grafana/dashboards/farm.json" in files
+    assert "https://farm.example.org:8443/grafana/" in told

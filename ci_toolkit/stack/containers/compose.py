@@ -19,6 +19,7 @@ from ci_toolkit.stack.containers.compose_service import (
     reading,
 )
 from ci_toolkit.stack.containers.images import image_of
+from ci_toolkit.stack.dashboards.grafana import HOME_PAGE, dashboards_at
 from ci_toolkit.stack.deployment import INSIDE_PORT, PORTS, WORKER_PORT
 from ci_toolkit.stack.monitoring.alertmanager import alert_secrets
 from ci_toolkit.stack.monitoring.loki import CONTAINER_LOGS, LOKI_DATA, PROMTAIL_DATA, S3_CREDENTIALS, loki_secrets
@@ -294,19 +295,20 @@ def _grafana(deployment: Deployment) -> dict[str, Any]:
         "grafana",
         image_of(stack, "grafana"),
         environment={
-            "GF_SERVER_ROOT_URL": f"https://{deployment.host}/grafana/",
+            "GF_SERVER_ROOT_URL": f"https://{deployment.authority}/grafana/",
             "GF_SERVER_SERVE_FROM_SUB_PATH": "true",
             "GF_SECURITY_ADMIN_PASSWORD__FILE": "/run/secrets/grafana-password",
             "GF_AUTH_ANONYMOUS_ENABLED": str(stack.grafana_is_public).lower(),
             "GF_USERS_ALLOW_SIGN_UP": "false",
             "GF_ANALYTICS_REPORTING_ENABLED": "false",
             "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+            "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": f"{dashboards_at(stack)}/{HOME_PAGE}",
         },
         secrets=["grafana-password"],
         volumes=[
             *mounted(
                 ("./grafana/provisioning", "/etc/grafana/provisioning"),
-                ("./grafana/dashboards", "/var/lib/grafana/dashboards"),
+                ("./grafana/dashboards", dashboards_at(stack)),
             ),
             "grafana:/var/lib/grafana",
         ],

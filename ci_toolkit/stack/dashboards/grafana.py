@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.stack.dashboards.pages import TAG, dashboard_uid
+from ci_toolkit.stack.dashboards.pages import DASHBOARDS, TAG, dashboard_uid
 from ci_toolkit.stack.output import yaml_output
 
 if TYPE_CHECKING:
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from ci_toolkit.stack.deployment import Deployment
     from ci_toolkit.stack.output import Output
+    from ci_toolkit.stack.stack_file import Stack
 
+HOME_PAGE = "farm.json"  # the overview, which Grafana shows first
 DATASOURCES = "grafana/provisioning/datasources/stack.yml"
 _PROVIDERS = "grafana/provisioning/dashboards/stack.yml"
 _IN_CONTAINER = "/var/lib/grafana/dashboards"
@@ -24,6 +26,11 @@ def grafana_outputs(deployment: Deployment) -> Iterator[Output]:
     # A datasource that is not listed any more, as of a tenant of before, goes away.
     yield yaml_output(DATASOURCES, {"apiVersion": 1, "prune": True, "datasources": list(_datasources(deployment))})
     yield yaml_output(_PROVIDERS, {"apiVersion": 1, "providers": [_provider(deployment)]})
+
+
+def dashboards_at(stack: Stack) -> str:
+    """The folder in which Grafana finds its dashboards."""
+    return _IN_CONTAINER if stack.is_composed else f"{stack.installed_at}/{DASHBOARDS}"
 
 
 def _datasources(deployment: Deployment) -> Iterator[dict[str, Any]]:
@@ -64,7 +71,6 @@ def _loki(name: str, uid: str, tenant: str, deployment: Deployment) -> dict[str,
 
 
 def _provider(deployment: Deployment) -> dict[str, Any]:
-    here = f"{deployment.stack.installed_at}/grafana/dashboards"
     return {
         "name": TAG,
         "orgId": 1,
@@ -76,5 +82,5 @@ def _provider(deployment: Deployment) -> dict[str, Any]:
         "disableDeletion": False,
         "allowUiUpdates": False,
         "updateIntervalSeconds": 30,
-        "options": {"path": _IN_CONTAINER if deployment.stack.is_composed else here},
+        "options": {"path": dashboards_at(deployment.stack)},
     }

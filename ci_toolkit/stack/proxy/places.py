@@ -84,7 +84,7 @@ def buildbot_locations(deployment: Deployment) -> Iterator[str]:
     _, path = url_place(deployment.farm.buildbot_url, key="buildbot.url")
     _, farm = url_place(deployment.farm.url, key="url")
     if path in ("/", farm) or path.startswith(_TAKEN):
-        hint = f'url = "https://{deployment.host}/buildbot/"'
+        hint = f'url = "https://{deployment.authority}/buildbot/"'
         raise ConfigError(
             "is where the proxy has something else", file="farm.toml", key="buildbot.url", got=path, hint=hint
         )
@@ -104,8 +104,8 @@ def buildbot_locations(deployment: Deployment) -> Iterator[str]:
 def repository_locations(deployment: Deployment) -> Iterator[str]:
     """What pacman gets, of those repositories whose folder nginx can look into."""
     yield explained(
-        f"What pacman gets: Server = https://{deployment.host}/repositories/NAME/$arch. Databases are links into a\n"
-        "folder whose name begins with a dot, which is not for anybody to look into.",
+        f"What pacman gets: Server = https://{deployment.authority}/repositories/NAME/$arch. Databases are links\n"
+        "into a folder whose name begins with a dot, which is not for anybody to look into.",
         block("location ^~ /repositories/", "return 404;"),
     )
     for name, publish in sorted(deployment.farm.publish.items()):
