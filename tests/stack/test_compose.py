@@ -117,3 +117,23 @@ def test_the_manifest_and_the_environment_list_compose_files_in_order(word: str)
     assert files["compose.manifest"].splitlines()[1:] == expected
     assert f"COMPOSE_FILE='{':'.join(expected)}'" in files[".env.computed"].splitlines()
     assert "PLUGIN_FINDER_INTERNAL_URL='http://finder:8080'" in files[".env.computed"].splitlines()
+
+
+def test_a_folder_elsewhere_is_mounted_from_there() -> None:
+    stack = """\
+farm = "/srv/farm"
+tls = "/etc/ssl/farm"
+repositories = "../published"
+image = { build = "/opt/ci-toolkit" }
+prometheus = { workers_ca = "/etc/ssl/ca.pem" }
+[workers.one]
+folder = "/srv/one"
+"""
+    services = composed(stack)
+    assert "/srv/farm:/farm" in services["master"]["volumes"]
+    assert "./../published:/srv/repositories" in services["master"]["volumes"]
+    assert "/etc/ssl/farm:/etc/nginx/tls:ro" in services["proxy"]["volumes"]
+    assert "/etc/ssl/ca.pem:/etc/ssl/farm-workers-ca.pem:ro" in services["prometheus"]["volumes"]
+    assert services["worker-one"]["volumes"] == ["/srv/one:/farm"]
+    assert services["worker-one"]["env_file"] == [{"path": "/srv/one.env", "required": False}]
+    assert services["master"]["build"]["context"] == "/opt/ci-toolkit"
