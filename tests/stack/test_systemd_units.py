@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_toolkit.errors import ConfigError, PluginError
+from ci_toolkit.stack.deployment import PORTS
+from ci_toolkit.stack.rendering import rendered as everything
 from ci_toolkit.stack.units.credentials import credential_path
 from ci_toolkit.stack.units.unit_text import variable, word
 from ci_toolkit.stack.units.units import role_sql, systemd_outputs
 from ci_toolkit.stack_fragments.spec import Fragment, Mount, Secret, SeedTable, Service
 from tests.support.postgres import Postgres, running_postgres
-from tests.support.stacks import FARM, STACK, deployed
+from tests.support.stacks import FARM, STACK, deployed, deployed_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -299,3 +301,41 @@ def _is_password(password: str, stored: str) -> bool:
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(salt), int(iterations))
     key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
     return base64.b64encode(key).decode() == stored_key
+
+
+def test_a_port_of_the_file_holds_for_who_listens_and_for_who_goes_there() -> None:
+    ports = {
+        "postgres": 15432,
+        "redis": 16379,
+        "prometheus": 19090,
+        "alertmanager": 19093,
+        "loki": 13100,
+        "promtail": 19080,
+        "grafana": 13000,
+    }
+    stack = f"{SYSTEMD}[ports]\n" + "".join(f"{name} = {port}\n" for name, port in ports.items())
+    listening = {
+        "postgres": ("systemd/ci-toolkit-stack-database.service", "--port=15432"),
+        "redis": ("systemd/redis-server.service.d/ci-toolkit-stack.conf", "echo port 16379"),
+        "prometheus": ("systemd/prometheus.service.d/ci-toolkit-stack.conf", "--web.listen-address=127.0.0.1:19090"),
+        "alertmanager": (
+            "systemd/prometheus-alertmanager.service.d/ci-toolkit-stack.conf",
+            "--web.listen-address=127.0.0.1:19093",
+        ),
+        "loki": ("loki/loki.yml", "http_listen_port: 13100"),
+        "promtail": ("promtail/promtail.yml", "http_listen_port: 19080"),
+        "grafana": ("systemd/grafana-server.service.d/ci-toolkit-stack.conf", "GF_SERVER_HTTP_PORT=13000"),
+    }
+    plugins = {"hello": Fragment(services=(Service(name="hello", image="h:1", health=("a",)),), needs_redis=True)}
+    files = {output.path: output.content.decode() for output in everything(deployed_with(plugins, stack=stack))}
+    for name, (path, said) in listening.items():
+        assert said in files[path], name
+    usual = "|".join(str(port) for port in PORTS.values())
+    for path, content in files.items():
+        assert not re.search(rf"127\.0\.0\.1:({usual})\b", content), path
+
+
+def test_a_certificate_of_workers_may_lie_anywhere() -> None:
+    stack = f'{SYSTEMD}[prometheus]\nworkers_ca = "/etc/ssl/ca.pem"\n'
+    files = {output.path: output.content.decode() for output in everything(deployed(stack))}
+    assert "ca_file: /etc/ssl/ca.pem\n" in files["prometheus/prometheus.yml"]

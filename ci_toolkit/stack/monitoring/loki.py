@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.stack.deployment import PORTS
 from ci_toolkit.stack.output import yaml_output
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ Stage = dict[str, Any]
 
 def loki_outputs(deployment: Deployment) -> Iterator[Output]:
     """The configurations of Loki and Promtail."""
-    yield yaml_output("loki/loki.yml", _loki(deployment.stack))
+    yield yaml_output("loki/loki.yml", _loki(deployment))
     yield yaml_output("promtail/promtail.yml", _promtail(deployment))
 
 
@@ -71,12 +70,13 @@ def _listening(stack: Stack, port: int) -> dict[str, Any]:
     return {**here, "http_listen_port": port}
 
 
-def _loki(stack: Stack) -> dict[str, Any]:
+def _loki(deployment: Deployment) -> dict[str, Any]:
+    stack = deployment.stack
     folder = LOKI_DATA if stack.is_composed else "/var/lib/loki"
     store = "filesystem" if stack.loki.s3 is None else "s3"
     return {
         "auth_enabled": True,
-        "server": _listening(stack, PORTS["loki"]),
+        "server": _listening(stack, deployment.port("loki")),
         "common": {
             "instance_addr": _LOOPBACK,
             "path_prefix": folder,
@@ -124,7 +124,7 @@ def _promtail(deployment: Deployment) -> dict[str, Any]:
     stack = deployment.stack
     folder = PROMTAIL_DATA if stack.is_composed else "/var/lib/promtail"
     return {
-        "server": {**_listening(stack, PORTS["promtail"]), "grpc_listen_port": 0},
+        "server": {**_listening(stack, deployment.port("promtail")), "grpc_listen_port": 0},
         "positions": {"filename": f"{folder}/positions.yaml"},
         "clients": [
             {"url": f"http://{deployment.address('loki')}/loki/api/v1/push", "tenant_id": stack.loki.tenants[0]}

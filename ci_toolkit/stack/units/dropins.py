@@ -53,7 +53,7 @@ def _dropins(deployment: Deployment) -> dict[str, tuple[str, str, Iterable[str]]
         "grafana-server.service": ("grafana", _grafana(deployment), (_GRAFANA_PASSWORD,)),
     }
     if deployment.needs_redis:
-        found["redis-server.service"] = ("redis", _REDIS, (_REDIS_PASSWORD,))
+        found["redis-server.service"] = ("redis", _redis(deployment), (_REDIS_PASSWORD,))
     return found
 
 
@@ -136,9 +136,11 @@ def _grafana(deployment: Deployment) -> str:
     return lines(environment(variables.items()), password)
 
 
-_REDIS = """\
+def _redis(deployment: Deployment) -> str:
+    return f"""\
 # The password is no word of a command, and Redis reads none from a file of its own.
-ExecStartPre=/bin/sh -ec 'umask 077; { echo include /etc/redis/redis.conf; echo bind 127.0.0.1; \\
-    echo requirepass "$$(cat "$$CREDENTIALS_DIRECTORY/redis-password")"; } >/run/redis/ci-toolkit-stack.conf'
+ExecStartPre=/bin/sh -ec 'umask 077; {{ echo include /etc/redis/redis.conf; echo bind 127.0.0.1; \\
+    echo port {deployment.port("redis")}; \\
+    echo requirepass "$$(cat "$$CREDENTIALS_DIRECTORY/redis-password")"; }} >/run/redis/ci-toolkit-stack.conf'
 ExecStart=
 ExecStart=/usr/bin/redis-server /run/redis/ci-toolkit-stack.conf --supervised systemd --daemonize no"""

@@ -84,7 +84,7 @@ def _seeded(deployment: Deployment) -> list[Bundle]:
 
 def _database(deployment: Deployment) -> str:
     top, seeded = deployment.stack.installed_at, _seeded(deployment)
-    psql = ("/usr/bin/psql", "--no-psqlrc", "--quiet")
+    psql = ("/usr/bin/psql", "--no-psqlrc", "--quiet", f"--port={deployment.port('postgres')}")
     return lines(
         "[Unit]",
         "Description=Roles, databases and rows that the build farm needs, as far as they are missing",
