@@ -26,6 +26,7 @@ _ALERT = re.compile(r"[A-Z][A-Za-z0-9]{0,99}")
 _DURATION = re.compile(r"(?:[0-9]+(?:ms|[smhdwy]))+")
 _COLUMN = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 _TYPE = re.compile(r"[a-z][a-z0-9 ]*(?:\([0-9]+(?:, ?[0-9]+)?\))?(?:\[\])?(?: NOT NULL)?")
+_MOST_FAULTS = 20
 _OWN_FILES = re.compile(r"compose\.yml|seed\.sql|Dockerfile\..*")
 
 
@@ -33,8 +34,15 @@ def check_bundle(bundle: Bundle) -> None:
     """Nothing; PluginError that names the plugin and everything that does not fit."""
     faults = list(_faults(bundle.name, bundle.fragment))
     if faults:
-        problem = f"stack_fragments: {bundle.name} from {bundle.origin} does not fit: {'; '.join(faults)}"
-        raise PluginError(problem)
+        problem = (
+            f"stack_fragments: {bundle.name} from {bundle.origin} does not fit: {'; '.join(faults[:_MOST_FAULTS])}"
+        )
+        raise PluginError("".join(map(_shown, problem)))
+
+
+def _shown(character: str) -> str:
+    """No name begins a line of its own, or has a terminal do something."""
+    return character if character.isprintable() else ascii(character)[1:-1]
 
 
 def _faults(plugin: str, fragment: Fragment) -> Iterator[str]:
