@@ -6,6 +6,7 @@ All of it ends up in files with a syntax of their own, so nothing gets there tha
 from __future__ import annotations
 
 import re
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import PluginError, shortened
@@ -24,10 +25,12 @@ _SCRAPE = re.compile(r"(?:/[A-Za-z0-9_.~-]+)+")
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _ALERT = re.compile(r"[A-Z][A-Za-z0-9]{0,99}")
 _DURATION = re.compile(r"(?:[0-9]+(?:ms|[smhdwy]))+")
+_LONGEST_DURATION = 20
 _COLUMN = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 _TYPE = re.compile(r"[a-z][a-z0-9 ]*(?:\([0-9]+(?:, ?[0-9]+)?\))?(?:\[\])?(?: NOT NULL)?")
 _MOST_FAULTS = 20
-_OWN_FILES = re.compile(r"compose\.yml|seed\.sql|Dockerfile\..*")
+_OWN_FILES = re.compile(r"compose\.yml|seed\.sql|dockerfile\..*")
+_LONGEST_PATH = 200
 
 
 def check_bundle(bundle: Bundle) -> None:
@@ -52,12 +55,20 @@ def _faults(plugin: str, fragment: Fragment) -> Iterator[str]:
     for service in fragment.services:
         for fault in service_faults(plugin, service, fragment):
             yield f"service {shortened(service.name)}: {fault}"
+    yield from _waiting_faults(fragment)
     yield from _reach_faults(fragment)
     yield from _file_faults(fragment)
     yield from _watching_faults(plugin, fragment)
     yield from _twice("seed table", (seed.name for seed in fragment.seeds))
     for seed in fragment.seeds:
         yield from _seed_faults(seed)
+
+
+def _waiting_faults(fragment: Fragment) -> Iterator[str]:
+    try:
+        TopologicalSorter({service.name: service.after for service in fragment.services}).prepare()
+    except CycleError as error:
+        yield f"{', '.join(map(shortened, error.args[1]))} wait for each other"
 
 
 def _reach_faults(fragment: Fragment) -> Iterator[str]:
@@ -79,10 +90,17 @@ def _reach_faults(fragment: Fragment) -> Iterator[str]:
 
 
 def _file_faults(fragment: Fragment) -> Iterator[str]:
-    yield from _twice("template", (template.path for template in fragment.templates))
-    for template in fragment.templates:
-        if not _PATH.fullmatch(template.path) or ".." in template.path or _OWN_FILES.fullmatch(template.path):
+    # Not every folder on a disk tells large letters from small ones.
+    paths = [template.path.casefold() for template in fragment.templates]
+    yield from _twice("template", paths)
+    files = {*paths}
+    for template, path in zip(fragment.templates, paths, strict=True):
+        is_path = len(path) <= _LONGEST_PATH and _PATH.fullmatch(path) and ".." not in path
+        if not is_path or _OWN_FILES.fullmatch(path.partition("/")[0]):
             yield f"template {shortened(template.path)!r} is no path of its own"
+        for end, character in enumerate(path if is_path else ""):
+            if character == "/" and path[:end] in files:
+                yield f"template {template.path!r} lies in {path[:end]!r}, which is a file"
 
 
 def _watching_faults(plugin: str, fragment: Fragment) -> Iterator[str]:
@@ -105,6 +123,9 @@ def _alert_faults(alert: Alert) -> Iterator[str]:
         yield f"alert {shortened(alert.name)!r} is none"
     if alert.lasting and not _DURATION.fullmatch(alert.lasting):
         yield f"alert {shortened(alert.name)}: {shortened(alert.lasting)!r} is no duration"
+    for case in alert.cases:
+        if len(case.at) > _LONGEST_DURATION or not _DURATION.fullmatch(case.at):
+            yield f"alert {shortened(alert.name)}: its case at {shortened(case.at)!r} is none"
     if not alert.summary:
         yield f"alert {shortened(alert.name)} tells nothing"
 

@@ -28,8 +28,9 @@ CORE_SERVICES = frozenset(
         "grafana",
     )
 )
-PLUGIN = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+PLUGIN = re.compile(r"(?=.{1,40}\Z)[a-z][a-z0-9]*(?:__?[a-z0-9]+)*")
+# An image that is built is called by it, which allows no other ends, and no more between.
+_NAME = re.compile(r"(?=.{1,63}\Z)[a-z][a-z0-9]*(?:(?:__?|-+)[a-z0-9]+)*")
 _IMAGE = re.compile(
     r"(?:[a-z0-9][a-z0-9.-]*(?::[0-9]+)?/)?[a-z0-9][a-z0-9._/-]*"
     r"(?P<tag>:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(?P<digest>@sha256:[0-9a-f]{64})?"
@@ -38,7 +39,15 @@ _MOVING = frozenset((":latest", ":stable", ":edge", ":main", ":master", ":nightl
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TARGET = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9_.@+-]*)+")
 _MEMORY = re.compile(r"[1-9][0-9]*[kmg]")
-_HEALTHCHECK = re.compile(r"^[ \t]*HEALTHCHECK[ \t]+(?!NONE)\S", re.MULTILINE | re.IGNORECASE)
+_INSTRUCTION = re.compile(r"^[ \t]*(FROM|HEALTHCHECK)[ \t]+(\S+)", re.MULTILINE | re.IGNORECASE)
+_LARGEST_USER = 2**31 - 1
+# Those of the stack itself, also for a plugin that is called `database` or `telegram`.
+_TAKEN = frozenset(
+    (
+        *("database-password", "database-url", "farm-token", "grafana-password", "redis-password", "s3-credentials"),
+        *("smtp-password", "telegram-token", "webhook-token"),
+    )
+)
 
 
 def is_own(plugin: str, name: str) -> bool:
@@ -47,8 +56,11 @@ def is_own(plugin: str, name: str) -> bool:
 
 
 def has_healthcheck(dockerfile: str) -> bool:
-    """Whether the text of a Dockerfile says how its container's health is found out."""
-    return _HEALTHCHECK.search(dockerfile) is not None
+    """Whether the text of a Dockerfile says how its container's health is found out: what holds is said last."""
+    said = ""
+    for instruction, word in _INSTRUCTION.findall(dockerfile):
+        said = "" if instruction.upper() == "FROM" or word.upper() == "NONE" else word
+    return bool(said)
 
 
 def service_faults(plugin: str, service: Service, fragment: Fragment) -> Iterator[str]:
@@ -58,7 +70,7 @@ def service_faults(plugin: str, service: Service, fragment: Fragment) -> Iterato
     yield from _program_faults(service)
     if service.port is not None and not 0 < service.port < 65536:
         yield f"{service.port} is no port"
-    if not _MEMORY.fullmatch(service.memory) or not 0 < service.cpus <= 1024:
+    if not _MEMORY.fullmatch(service.memory) or not 0.01 <= service.cpus <= 1024:
         yield f"{shortened(service.memory)!r} and {service.cpus} are no limits, which are as 256m and 0.5"
     yield from _other_faults(service, fragment)
     for name, value in service.environment.items():
@@ -87,6 +99,9 @@ def _other_faults(service: Service, fragment: Fragment) -> Iterator[str]:
     for other in (*service.after, *filter(None, [service.beside])):
         if other not in known or other == service.name:
             yield f"{shortened(other)!r} is no other service"
+    sidecars = {"proxy", *(one.name for one in fragment.services if one.beside)}
+    if service.beside in sidecars:
+        yield f"{shortened(service.beside)!r} has no network of its own that could be shared"
     for used in service.uses:
         if not PLUGIN.fullmatch(used):
             yield f"it uses {shortened(used)!r}, which is no plugin"
@@ -100,5 +115,5 @@ def _mount_faults(plugin: str, service: Service, fragment: Fragment) -> Iterator
         if not owned or not _TARGET.fullmatch(mount.target):
             yield f"{shortened(mount.source)!r} cannot be mounted at {shortened(mount.target)!r}"
     for secret in service.secrets:
-        if not is_own(plugin, secret.name) or secret.owner < 0:
+        if not is_own(plugin, secret.name) or secret.name in _TAKEN or not 0 <= secret.owner <= _LARGEST_USER:
             yield f"secret {shortened(secret.name)!r} is not the plugin's own"
