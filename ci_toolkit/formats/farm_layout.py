@@ -50,6 +50,8 @@ def parse_farm_table(content: bytes, *, file: str) -> dict[str, Any]:
         return tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"is no TOML: {error}", file=file) from error
+    except RecursionError:
+        raise ConfigError("has tables or lists too deep in each other", file=file) from None
 
 
 def farm_layout(table: Mapping[str, Any]) -> FarmLayout:

@@ -174,6 +174,10 @@ class Deployment:
                 got=self.farm.web,
                 hint=hint,
             )
+        for key, url in (("url", self.farm.url), ("buildbot.url", self.farm.buildbot_url)):
+            _split(url, file="farm.toml", key=key)
+        for name, worker in self.stack.workers.items():
+            _split(worker.metrics or "", file="stack.toml", key=f"workers.{name}.metrics")
         _ = (self.farm_port, self.buildbot_port, self.workers_port)
         if not self.farm.is_public and not self.stack.prometheus.sends_token:
             hint = "add a client to the farm, put its token into secrets/farm-token, and set it to true"
@@ -188,6 +192,14 @@ class Deployment:
                 "names no port", file="farm.toml", key=key, got=endpoint, hint="tcp:PORT or ssl:PORT first"
             )
         return int(found[1])
+
+
+def _split(url: str, *, file: str, key: str) -> None:
+    """Nothing; ConfigError for what only looks like a URL."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError as error:
+        raise ConfigError(f"is no URL: {error}", file=file, key=key, got=url) from error
 
 
 def internal_variable(plugin: str) -> str:

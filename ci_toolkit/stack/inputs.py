@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_toolkit import __version__
-from ci_toolkit.errors import ConfigError, NotReadyError
+from ci_toolkit.errors import ConfigError, MachineError, NotReadyError
 from ci_toolkit.formats.farm_layout import FARM_FILE, farm_layout, parse_farm_table
 from ci_toolkit.stack.asking_plugins import bundles
 from ci_toolkit.stack.deployment import Deployment
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_HINT = f"write one; a stack.toml with nothing in it describes the farm in the folder `master` beside it ({STACK_FILE})"
+_HINT = "write one; a stack.toml with nothing in it describes the farm in the folder `master` beside it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,3 +54,5 @@ def _read(path: Path, hint: str) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise NotReadyError("is missing", key=str(path), hint=hint) from None
+    except OSError as error:
+        raise MachineError(f"cannot be read: {error.strerror or error}", key=str(path)) from error

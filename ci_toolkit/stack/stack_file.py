@@ -148,6 +148,8 @@ def parse_stack(content: bytes, *, file: str = STACK_FILE) -> Stack:
         table = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"is no TOML: {error}", file=file) from error
+    except RecursionError:
+        raise ConfigError("has tables or lists too deep in each other", file=file) from None
     schema = json.loads(schema_text())
     faults = [*_faults(table, schema), *_unprintable(table, ())]
     if faults:

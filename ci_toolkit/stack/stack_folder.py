@@ -16,7 +16,7 @@ from ci_toolkit.stack.monitoring.loki import loki_faults
 from ci_toolkit.stack.reasons import reasons
 from ci_toolkit.stack.rendering import rendered
 from ci_toolkit.stack.validating.all_checks import all_checks
-from ci_toolkit.stack.writing import read_record, record_of, refuse_to_undo, write_stack
+from ci_toolkit.stack.writing import read_record, record_of, refuse_obstacles, refuse_to_undo, write_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,8 +77,14 @@ class StackFolder:
         if not force:
             self._refuse_short_retention()
             refuse_to_undo(found)
+        refuse_obstacles(self._folder, found)
         checks = self._checked()
         with exclusive(self._folder / _LOCK_FILE, who="stack render", wait_s=_WAIT_S, clock=self._clock):
+            # Somebody may have edited or rendered something while it was checked.
+            self._refuse_changed_inputs()
+            found = self._compared()
+            if not force:
+                refuse_to_undo(found)
             changed = write_stack(self._folder, found, record_of(self._inputs))
             made = tuple(make_secrets(self._folder, self._deployment))
         return Rendered(
@@ -104,7 +110,7 @@ class StackFolder:
         """How the folder is."""
         listed: tuple[str, ...] = ()
         if (self._folder / MANIFEST_FILE).is_file():
-            listed = manifest_files((self._folder / MANIFEST_FILE).read_text())
+            listed = manifest_files((self._folder / MANIFEST_FILE).read_text(errors="replace"))
         there = tuple(file for file in listed if (self._folder / file).is_file())
         return Status(
             reasons=tuple(self._reasons(self._compared())),
@@ -141,6 +147,11 @@ class StackFolder:
     def _refuse_short_retention(self) -> None:
         for fault in loki_faults(self._deployment.stack):
             raise RefusedError(fault, file="stack.toml", hint="--force renders it all the same")
+
+    def _refuse_changed_inputs(self) -> None:
+        if read_inputs(self._folder).digests != self._inputs.digests:
+            problem = "stack.toml or farm.toml was changed while it was checked, and nothing was written"
+            raise NotReadyError(problem, hint="render again")
 
     def _checked(self) -> tuple[Check, ...]:
         checks = tuple(all_checks(self._deployment, self._outputs, self._programs))

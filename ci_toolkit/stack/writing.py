@@ -11,10 +11,11 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.effects.files import remove_unwritten, write_file
-from ci_toolkit.errors import RefusedError
+from ci_toolkit.errors import MachineError, RefusedError
 from ci_toolkit.stack.comparing import Found, State
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def read_record(folder: Path) -> Record | None:
         said: Any = json.loads((folder / RECORD_FILE).read_bytes())
         plugins = {name: (str(origin), str(digest)) for name, (origin, digest) in said["plugins"].items()}
         return Record(version=str(said["version"]), inputs=dict(said["inputs"]), plugins=plugins)
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+    except (FileNotFoundError, IsADirectoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -69,16 +70,35 @@ def refuse_to_undo(found: Iterable[Found]) -> None:
         raise RefusedError(f"{named}{more}", hint=hint)
 
 
+def refuse_obstacles(folder: Path, found: Iterable[Found]) -> None:
+    """Nothing; RefusedError for a link or file where a folder is to be, or a folder where a file is, forced or not.
+
+    Through a link it would be written who knows where, and a folder may have anything in it.
+    """
+    listed = list(found)
+    for place in sorted({parent for one in listed for parent in PurePosixPath(one.path).parents} - {PurePosixPath()}):
+        path = folder / place
+        if path.is_symlink() or (path.exists() and not path.is_dir()):
+            what = "a link" if path.is_symlink() else "a file"
+            hint = "move it away: a folder is to be made there"
+            raise RefusedError(f"is {what}, and nothing was written", key=str(path), hint=hint)
+    for one in listed:
+        if (folder / one.path).is_dir() and not (folder / one.path).is_symlink():
+            hint = "move it away: a file is to be made there"
+            raise RefusedError("is a folder, and nothing was written", key=str(folder / one.path), hint=hint)
+
+
 def write_stack(folder: Path, found: Iterable[Found], record: Record) -> tuple[Found, ...]:
     """Write and remove what differs, and then the record; gives what was changed. One process a folder at a time."""
     listed = tuple(found)
+    refuse_obstacles(folder, listed)
     for name in (*(one.path for one in listed), RECORD_FILE):
         remove_unwritten(folder / name)
     changed = tuple(one for one in listed if one.state is not State.SAME)
     for one in changed:
         path = folder / one.path
         if one.output is not None:
-            write_file(path, one.output.content, mode=one.output.mode)
+            _write(path, one.output.content, one.output.mode)
         else:
             path.unlink(missing_ok=True)
             _remove_empty(folder, path.parent)
@@ -86,8 +106,17 @@ def write_stack(folder: Path, found: Iterable[Found], record: Record) -> tuple[F
         {"version": record.version, "inputs": dict(record.inputs), "plugins": dict(record.plugins)}, indent=2
     )
     if read_record(folder) != record:
-        write_file(folder / RECORD_FILE, f"{content}\n".encode())
+        _write(folder / RECORD_FILE, f"{content}\n".encode(), 0o644)
     return changed
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    try:
+        write_file(path, content, mode=mode)
+    except OSError as error:
+        problem = f"cannot be written: {error.strerror or error}"
+        hint = "files are old or new, and none is half of one; render again when there is room and permission"
+        raise MachineError(problem, key=str(path), hint=hint) from error
 
 
 def _remove_empty(folder: Path, place: Path) -> None:
