@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # All that is ever generated is one of these or below one of these; nothing else of the folder is looked at.
 _FILES = ("docker-compose.yml", ENVIRONMENT_FILE, MANIFEST_FILE)
-_FOLDERS = (*("plugins", "nginx", "prometheus", "alertmanager", "loki", "promtail", "grafana", "postgres", "systemd"),)
+FOLDERS = (*("plugins", "nginx", "prometheus", "alertmanager", "loki", "promtail", "grafana", "postgres", "systemd"),)
 
 
 class State(Enum):
@@ -86,7 +86,7 @@ def _on_disk(folder: Path) -> Iterator[str]:
     for name in _FILES:
         if (folder / name).is_file() and not (folder / name).is_symlink():
             yield name
-    for name in _FOLDERS:
+    for name in FOLDERS:
         for place, _, files in os.walk(folder / name):
             for file in files:
                 path = os.path.join(place, file)  # noqa: PTH118 - as os.walk has them

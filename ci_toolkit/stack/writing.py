@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.effects.files import remove_unwritten, write_file
 from ci_toolkit.errors import MachineError, RefusedError
-from ci_toolkit.stack.comparing import Found, State
+from ci_toolkit.stack.comparing import FOLDERS, Found, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -106,8 +106,17 @@ def write_stack(folder: Path, found: Iterable[Found], record: Record) -> tuple[F
         {"version": record.version, "inputs": dict(record.inputs), "plugins": dict(record.plugins)}, indent=2
     )
     if read_record(folder) != record:
+        _sweep(folder)
         _write(folder / RECORD_FILE, f"{content}\n".encode(), 0o644)
     return changed
+
+
+def _sweep(folder: Path) -> None:
+    """Folders that a process left empty which was killed between a file and its folder."""
+    for top in FOLDERS:
+        for place, _, _ in os.walk(folder / top, topdown=False):
+            with contextlib.suppress(OSError):  # there is something in it, or it is a link
+                os.rmdir(place)  # noqa: PTH106 - as above
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

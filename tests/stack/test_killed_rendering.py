@@ -33,7 +33,7 @@ def counted(function):
     return call
 
 # Everything that makes something of a rendering appear on disk.
-for name in ("replace", "chmod", "fsync"):
+for name in ("replace", "chmod", "fsync", "rmdir"):
     setattr(os, name, counted(getattr(os, name)))
 os.unlink = counted(os.unlink)
 all_checks._BY_PROGRAMS = ()
@@ -41,13 +41,19 @@ status, said = toolkit(Path(sys.argv[1]), "render")
 sys.stdout.write(said)
 sys.exit(status)
 """
+_INSTALLING = """\
+from importlib.metadata import EntryPoint
+from ci_toolkit import plugins
+entry = EntryPoint("finder", "tests.stack.test_stack_folder:FinderPlugin", "ci_toolkit.stack_fragments")
+plugins._installed = lambda: (entry,)
+"""
 _ROOT = Path(__file__).parents[2]
 
 
-def killed_after(folder: Path, steps: int) -> bool:
+def killed_after(folder: Path, steps: int, before: str = "") -> bool:
     """Render in a process of its own that is killed before so many steps on disk; whether it was."""
     done = subprocess.run(
-        (sys.executable, "-c", _CHILD, str(folder), str(steps)),
+        (sys.executable, "-c", before + _CHILD, str(folder), str(steps)),
         cwd=_ROOT,
         env={**os.environ, "PYTHONPATH": str(_ROOT)},
         capture_output=True,
@@ -77,3 +83,19 @@ def test_every_file_is_old_or_new_and_the_next_run_completes_it(
     assert toolkit(top, "render")[0] == 0
     left = {path: content for path, content in files_below(top).items() if not path.startswith("secrets/")}
     assert left == {path: content for path, content in after.items() if not path.startswith("secrets/")}
+
+
+@pytest.mark.parametrize("steps", range(0, 24, 3))
+def test_nothing_is_left_of_a_plugin_whose_removal_was_killed(
+    tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ci_toolkit.stack.validating.all_checks._BY_PROGRAMS", ())
+    without = stack_folder(tmp_path / "without")
+    assert toolkit(without, "render")[0] == 0
+    top = stack_folder(tmp_path / "top")
+    assert not killed_after(top, 10_000, _INSTALLING)
+    assert (top / "plugins/finder/compose.yml").exists()
+    killed_after(top, steps)
+    assert toolkit(top, "render")[0] == 0
+    here, there = ({str(path.relative_to(one)) for path in one.rglob("*")} for one in (top, without))
+    assert here == there
