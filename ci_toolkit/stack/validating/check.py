@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _TIME_LIMIT_S = 60.0
 _ANY_STATUS = range(256)
+_MOST_LINES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programs:
-    """Programs of this machine, as far as they are installed; they get no variable but PATH and HOME."""
+    """Programs of this machine, as far as they are installed; they get PATH, and a place for their files."""
 
     processes: Processes
     environ: Mapping[str, str]
@@ -55,7 +56,7 @@ class Programs:
 
     def run(self, argv: Sequence[str], *, cwd: Path) -> Completed:
         """How it ended, whatever its status; ProcessError when it cannot be started or takes longer than a minute."""
-        env = {"PATH": self.environ.get("PATH", ""), "HOME": str(cwd), "LC_ALL": "C"}
+        env = {"PATH": self.environ.get("PATH", ""), "HOME": str(cwd), "TMPDIR": str(cwd), "LC_ALL": "C"}
         return self.processes.run(argv, env=env, cwd=cwd, timeout_s=_TIME_LIMIT_S, statuses=_ANY_STATUS)
 
     def ask(self, name: str, argv: Sequence[str], *, cwd: Path) -> Check:
@@ -68,4 +69,6 @@ class Programs:
             return Check(name=name)
         said = (done.stdout + done.stderr).decode(errors="replace").replace(f"{cwd}/", "")
         lines = [line.strip() for line in said.splitlines() if line.strip()]
-        return Check(name=name, faults=("; ".join(lines[-8:]) or f"it ended with status {done.status}",))
+        # What went wrong is said first or last; in between may be the trace of a program that broke.
+        told = lines if len(lines) <= _MOST_LINES else [*lines[:2], "…", *lines[2 - _MOST_LINES :]]
+        return Check(name=name, faults=("; ".join(told) or f"it ended with status {done.status}",))
