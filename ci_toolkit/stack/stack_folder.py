@@ -11,7 +11,7 @@ from ci_toolkit.errors import ConfigError, NotReadyError, RefusedError
 from ci_toolkit.stack.comparing import State, compared
 from ci_toolkit.stack.containers.environment import MANIFEST_FILE, manifest_files
 from ci_toolkit.stack.inputs import read_inputs
-from ci_toolkit.stack.making_secrets import make_secrets, secret_faults
+from ci_toolkit.stack.making_secrets import make_secrets, refuse_unusable, secret_faults
 from ci_toolkit.stack.monitoring.loki import loki_faults
 from ci_toolkit.stack.reasons import reasons
 from ci_toolkit.stack.rendering import rendered
@@ -78,6 +78,7 @@ class StackFolder:
             self._refuse_short_retention()
             refuse_to_undo(found)
         refuse_obstacles(self._folder, found)
+        refuse_unusable(self._folder)
         checks = self._checked()
         with exclusive(self._folder / _LOCK_FILE, who="stack render", wait_s=_WAIT_S, clock=self._clock):
             # Somebody may have edited or rendered something while it was checked.

@@ -7,7 +7,9 @@ import os
 import resource
 import shutil
 import stat
+import tempfile
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,10 +22,11 @@ from tests.support.stacks import FARM, STACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from ci_toolkit.stack.validating.check import Check
     from ci_toolkit.stack_fragments.spec import Fragment, Setting
+
+_SOMEBODY = 65534
 
 
 class FinderPlugin:
@@ -315,3 +318,70 @@ def test_what_was_changed_while_it_was_checked_is_not_overwritten(
 
     monkeypatch.setattr(all_checks, "_BY_PROGRAMS", (changing("stack.toml", "# other"),))
     assert toolkit(folder, "render", "--force")[0] == 11
+
+
+def test_what_lies_where_secrets_do_is_left_alone_and_told(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("elsewhere") / "outside"
+    outside.write_text("x")
+    outside.chmod(0o644)
+    (folder / "secrets/grafana-password").unlink()
+    (folder / "secrets/grafana-password").symlink_to(outside)
+    (folder / "secrets/database-url").unlink()
+    (folder / "secrets/database-url").mkdir()
+    status, said = toolkit(folder, "render")
+    assert status == 0
+    assert "secrets/grafana-password is open to others: chmod 600" in said
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o644
+    assert outside.stat().st_uid == os.getuid()
+    assert "secrets/database-url is no file" in said
+
+
+def test_nothing_is_made_of_a_secret_that_is_empty(folder: Path) -> None:
+    (folder / "secrets/database-url").unlink()
+    (folder / "secrets/database-password").write_text("")
+    said = toolkit(folder, "render")[1]
+    assert "to do: secrets/database-password is empty" in said
+    assert "to do: secrets/database-url is missing" in said
+
+
+def test_secrets_that_cannot_lie_there_stop_a_rendering_before_it_begins(tmp_path: Path) -> None:
+    top = stack_folder(tmp_path)
+    (top / "secrets").write_text("mine")
+    before = files_below(top)
+    status, said = toolkit(top, "render")
+    assert (status, f"{top}/secrets is no folder, and nothing was written" in said) == (12, True)
+    assert files_below(top) == before
+
+
+@pytest.fixture
+def somebodys() -> Iterator[Path]:
+    """A folder of somebody who is not root, who runs the test from here on."""
+    with tempfile.TemporaryDirectory() as place:
+        top = stack_folder(Path(place))
+        for path in (top, top / "master"):
+            os.chown(path, _SOMEBODY, _SOMEBODY)
+        os.seteuid(_SOMEBODY)
+        try:
+            yield top
+        finally:
+            os.seteuid(0)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+def test_who_is_not_root_is_told_of_owners_and_not_stopped(somebodys: Path) -> None:
+    status, said = toolkit(somebodys, "render")
+    assert status == 0
+    assert "to do: secrets/database-password is not readable for whom it is meant: chown 0:0" in said
+    os.seteuid(0)
+    (somebodys / "secrets/grafana-password").chmod(0o644)
+    os.chown(somebodys / "secrets/grafana-password", 0, 0)
+    os.seteuid(_SOMEBODY)
+    status, said = toolkit(somebodys, "render")
+    assert (status, "to do: secrets/grafana-password is open to others" in said) == (0, True)
+    os.seteuid(0)
+    os.chown(somebodys / "secrets", 0, 0)
+    os.seteuid(_SOMEBODY)
+    status, said = toolkit(somebodys, "status")
+    assert (status, "to do: secrets/ is not for you to look into" in said) == (0, True)
