@@ -11,6 +11,7 @@ from ci_toolkit.errors import ConfigError, MachineError, NotReadyError
 from ci_toolkit.formats.farm_layout import FARM_FILE, farm_layout, parse_farm_table
 from ci_toolkit.stack.asking_plugins import bundles
 from ci_toolkit.stack.deployment import Deployment
+from ci_toolkit.stack.limits import check_limits
 from ci_toolkit.stack.stack_file import STACK_FILE, parse_stack
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def read_inputs(folder: Path) -> Inputs:
         raise error.located(file=str(farm_path)) from None
     deployment = Deployment(stack=stack, farm=layout, bundles=tuple(bundles(stack, layout.url)), version=__version__)
     deployment.check()
+    check_limits(deployment)
     return Inputs(
         deployment=deployment,
         digests={

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_toolkit.stack.stack_file import Limit
+from ci_toolkit.errors import ConfigError
+from ci_toolkit.model.names import nearest
+from ci_toolkit.stack.stack_file import STACK_FILE, Limit
 
 if TYPE_CHECKING:
+    from ci_toolkit.stack.deployment import Deployment
     from ci_toolkit.stack.stack_file import Stack
 
 # A worker has none: a build has limits of its own (CI_BUILD_MEMORY), and what it takes nobody knows here.
@@ -23,6 +26,26 @@ LIMITS = {
     "grafana": Limit(memory="512m", cpus=1.0),
 }
 _NONE = Limit(memory=None, cpus=None)
+
+
+def check_limits(deployment: Deployment) -> None:
+    """Nothing; ConfigError for a limit of what does not run, or whose limits are not ours to say."""
+    stack = deployment.stack
+    known = {*LIMITS, *(f"worker-{name}" for name in deployment.local_workers())}
+    known |= {service.name for bundle in deployment.bundles for service in bundle.fragment.services}
+    if stack.is_composed:
+        known |= {f"{bundle.name}-seed" for bundle in deployment.bundles if bundle.fragment.seeds}
+    else:
+        known.remove("postgres")
+    for name in stack.limits:
+        if name == "postgres" and not stack.is_composed:
+            hint = "systemctl edit postgresql@VERSION-main.service"
+            raise ConfigError(
+                "is a cluster of the distribution's own", file=STACK_FILE, key="limits.postgres", hint=hint
+            )
+        if name not in known:
+            hint = nearest(name, known) or f"there are: {', '.join(sorted(known))}"
+            raise ConfigError("is no service of this stack", file=STACK_FILE, key=f"limits.{name}", hint=hint)
 
 
 def limit_of(stack: Stack, service: str, usual: Limit | None = None) -> Limit:

@@ -221,6 +221,9 @@ def _stack(table: Mapping[str, Any], file: str) -> Stack:
     if table["ports"] and table["run_by"] == "compose":
         hint = 'they are for run_by = "systemd"; a container has ports of its own'
         raise ConfigError("has no meaning in containers", file=file, key="ports", hint=hint)
+    for key in ("images", "compose_files"):
+        if table[key] and table["run_by"] == "systemd":
+            raise ConfigError("has no meaning without containers", file=file, key=key, hint='run_by = "compose"')
     return Stack(
         farm=table["farm"].rstrip("/"),
         name=table["name"],

@@ -213,6 +213,11 @@ def test_a_compose_file_that_is_missing_is_left_out_with_a_warning(tmp_path: Pat
         ("", FARM.replace("tcp:8010:interface=127.0.0.1", "ssl:443:privateKey=k"), 7, "web is not on loopback"),
         ("", FARM.replace('https://farm.example.org"', 'https://[::1"'), 7, "url is no URL: Invalid IPv6 URL"),
         ('[workers.one]\nmetrics = "https://["\n', FARM, 7, "workers.one.metrics is no URL"),
+        ("[limits.prometeus]\ncpus = 1\n", FARM, 7, "limits.prometeus is no service of this stack (did you mean prom"),
+        ("[limits.redis]\ncpus = 1\n[limits.worker-big]\ncpus = 1\n", FARM, 7, "limits.worker-big is no service"),
+        ('run_by = "systemd"\n[limits.postgres]\ncpus = 1\n', FARM, 7, "limits.postgres is a cluster of the distribut"),
+        ('run_by = "systemd"\n[images]\nloki = "a:1"\n', FARM, 7, "images has no meaning without containers"),
+        ('name = "my.farm"\n', FARM, 7, "name cannot be 'my.farm'"),
         ("", FARM.replace("ssl:9989", "ssl:unix"), 7, "workers_listen names no port"),
         ("", "public = false\n" + FARM, 7, "prometheus.token is false, and farm.toml says public = false"),
         ("", FARM.replace("8020", "8010"), 7, "port in the network of master 8010 is there 2 times"),
@@ -385,3 +390,22 @@ def test_who_is_not_root_is_told_of_owners_and_not_stopped(somebodys: Path) -> N
     os.seteuid(_SOMEBODY)
     status, said = toolkit(somebodys, "status")
     assert (status, "to do: secrets/ is not for you to look into" in said) == (0, True)
+
+
+@pytest.mark.parametrize("run_by", ["compose", "systemd"])
+def test_a_worker_may_be_called_what_farm_toml_lets_it_be_called(tmp_path: Path, run_by: str) -> None:
+    name = "Big_One.example-x"
+    farm = FARM.replace("[workers.one]", f"[workers.'{name}']")
+    stack = f'run_by = "{run_by}"\n[workers."{name}"]\nfolder = "/var/lib/w"\n[limits."worker-{name}"]\nmemory = "8g"\n'
+    top = stack_folder(tmp_path, stack, farm)
+    status, said = toolkit(top, "render")
+    assert (status, said.count("to do: worker")) == (0, 1)
+    written = b"".join(files_below(top).values())
+    assert (b"mem_limit: 8g" if run_by == "compose" else b"MemoryMax=8G") in written
+
+
+def test_a_worker_in_capitals_is_found_by_its_name(tmp_path: Path) -> None:
+    farm = FARM.replace("[workers.one]", "[workers.Big]")
+    top = stack_folder(tmp_path, '[workers.Big]\nfolder = "w"\n', farm)
+    status, said = toolkit(top, "render")
+    assert status == 0, said
