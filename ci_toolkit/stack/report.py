@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from ci_toolkit.stack.containers.environment import ENVIRONMENT_FILE
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
     from ci_toolkit.stack.stack_folder import Rendered, Status
     from ci_toolkit.stack.validating.check import Check
+
+
+_WIDTH = 80  # of a terminal
 
 
 def rendered_text(rendered: Rendered) -> str:
@@ -47,7 +51,7 @@ def status_text(status: Status) -> str:
 def _checks(checks: Iterable[Check]) -> Iterator[str]:
     listed = list(checks)
     done = [check.name for check in listed if not check.missing]
-    yield f"checked: {', '.join(done)}"
+    yield from textwrap.wrap(f"checked: {', '.join(done)}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     yield from (f"checked in part: {check.name}: {check.note}" for check in listed if check.note)
     yield from (f"not checked: {check.name}: {check.missing}" for check in listed if check.missing)
 

@@ -19,7 +19,7 @@ from ci_toolkit.stack.validating.all_checks import all_checks
 from ci_toolkit.stack.writing import read_record, record_of, refuse_obstacles, refuse_to_undo, write_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ci_toolkit.effects.clock import Clock
@@ -104,7 +104,7 @@ class StackFolder:
         checks = self._checked()
         why = tuple(self._reasons(found))
         if why:
-            raise NotReadyError(f"the stack needs to be rendered: {'; '.join(why)}", hint="ci-toolkit stack render")
+            raise NotReadyError(_listed("the stack needs to be rendered", why), hint="ci-toolkit stack render")
         return checks
 
     def status(self) -> Status:
@@ -158,5 +158,10 @@ class StackFolder:
         checks = tuple(all_checks(self._deployment, self._outputs, self._programs))
         faults = [f"{check.name}: {fault}" for check in checks for fault in check.faults]
         if faults:
-            raise ConfigError(f"what was rendered does not hold, and nothing was written: {'; '.join(faults)}")
+            raise ConfigError(_listed("what was rendered does not hold, and nothing was written", faults))
         return checks
+
+
+def _listed(problem: str, sentences: Iterable[str]) -> str:
+    """A problem that has parts, one a line."""
+    return "\n  ".join((f"{problem}:", *sentences))

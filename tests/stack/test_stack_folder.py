@@ -87,7 +87,7 @@ def test_a_changed_farm_is_a_reason_and_only_what_it_concerns_is_written(folder:
     assert "loki" not in said
     assert "+    server_name other.example.org;" in toolkit(folder, "diff")[1]
     status, said = toolkit(folder, "render", "--check")
-    assert (status, "the stack needs to be rendered: master/farm.toml has changed" in said) == (11, True)
+    assert (status, "the stack needs to be rendered:\n  master/farm.toml has changed\n" in said) == (11, True)
     said = toolkit(folder, "render")[1]
     assert "written  nginx/sites/farm.conf\n" in said
     assert "loki" not in said.partition("checked")[0]
@@ -409,3 +409,10 @@ def test_a_worker_in_capitals_is_found_by_its_name(tmp_path: Path) -> None:
     top = stack_folder(tmp_path, '[workers.Big]\nfolder = "w"\n', farm)
     status, said = toolkit(top, "render")
     assert status == 0, said
+
+
+def test_no_line_about_what_was_checked_is_wider_than_a_terminal(folder: Path) -> None:
+    said = toolkit(folder, "render")[1]
+    lines = said[said.index("checked: ") : said.index("to do: ")].splitlines()
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 80

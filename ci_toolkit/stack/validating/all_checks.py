@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,13 @@ from ci_toolkit.stack.validating.references import reference_faults
 from ci_toolkit.stack.validating.systemd_check import check_systemd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ci_toolkit.stack.deployment import Deployment
     from ci_toolkit.stack.output import Output
     from ci_toolkit.stack.validating.check import Programs
+
+    ProgramCheck = Callable[[Path, Deployment, Programs], Iterator[Check]]
 
 _BY_PROGRAMS = (check_compose, check_prometheus, check_alertmanager, check_nginx, check_systemd)
 
@@ -31,14 +34,24 @@ _BY_PROGRAMS = (check_compose, check_prometheus, check_alertmanager, check_nginx
 def all_checks(deployment: Deployment, outputs: Sequence[Output], programs: Programs) -> Iterator[Check]:
     """What each has found; the programs are asked about copies in a folder that is removed again."""
     yield from pure_checks(deployment, outputs)
-    for check in _BY_PROGRAMS:
-        with tempfile.TemporaryDirectory(prefix="ci-toolkit-stack-") as place:
-            folder = Path(place)
-            for output in outputs:
-                path = folder / output.path
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(output.content)
-            yield from check(folder, deployment, programs)
+    if not _BY_PROGRAMS:
+        return
+    # Each has a copy of its own to change, so that all of it takes as long as the slowest.
+    with ThreadPoolExecutor(len(_BY_PROGRAMS)) as pool:
+        for found in pool.map(lambda check: _asked(check, deployment, outputs, programs), _BY_PROGRAMS):
+            yield from found
+
+
+def _asked(
+    check: ProgramCheck, deployment: Deployment, outputs: Sequence[Output], programs: Programs
+) -> tuple[Check, ...]:
+    with tempfile.TemporaryDirectory(prefix="ci-toolkit-stack-") as place:
+        folder = Path(place)
+        for output in outputs:
+            path = folder / output.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(output.content)
+        return tuple(check(folder, deployment, programs))
 
 
 def pure_checks(deployment: Deployment, outputs: Sequence[Output]) -> Iterator[Check]:
