@@ -77,6 +77,8 @@ def secret_faults(folder: Path, deployment: Deployment) -> Iterator[str]:
             continue
         if not found.st_size:
             yield f"{name} is empty: {secret.meaning}"
+        elif secret.made_of and _is_of_before(folder / FOLDER, secret):
+            yield f"{name} was made for another address, or of another secrets/{secret.made_of}: remove it, and render"
         if stat.S_IMODE(found.st_mode) != _MODE:
             yield f"{name} is open to others: chmod 600 {name}"
         if found.st_uid != secret.owner:
@@ -88,6 +90,16 @@ def _all(deployment: Deployment) -> Iterator[SecretFile]:
         # systemd hands them to its units by itself, and reads them as root.
         yield secret if deployment.stack.is_composed else replace(secret, owner=0)
     yield from plugin_secrets(deployment)
+
+
+def _is_of_before(top: Path, secret: SecretFile) -> bool:
+    """Whether it is ours, and not what would be made now; a URL with another password is a database elsewhere."""
+    try:
+        now, there = _invented(top, secret), (top / secret.name).read_text().strip()
+    except (OSError, UnicodeDecodeError):  # who may not read it cannot say
+        return False
+    is_ours = "://" not in secret.text or there.startswith(f"{now.partition('@')[0]}@")
+    return bool(now) and there != now and is_ours
 
 
 def _invented(top: Path, secret: SecretFile) -> str:

@@ -27,7 +27,8 @@ def rendered_text(rendered: Rendered) -> str:
     same = rendered.count - sum(one.output is not None for one in rendered.changed)
     if same:
         lines.append(f"{same} of {rendered.count} files were up to date")
-    lines += [*rendered.secrets, *_checks(rendered.checks), *_to_do(rendered.to_do)]
+    lines += [*rendered.secrets, *_checks(rendered.checks)]
+    lines += [*_left_out(rendered.missing_compose_files), *_to_do(rendered.to_do)]
     return _joined(lines)
 
 
@@ -41,7 +42,7 @@ def status_text(status: Status) -> str:
     lines = ["everything is up to date"]
     if status.reasons:
         lines = ["to be rendered (ci-toolkit stack render), because:", *(f"  {one}" for one in status.reasons)]
-    lines += [f"warning: {file} is missing, and is left out" for file in status.missing_compose_files]
+    lines += _left_out(status.missing_compose_files)
     if status.compose_files:
         named = " ".join(f"--file {file}" for file in status.compose_files)
         lines.append(f"run by: docker compose --env-file {ENVIRONMENT_FILE} {named} up --detach")
@@ -54,6 +55,10 @@ def _checks(checks: Iterable[Check]) -> Iterator[str]:
     yield from textwrap.wrap(f"checked: {', '.join(done)}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     yield from (f"checked in part: {check.name}: {check.note}" for check in listed if check.note)
     yield from (f"not checked: {check.name}: {check.missing}" for check in listed if check.missing)
+
+
+def _left_out(files: Iterable[str]) -> Iterator[str]:
+    return (f"warning: {file} is missing, and is left out" for file in files)
 
 
 def _to_do(sentences: Iterable[str]) -> Iterator[str]:

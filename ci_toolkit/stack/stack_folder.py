@@ -36,12 +36,13 @@ _WAIT_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """What a rendering changed, checked and made, of how many files, and what a person has yet to do."""
+    """What a rendering changed, checked and made, of how many files, and what is missing or has yet to be done."""
 
     changed: tuple[Found, ...]
     count: int
     checks: tuple[Check, ...]
     secrets: tuple[str, ...]
+    missing_compose_files: tuple[str, ...]
     to_do: tuple[str, ...]
 
 
@@ -93,6 +94,7 @@ class StackFolder:
             count=len(self._outputs),
             checks=checks,
             secrets=made,
+            missing_compose_files=self._compose_files()[1],
             to_do=tuple(self._to_do()),
         )
 
@@ -109,14 +111,11 @@ class StackFolder:
 
     def status(self) -> Status:
         """How the folder is."""
-        listed: tuple[str, ...] = ()
-        if (self._folder / MANIFEST_FILE).is_file():
-            listed = manifest_files((self._folder / MANIFEST_FILE).read_text(errors="replace"))
-        there = tuple(file for file in listed if (self._folder / file).is_file())
+        there, missing = self._compose_files()
         return Status(
             reasons=tuple(self._reasons(self._compared())),
             compose_files=there,
-            missing_compose_files=tuple(file for file in listed if file not in there),
+            missing_compose_files=missing,
             to_do=tuple(self._to_do()),
         )
 
@@ -130,6 +129,14 @@ class StackFolder:
             old = "/dev/null" if one.before is None else f"a/{one.path}"
             new = "/dev/null" if one.output is None else f"b/{one.path}"
             yield from difflib.unified_diff(before, after, old, new, n=_CONTEXT_LINES)
+
+    def _compose_files(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Those of the manifest that are there, and those that are missing."""
+        listed: tuple[str, ...] = ()
+        if (self._folder / MANIFEST_FILE).is_file():
+            listed = manifest_files((self._folder / MANIFEST_FILE).read_text(errors="replace"))
+        there = tuple(file for file in listed if (self._folder / file).is_file())
+        return there, tuple(file for file in listed if file not in there)
 
     def _compared(self) -> tuple[Found, ...]:
         return compared(self._folder, self._outputs)

@@ -416,3 +416,20 @@ def test_no_line_about_what_was_checked_is_wider_than_a_terminal(folder: Path) -
     lines = said[said.index("checked: ") : said.index("to do: ")].splitlines()
     assert len(lines) > 1
     assert max(map(len, lines)) <= 80
+
+
+def test_a_url_that_was_made_for_another_place_is_told_and_one_of_a_person_is_not(tmp_path: Path) -> None:
+    top = stack_folder(tmp_path)
+    assert toolkit(top, "render")[0] == 0
+    (top / "stack.toml").write_text('run_by = "systemd"\nfarm = "master"\n')
+    told = "to do: secrets/database-url was made for another address"
+    assert told in toolkit(top, "render")[1]
+    (top / "secrets/database-url").unlink()
+    assert told not in toolkit(top, "render")[1]
+    (top / "secrets/database-url").write_text("postgresql://farm:theirs@db.example.org/farm\n")
+    assert told not in toolkit(top, "status")[1]
+
+
+def test_a_compose_file_that_is_missing_is_told_when_it_is_rendered(tmp_path: Path) -> None:
+    top = stack_folder(tmp_path, 'compose_files = ["mine.yml"]\n')
+    assert "warning: mine.yml is missing, and is left out\n" in toolkit(top, "render")[1]
