@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import string
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.errors import ConfigError
+from ci_toolkit.errors import ConfigError, PluginError
 from ci_toolkit.model.names import nearest
-from ci_toolkit.stack.output import text_output
+from ci_toolkit.stack.output import json_output, text_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,11 @@ def plugin_outputs(deployment: Deployment) -> Iterator[Output]:
     for bundle in deployment.bundles:
         top = f"plugins/{bundle.name}"
         for template in bundle.fragment.templates:
-            yield text_output(f"{top}/{template.path}", _filled(deployment, bundle, template))
+            text = _filled(deployment, bundle, template)
+            if template.path.endswith(".json"):
+                yield json_output(f"{top}/{template.path}", _object(bundle, template, text))
+            else:
+                yield text_output(f"{top}/{template.path}", text)
         for service in bundle.fragment.services:
             if service.dockerfile:
                 yield text_output(f"{top}/Dockerfile.{service.name}", service.dockerfile)
@@ -55,6 +60,18 @@ def _filled(deployment: Deployment, bundle: Bundle, template: Template) -> str:
         ) from None
     except ValueError as error:
         raise ConfigError(f"has a $ that begins no ${{VAR}}: {error}", key=f"{bundle.name}: {template.path}") from error
+
+
+def _object(bundle: Bundle, template: Template, text: str) -> dict[str, Any]:
+    """What a file of JSON holds, where a comment would be an error."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        problem = f"stack_fragments: {bundle.name} from {bundle.origin}: template {template.path} is no JSON: {error}"
+        raise PluginError(problem) from error
+    if not isinstance(value, dict):
+        raise PluginError(f"stack_fragments: {bundle.name} from {bundle.origin}: {template.path} holds no JSON object")
+    return value
 
 
 def _plain(value: object) -> str:

@@ -159,7 +159,11 @@ class Requests:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A file for the plugin's services: `${VAR}` is a key of `[plugins.NAME]` in stack.toml, or of `defaults`."""
+    """A file for the plugin's services: `${VAR}` is a key of `[plugins.NAME]` in stack.toml, or of `defaults`.
+
+    The first line says where it is from, as a comment with `#`; a `.json` file holds an object, and has that as its
+    first value, `__comment`.
+    """
 
     path: str
     text: str
