@@ -20,6 +20,7 @@ from ci_toolkit.stack.rendering import rendered as everything
 from ci_toolkit.stack.units.credentials import credential_path
 from ci_toolkit.stack.units.unit_text import variable, word
 from ci_toolkit.stack.units.units import role_sql, systemd_outputs
+from ci_toolkit.stack.validating.names import name_faults
 from ci_toolkit.stack_fragments.spec import Fragment, Mount, Secret, SeedTable, Service
 from tests.support.postgres import Postgres, running_postgres
 from tests.support.stacks import FARM, STACK, deployed, deployed_with
@@ -339,3 +340,15 @@ def test_a_certificate_of_workers_may_lie_anywhere() -> None:
     stack = f'{SYSTEMD}[prometheus]\nworkers_ca = "/etc/ssl/ca.pem"\n'
     files = {output.path: output.content.decode() for output in everything(deployed(stack))}
     assert "ca_file: /etc/ssl/ca.pem\n" in files["prometheus/prometheus.yml"]
+
+
+def test_the_port_that_loki_has_besides_is_nobody_elses() -> None:
+    service = Service(name="hello", image="h:1", health=("a",), port=9095)
+    deployment = deployed(SYSTEMD, hello=Fragment(services=(service,)))
+    [fault] = name_faults(deployment, everything(deployment))
+    assert fault == "port of this machine 9095 is there 2 times: loki, plugin hello: hello"
+
+
+def test_redis_keeps_what_it_has_taken_as_it_does_in_containers() -> None:
+    plugin = Fragment(services=(Service(name="hello", image="h:1", health=("a",)),), needs_redis=True)
+    assert "echo appendonly yes" in rendered(hello=plugin)["systemd/redis-server.service.d/ci-toolkit-stack.conf"]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LEAST_RETENTION_HOURS = 720
 LOKI_DATA = "/loki"
 PROMTAIL_DATA = "/promtail"
+LOKI_GRPC_PORT = 9095  # where it listens besides, by itself
 CONTAINER_LOGS = "/var/lib/docker/containers"
 S3_CREDENTIALS = "s3-credentials"
 """The name of the secret with the keys of a bucket, in the format of AWS's own shared credentials file.

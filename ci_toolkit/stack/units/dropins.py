@@ -140,7 +140,7 @@ def _redis(deployment: Deployment) -> str:
     return f"""\
 # The password is no word of a command, and Redis reads none from a file of its own.
 ExecStartPre=/bin/sh -ec 'umask 077; {{ echo include /etc/redis/redis.conf; echo bind 127.0.0.1; \\
-    echo port {deployment.port("redis")}; \\
+    echo port {deployment.port("redis")}; echo appendonly yes; \\
     echo requirepass "$$(cat "$$CREDENTIALS_DIRECTORY/redis-password")"; }} >/run/redis/ci-toolkit-stack.conf'
 ExecStart=
 ExecStart=/usr/bin/redis-server /run/redis/ci-toolkit-stack.conf --supervised systemd --daemonize no"""

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.stack.deployment import INSIDE_PORT, PORTS, WORKER_PORT
+from ci_toolkit.stack.monitoring.loki import LOKI_GRPC_PORT
 from ci_toolkit.stack.output import read_yaml
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def _listened(deployment: Deployment) -> Iterator[tuple[object, str]]:
     yield from ((port, "the proxy") for port in (80, 443))
     yield from _farm_ports(deployment)
     yield from ((deployment.port(name), name) for name in PORTS if name != "redis" or deployment.needs_redis)
+    yield LOKI_GRPC_PORT, "loki"
     for number, name in enumerate(deployment.local_workers()):
         yield WORKER_PORT + number, f"worker {name}"
     for bundle in deployment.bundles:
