@@ -82,10 +82,10 @@ def refuse_obstacles(folder: Path, found: Iterable[Found]) -> None:
             what = "a link" if path.is_symlink() else "a file"
             hint = "move it away: a folder is to be made there"
             raise RefusedError(f"is {what}, and nothing was written", key=str(path), hint=hint)
-    for one in listed:
-        if (folder / one.path).is_dir() and not (folder / one.path).is_symlink():
+    for path in (folder / name for name in (*(one.path for one in listed), RECORD_FILE)):
+        if path.is_dir() and not path.is_symlink():
             hint = "move it away: a file is to be made there"
-            raise RefusedError("is a folder, and nothing was written", key=str(folder / one.path), hint=hint)
+            raise RefusedError("is a folder, and nothing was written", key=str(path), hint=hint)
 
 
 def write_stack(folder: Path, found: Iterable[Found], record: Record) -> tuple[Found, ...]:

@@ -269,11 +269,14 @@ def test_what_stands_where_a_folder_is_to_be_is_named_and_nothing_is_written(
     assert not (folder / "alertmanager").exists()
 
 
-def test_a_folder_where_a_file_is_to_be_is_named_also_when_it_is_forced(folder: Path) -> None:
-    (folder / "loki/loki.yml").unlink()
-    (folder / "loki/loki.yml").mkdir()
+@pytest.mark.parametrize("path", ["loki/loki.yml", ".stack.json"])
+def test_a_folder_where_a_file_is_to_be_is_named_also_when_it_is_forced(folder: Path, path: str) -> None:
+    (folder / path).unlink()
+    (folder / path).mkdir()
+    shutil.rmtree(folder / "nginx")
     status, said = toolkit(folder, "render", "--force")
-    assert (status, f"{folder}/loki/loki.yml is a folder, and nothing was written" in said) == (12, True)
+    assert (status, f"{folder}/{path} is a folder, and nothing was written" in said) == (12, True)
+    assert not (folder / "nginx").exists()
 
 
 def test_what_cannot_be_written_is_named_and_the_next_run_completes_it(
