@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci_toolkit.errors import MachineError
 from ci_toolkit.stack.validating.amtool import check_alertmanager
 from ci_toolkit.stack.validating.check import Check
 from ci_toolkit.stack.validating.compose_check import check_compose
@@ -47,11 +48,20 @@ def _asked(
 ) -> tuple[Check, ...]:
     with tempfile.TemporaryDirectory(prefix="ci-toolkit-stack-") as place:
         folder = Path(place)
-        for output in outputs:
-            path = folder / output.path
+        _copy(outputs, folder)
+        return tuple(check(folder, deployment, programs))
+
+
+def _copy(outputs: Sequence[Output], folder: Path) -> None:
+    for output in outputs:
+        path = folder / output.path
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(output.content)
-        return tuple(check(folder, deployment, programs))
+        except OSError as error:
+            problem = f"cannot be written, which is a copy to check: {error.strerror or error}"
+            hint = "nothing was written to the stack; TMPDIR names another place for copies"
+            raise MachineError(problem, key=str(path), hint=hint) from error
 
 
 def pure_checks(deployment: Deployment, outputs: Sequence[Output]) -> Iterator[Check]:

@@ -64,6 +64,8 @@ class Programs:
         try:
             done = self.run(argv, cwd=cwd)
         except ProcessError as error:
+            if isinstance(error.__cause__, OSError):  # nobody was asked, so that it is no fault of what was rendered
+                return Check(name=name, missing=str(error))
             return Check(name=name, faults=(str(error),))
         if done.status == 0:
             return Check(name=name)
