@@ -97,6 +97,10 @@ def test_containers_of_this_stack_are_told_from_others_by_their_tag() -> None:
     [
         ("ci-toolkit-farm-master.service", {"service": "master"}),
         ("ci-toolkit-farm-worker@big-1.service", {"service": "worker-big-1", "worker": "big-1"}),
+        ("nginx.service", {"service": "proxy"}),
+        ("postgresql@15-main.service", {"service": "postgres"}),
+        ("ci-toolkit-stack-database.service", {"service": "database"}),
+        ("redis-server.service", None),
         ("ssh.service", None),
     ],
 )
@@ -106,7 +110,7 @@ def test_units_of_the_farm_have_the_labels_that_containers_have(unit: str, label
     found: dict[str, str] = {}
     for rule in rules:
         if match := re.fullmatch(rule["regex"], unit):
-            found[rule["target_label"]] = rule["replacement"].replace("$1", match[1])
+            found[rule["target_label"]] = rule["replacement"].replace("$1", match[1] if match.re.groups else "")
     is_kept = re.fullmatch(keep["regex"], unit) is not None
     assert (found if is_kept else None) == (None if labels is None else {"unit": unit, **labels})
 

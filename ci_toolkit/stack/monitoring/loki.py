@@ -37,6 +37,17 @@ _SCHEMA_FROM = "2024-01-01"
 _LOOPBACK = "127.0.0.1"
 _JOB = "ci-toolkit-farm"
 _UNIT = "__journal__systemd_unit"
+# Units of the distribution, by what their services are called in containers.
+_OTHER_UNITS = {
+    "nginx": "proxy",
+    "postgresql@.+": "postgres",
+    "prometheus": "prometheus",
+    "prometheus-alertmanager": "alertmanager",
+    "loki": "loki",
+    "promtail": "promtail",
+    "grafana-server": "grafana",
+}
+_REDIS_UNIT = {"redis-server": "redis"}
 Stage = dict[str, Any]
 
 
@@ -130,7 +141,7 @@ def _promtail(deployment: Deployment) -> dict[str, Any]:
         "clients": [
             {"url": f"http://{deployment.address('loki')}/loki/api/v1/push", "tenant_id": stack.loki.tenants[0]}
         ],
-        "scrape_configs": [_containers(stack) if stack.is_composed else _journal()],
+        "scrape_configs": [_containers(stack) if stack.is_composed else _journal(deployment)],
     }
 
 
@@ -157,8 +168,9 @@ def _stages(stack: Stack) -> Iterator[Stage]:
     yield {"output": {"source": "output"}}
 
 
-def _journal() -> dict[str, Any]:
-    """Everything that the farm's units write, under the same labels as in containers."""
+def _journal(deployment: Deployment) -> dict[str, Any]:
+    """Everything that units of the farm and around it write, under the same labels as in containers."""
+    others = _OTHER_UNITS | (_REDIS_UNIT if deployment.needs_redis else {})
 
     def label(name: str, unit: str, value: str) -> dict[str, Any]:
         return {"source_labels": [_UNIT], "regex": unit, "target_label": name, "replacement": value}
@@ -167,10 +179,16 @@ def _journal() -> dict[str, Any]:
         "job_name": "journal",
         "journal": {"max_age": "12h", "labels": {"job": _JOB}},
         "relabel_configs": [
-            {"source_labels": [_UNIT], "regex": r"ci-toolkit-farm-.+\.service", "action": "keep"},
+            {
+                "source_labels": [_UNIT],
+                "regex": rf"(?:ci-toolkit-(?:farm|stack)-.+|{'|'.join(others)})\.service",
+                "action": "keep",
+            },
             label("unit", "(.+)", "$1"),
             label("service", r"ci-toolkit-farm-(.+)\.service", "$1"),
             label("service", r"ci-toolkit-farm-worker@(.+)\.service", "worker-$1"),
             label("worker", r"ci-toolkit-farm-worker@(.+)\.service", "$1"),
+            label("service", r"ci-toolkit-stack-(.+)\.service", "$1"),
+            *(label("service", rf"{unit}\.service", name) for unit, name in others.items()),
         ],
     }
