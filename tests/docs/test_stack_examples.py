@@ -14,7 +14,7 @@ from ci_toolkit.effects.redaction import Redactor
 from ci_toolkit.stack.rendering import rendered
 from ci_toolkit.stack.validating.all_checks import all_checks
 from ci_toolkit.stack.validating.check import Programs
-from tests.docs.render_examples import COMMAND, EXAMPLES, TOP, committed, deployment_of, example
+from tests.docs.render_examples import COMMAND, DASHBOARDS, EXAMPLES, TOP, committed, deployment_of, example
 
 BIN = Path(sys.executable).parent
 STYLE = """\
@@ -28,6 +28,15 @@ def test_the_example_is_what_is_rendered(name: str) -> None:
     expected, there = example(name), committed(name)
     differing = sorted(path for path in {*expected, *there} if expected.get(path) != there.get(path))
     assert differing == [], f"`{COMMAND}` writes docs/stack anew; look at the difference before it is committed"
+
+
+def test_dashboards_are_the_same_with_and_without_containers() -> None:
+    composed, units = (
+        {output.path: output.content for output in rendered(deployment_of(name)) if output.path.startswith(DASHBOARDS)}
+        for name in EXAMPLES
+    )
+    assert composed
+    assert composed == units
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
