@@ -22,6 +22,7 @@ from ci_toolkit.effects.sqlite_file import open_sqlite, transaction
 from ci_toolkit.errors import FormatError, RefusedError
 from ci_toolkit.formats.deptree import parse_deptree
 from ci_toolkit.formats.packed_folder import parse_folder
+from ci_toolkit.model.build_statistics import JobSample
 from ci_toolkit.model.job import FOLLOWING, Job, JobFilter, JobState, Transition
 from ci_toolkit.model.names import Pkgbase
 
@@ -47,12 +48,15 @@ _FACTS = frozenset(
         "ended_at",
         "worker",
         "losses",
+        "recipe",
+        "size_bytes",
     }
 )
 # The last job of each package that came to an end of its own.
 _LAST_OF_THEIR_OWN = "SELECT max(number) FROM jobs WHERE state IN ({}) GROUP BY pkgbase".format(
     ", ".join(f"'{state.value}'" for state in JobState if state.is_good or state.is_failure)
 )
+_STATES = {state.value: state for state in JobState}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +173,20 @@ class JobDatabase:
             name = Pkgbase(row["pkgbase"])
             found[name] = (*found.get(name, ()), sum(seconds for _, seconds in json.loads(row["phases"])))
         return found
+
+    def samples(self, *, since_s: float, packages: frozenset[str] = frozenset()) -> list[JobSample]:
+        """What statistics need of every job that is not over, or ended since then; of all packages, or of some."""
+        chosen = sorted(packages)
+        some = f" AND pkgbase IN ({marks(chosen)})" if chosen else ""
+        columns = (
+            "SELECT pkgbase, recipe, worker, state, queued_at, started_at, ended_at,"
+            " CASE WHEN log_of = number THEN phases END AS phases, size_bytes FROM jobs"
+        )
+        rows = self._connection.execute(
+            f"{columns} WHERE ended_at >= ?{some} UNION ALL {columns} WHERE state IN ({marks(OPEN)}){some}",
+            (since_s, *chosen, *(state.value for state in OPEN), *chosen),
+        )
+        return list(map(_sample_of_row, rows.fetchall()))
 
     def counts(self) -> dict[JobState, tuple[int, float]]:
         """How many jobs are in each state that is not the last, and when the oldest of them was queued."""
@@ -351,7 +369,15 @@ def job_of_row(row: sqlite3.Row) -> Job:
         priority=row["priority"],
         worker=row["worker"],
         losses=row["losses"],
+        recipe=row["recipe"],
+        size_bytes=row["size_bytes"],
     )
+
+
+def _sample_of_row(row: sqlite3.Row) -> JobSample:
+    package, recipe, worker, state, queued_at, started_at, ended_at, phases, size_bytes = row
+    build_s = None if phases in (None, "[]") else sum(seconds for _, seconds in json.loads(phases))
+    return JobSample(package, recipe, worker, _STATES[state], queued_at, started_at, ended_at, build_s, size_bytes)
 
 
 def _note_happening(connection: sqlite3.Connection, kind: str, subject: str, text: str, now_s: float) -> None:

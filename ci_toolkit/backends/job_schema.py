@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ci_toolkit.model.job import FOLLOWING
 
-FORM = 3
+FORM = 4
 
 # Kinds of happenings.
 REMOVED, WORKER = "removed", "worker"
@@ -31,6 +31,8 @@ _LISTENERS = """CREATE TABLE listeners (
   sent_at REAL NOT NULL DEFAULT 0,
   not_before REAL NOT NULL DEFAULT 0
 ) WITHOUT ROWID"""
+# Statistics are of those that ended in a time, which is a small part of all.
+_BY_END = "CREATE INDEX jobs_by_end ON jobs (ended_at)"
 
 # What takes a file of an earlier form one form further.
 STEPS = {
@@ -40,6 +42,11 @@ STEPS = {
         "ALTER TABLE jobs ADD COLUMN losses INTEGER NOT NULL DEFAULT 0",
     ),
     2: (_HAPPENINGS, _LISTENERS),
+    3: (
+        "ALTER TABLE jobs ADD COLUMN recipe TEXT",
+        "ALTER TABLE jobs ADD COLUMN size_bytes INTEGER",
+        _BY_END,
+    ),
 }
 
 _LEGAL = ", ".join(
@@ -84,10 +91,13 @@ CREATE TABLE jobs (
   ending_reason TEXT,
   priority INTEGER NOT NULL DEFAULT 0,
   worker TEXT,
-  losses INTEGER NOT NULL DEFAULT 0
+  losses INTEGER NOT NULL DEFAULT 0,
+  recipe TEXT,
+  size_bytes INTEGER
 );;
 CREATE INDEX jobs_of_packages ON jobs (pkgbase, number);;
 CREATE INDEX jobs_in_states ON jobs (state);;
+{_BY_END};;
 CREATE TABLE transitions (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   job INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,

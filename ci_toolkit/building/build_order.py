@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Order:
     """What a thread is handed.
 
-    `available` are our packages that may be built with, `published` those that clients have. `begun` is called before
-    the first program runs, `phase` with every new phase, and `ending` says why the build has to end, if it has.
+    `available` are our packages that may be built with, `published` those that clients have. `begun` is called with the
+    name of the recipe before the first program runs, `phase` with every new phase, and `ending` says why the build has
+    to end, if it has.
     """
 
     job: Job
@@ -28,6 +29,6 @@ class Order:
     published: Mapping[str, AvailablePackage]
     work: Path
     log: Path
-    begun: Callable[[], None]
+    begun: Callable[[str], None]
     phase: Callable[[str], None]
     ending: Callable[[], str | None]

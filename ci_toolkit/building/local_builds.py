@@ -50,6 +50,7 @@ _PUBLISH_EVERY_S = 5.0  # while something is built: nothing waits for it, and a 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Began:
     number: int
+    recipe: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +229,7 @@ class LocalBuilds:
             published=self._at_hand.published,
             work=self.place.work / str(job.number),
             log=self.logs.path(job.pkgbase, job.number),
-            begun=lambda: self._events.put(_Began(number=job.number)),
+            begun=lambda recipe: self._events.put(_Began(number=job.number, recipe=recipe)),
             phase=lambda phase: self._events.put(_Phase(number=job.number, phase=phase)),
             ending=lambda: hand.ending,
         )
@@ -249,8 +250,8 @@ class LocalBuilds:
         except queue.Empty:
             return
         match event:
-            case _Began(number=number):
-                self._handle_begun(self._in_hand[number])
+            case _Began(number=number, recipe=recipe):
+                self._handle_begun(self._in_hand[number], recipe)
             case _Phase(number=number, phase=phase):
                 self.database.set_phase(number, phase)
                 self.listener.phase(self._in_hand[number].job, phase)
@@ -263,7 +264,7 @@ class LocalBuilds:
                 self._dirty, self._is_publishing = True, False
                 self._handle_published(event)
 
-    def _handle_begun(self, hand: _InHand) -> None:
+    def _handle_begun(self, hand: _InHand, recipe: str) -> None:
         moved = self._book.move(
             hand.job,
             JobState.BUILDING,
@@ -271,6 +272,7 @@ class LocalBuilds:
             started_at=self.clock.now(),
             log_of=hand.job.number,
             worker=hand.job.worker,
+            recipe=recipe,
         )
         if moved is None:
             hand.ending = "it was ended before it began"
@@ -290,11 +292,10 @@ class LocalBuilds:
         elif isinstance(end, Made):
             self._handle_made(job, end)
         elif isinstance(end, NotMade):
-            self._book.move(
-                job, state_after(end.outcome), reason_after(end.outcome), **facts_of(end.result, end.outcome)
-            )
+            facts = facts_of(end.result, end.outcome)
+            self._book.move(job, state_after(end.outcome), reason_after(end.outcome), recipe=end.recipe, **facts)
         elif isinstance(end, StillPublished):
-            self._book.move(job, JobState.ALREADY_BUILT, end.reason, version=end.version)
+            self._book.move(job, JobState.ALREADY_BUILT, end.reason, version=end.version, recipe=end.recipe)
         self.logs.pack(job.pkgbase, job.number)
 
     def _handle_lost(self, job: Job, error: WorkerLostError) -> None:
@@ -315,7 +316,13 @@ class LocalBuilds:
     def _handle_made(self, job: Job, made: Made) -> None:
         stored = made.stored
         version = stored.packages[0].version
-        facts: dict[str, float | str | None] = {"version": version, "build": stored.identity, **facts_of(made.result)}
+        facts: dict[str, float | str | None] = {
+            "version": version,
+            "build": stored.identity,
+            "recipe": made.recipe,
+            "size_bytes": made.size_bytes,
+            **facts_of(made.result),
+        }
         new, why = JobState.PUBLISHING, "it is built"
         if made.result is None:
             facts["log_of"], why = stored.job, f"job {stored.job} built the same"

@@ -29,19 +29,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """There are packages in the store: `result` tells of the build, None when an earlier one made them."""
+    """There are packages in the store: `result` tells of the build, None when an earlier one made them.
+
+    `size_bytes` is the size of all their files, `recipe` what makes them.
+    """
 
     stored: StoredBuild
     packages: tuple[AvailablePackage, ...]
     result: BuildResult | None
+    size_bytes: int
+    recipe: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotMade:
-    """There are none: how it ended, and what its build told if one was begun."""
+    """There are none: how it ended, and what its build told if one was begun; `recipe` is None where none builds it."""
 
     outcome: BuildOutcome
     result: BuildResult | None = None
+    recipe: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +56,7 @@ class StillPublished:
 
     version: str
     reason: str
+    recipe: str | None = None
 
 
 JobEnd = Made | NotMade | StillPublished
@@ -71,6 +78,10 @@ class JobMaker:
         if recipe is None:
             reason = f"no recipe builds such a folder; there are {', '.join(one.name for one in self.recipes)}"
             return NotMade(outcome=Failed(phase="evaluate", status=None, reason=reason))
+        return replace(self._made(order, recipe), recipe=recipe.name)
+
+    def _made(self, order: Order, recipe: Recipe) -> JobEnd:
+        files = order.folder.files
         try:
             text = files[CONFIG_PATH].content if CONFIG_PATH in files else b""
             config = parse_package_config(KeyValueFile.parse(text, file=CONFIG_PATH))
@@ -88,11 +99,11 @@ class JobMaker:
         if inputs is not None:
             stored = self.store.build(inputs.identity)
             if stored is not None:
-                return Made(stored=stored, packages=available_packages(stored, self.store), result=None)
+                return self._end(stored, None)
             known = self._known(order, facts, inputs)
             if known is not None:
                 return known
-        order.begun()
+        order.begun(recipe.name)
         try:
             return self._built(order, recipe, config, inputs, with_)
         finally:
@@ -152,7 +163,12 @@ class JobMaker:
             packages=(),
         )
         stored = self.store.add(outputs, made)
-        return Made(stored=stored, packages=available_packages(stored, self.store), result=result)
+        return self._end(stored, result)
+
+    def _end(self, stored: StoredBuild, result: BuildResult | None) -> Made:
+        packages = available_packages(stored, self.store)
+        size_bytes = self.store.size_of(stored.identity)
+        return Made(stored=stored, packages=packages, result=result, size_bytes=size_bytes)
 
 
 def available_packages(stored: StoredBuild, store: ObjectStore) -> tuple[AvailablePackage, ...]:

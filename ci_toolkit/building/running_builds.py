@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from ci_toolkit.building.builder import opened_builder
 from ci_toolkit.building.local_builds import LocalBuilds
 from ci_toolkit.building.one_job import JobMaker
 from ci_toolkit.building.workplace import PlacesHere, ThisMachine
+from ci_toolkit.effects.build_slots import build_slots
 from ci_toolkit.effects.exclusive_lock import exclusive
 from ci_toolkit.plugins import load_publisher, load_recipes
 from ci_toolkit.publishers.spec import PublisherTools
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 _PUBLISHER = "pacman"  # what is published is one pacman repository
 _DAY_S = 86_400.0
 _WAIT_S = 2.0  # one that is about to end is waited for
-_MEMORY_A_BUILD = 2 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +107,8 @@ class BuildsRun:
 
 
 def capacity_of(settings: Settings) -> Capacity:
-    """How many builds at once: as configured, else one a processor, as long as each has 2 GiB of memory."""
-    slots = settings.build_slots
-    if not slots:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        slots = max(1, min(len(os.sched_getaffinity(0)), memory // _MEMORY_A_BUILD))
-    return Capacity(slots=slots, classes=settings.class_limits, host=platform.node())
+    """How many builds at once on this machine, as configured or as it has room for."""
+    return Capacity(slots=build_slots(settings.build_slots), classes=settings.class_limits, host=platform.node())
 
 
 @contextmanager

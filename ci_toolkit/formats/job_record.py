@@ -37,6 +37,8 @@ def job_record(job: Job) -> dict[str, Any]:
         "priority": job.priority,
         "worker": job.worker,
         "losses": job.losses,
+        "recipe": job.recipe,
+        "size_bytes": job.size_bytes,
     }
 
 
@@ -75,6 +77,9 @@ def parse_job_record(record: Mapping[str, Any]) -> Job:
             priority=int(record["priority"]),
             worker=_optional_text(record["worker"]),
             losses=int(record["losses"]),
+            # Farms of before do not tell of these.
+            recipe=_optional_text(record.get("recipe")),
+            size_bytes=None if record.get("size_bytes") is None else int(record["size_bytes"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FormatError("is no job", got=repr(record)) from error

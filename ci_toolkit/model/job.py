@@ -103,7 +103,8 @@ class Job:
     the exit `status` that ended it and what the `phases` took in seconds; `interference` is what the owner changed.
     `log_of` is the job whose log tells of the build: its own number, an earlier one's when nothing had to be built,
     None when nothing was ever begun. Jobs of a higher `priority` are built first; `worker` is the machine of a farm
-    that builds it, or was the last to, and `losses` how often one was lost while it did.
+    that builds it, or was the last to, and `losses` how often one was lost while it did. `recipe` is how it is built,
+    `size_bytes` the size of all files that it made or found made; both are None where nobody noted them.
     """
 
     number: int
@@ -127,6 +128,8 @@ class Job:
     priority: int = 0
     worker: str | None = None
     losses: int = 0
+    recipe: str | None = None
+    size_bytes: int | None = None
 
     @property
     def seconds(self) -> float | None:

@@ -149,6 +149,11 @@ class StoreIndex:
             packages=packages,
         )
 
+    def size_of(self, identity: str) -> int:
+        """The bytes of the objects that a build made, together."""
+        question = "SELECT total(size_bytes) AS size FROM outputs JOIN objects USING (sha256) WHERE identity = ?"
+        return int(self._read(question, identity)[0]["size"])
+
     def origins(self, sha256: str) -> frozenset[str]:
         """What owners put into the builds that made an object (`StoredBuild.own`)."""
         rows = self._read("SELECT own FROM outputs JOIN builds USING (identity) WHERE sha256 = ?", sha256)

@@ -94,6 +94,10 @@ class ObjectStore:
         """The bytes of every object, by its checksum."""
         return {sha256: one.size_bytes for sha256, one in self._index.objects().items()}
 
+    def size_of(self, identity: str) -> int:
+        """The bytes of everything that a build made, 0 for an unknown one."""
+        return self._index.size_of(identity)
+
     def lay_out(self, build: StoredBuild, folder: Path) -> tuple[Path, ...]:
         """The packages of a build under their own names in a new folder; nothing is copied where links will do."""
         folder.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ci_toolkit.model.job import JobState
+from ci_toolkit.model.statistics_window import GroupBy
 from ci_toolkit.model.worker import WorkerState
 
 Schema = dict[str, Any]
@@ -17,6 +18,7 @@ MAYBE_TEXT: Schema = {"type": ["string", "null"]}
 MAYBE_SECONDS: Schema = {"type": ["number", "null"]}
 MAYBE_WHOLE: Schema = {"type": ["integer", "null"]}
 REVIEWS: Schema = {"type": "integer", "minimum": 0, "maximum": 100_000}
+GROUP_BY: Schema = {"enum": [by.value for by in GroupBy]}
 STATE: Schema = {"enum": [state.value for state in JobState]}
 
 
@@ -57,10 +59,29 @@ _JOB_FIELDS: dict[str, Schema] = {
     "priority": WHOLE,
     "worker": MAYBE_TEXT,
     "losses": WHOLE,
+    "recipe": MAYBE_TEXT,
+    "size_bytes": MAYBE_WHOLE,
 }
 _STEP: dict[str, Schema] = {"at": NUMBER, "from": {"enum": [*STATE["enum"], None]}, "to": STATE, "reason": TEXT}
 _ACTIVE = record(name=TEXT, node=TEXT, build_class={"type": ["integer", "string"]}, liveLog=TEXT)
 _WAITING = record(name=TEXT, build_class={"type": ["integer", "string"]})
+
+_SHARE: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+_SPREAD: Schema = {"anyOf": [named("Spread"), {"type": "null"}]}
+_FIGURES: dict[str, Schema] = {
+    "ended": WHOLE,
+    "outcomes": {"type": "object", "propertyNames": STATE, "additionalProperties": WHOLE},
+    "success_rate": _SHARE,
+    "cache_hit_rate": _SHARE,
+    "duration": _SPREAD,
+    "wait": _SPREAD,
+    "size": _SPREAD,
+    "size_bytes": MAYBE_WHOLE,
+    "sizes_unknown": WHOLE,
+    "busy": NUMBER,
+    "slots": MAYBE_WHOLE,
+    "use": {"type": ["number", "null"], "minimum": 0},
+}
 
 SCHEMAS: dict[str, Schema] = {
     "Error": record(error=TEXT, hint=MAYBE_TEXT),
@@ -102,6 +123,17 @@ SCHEMAS: dict[str, Schema] = {
             "additionalProperties": {"type": "integer", "minimum": 0, "maximum": 1_000_000_000},
         },
     },
+    "Spread": record(count=WHOLE, mean=NUMBER, p50=NUMBER, p95=NUMBER, most=NUMBER),
+    "Figures": record(**_FIGURES),
+    "Group": record(name=MAYBE_TEXT, **_FIGURES),
+    "Statistics": record(
+        since=NUMBER,
+        until=NUMBER,
+        by=GROUP_BY,
+        queue=record(at_end=WHOLE, mean=NUMBER, most=WHOLE),
+        total=named("Figures"),
+        groups=items(named("Group")),
+    ),
     "QueueStats": record(
         active=record(count=WHOLE, packages=items(_ACTIVE)),
         waiting=record(count=WHOLE, packages=items(_WAITING)),
