@@ -38,6 +38,8 @@ class FarmMetrics:
         self.registry = CollectorRegistry()
         self._builds = counter(catalogue.BUILDS, self.registry)
         self._durations = histogram(catalogue.BUILD_DURATION, self.registry)
+        self._waits = histogram(catalogue.QUEUE_DURATION, self.registry)
+        self._sizes = histogram(catalogue.ARTIFACT_SIZE, self.registry)
         self._losses = counter(catalogue.LOSSES, self.registry)
         self._publications = counter(catalogue.PUBLICATIONS, self.registry)
         self._checks = counter(catalogue.UPSTREAM_CHECKS, self.registry)
@@ -64,6 +66,8 @@ class FarmMetrics:
         for outcome in ("published", "failed", "refused"):
             self._publications.labels(repository, outcome)
         self._losses.labels(repository)
+        for values in (self._durations, self._waits, self._sizes):
+            values.labels(repository)
         for notifier in notifiers:
             for sent in SendOutcome:
                 self._notifications.labels(repository, notifier, sent.value)
@@ -76,6 +80,10 @@ class FarmMetrics:
         self._builds.labels(repository, job.state.value).inc()
         if job.seconds is not None and job.log_of == job.number:
             self._durations.labels(repository).observe(job.seconds)
+        if job.started_at_s is not None:
+            self._waits.labels(repository).observe(max(0.0, job.started_at_s - job.queued_at_s))
+        if job.state is JobState.SUCCEEDED and job.size_bytes is not None:
+            self._sizes.labels(repository).observe(job.size_bytes)
 
     def published(self, repository: str, outcome: str) -> None:
         """What is published was changed, or could not be."""
@@ -154,15 +162,15 @@ def worker_metrics(workers: Iterable[Worker]) -> Iterator[Metric]:
 
 
 def _each_worker(workers: Iterable[Worker]) -> Iterator[Metric]:
-    state, takes, builds = map(
-        gauge, (catalogue.FARM_WORKER_STATE, catalogue.FARM_WORKER_TAKING_BUILDS, catalogue.FARM_WORKER_RUNNING_BUILDS)
-    )
+    state, takes = gauge(catalogue.FARM_WORKER_STATE), gauge(catalogue.FARM_WORKER_TAKING_BUILDS)
+    builds, slots = gauge(catalogue.FARM_WORKER_RUNNING_BUILDS), gauge(catalogue.FARM_WORKER_SLOTS)
     for worker in workers:
         for one in WorkerState:
             state.add_metric([worker.name, one.value], float(worker.state is one))
         takes.add_metric([worker.name], float(worker.state.takes_builds))
         builds.add_metric([worker.name], len(worker.running))
-    yield from (state, takes, builds)
+        slots.add_metric([worker.name], worker.slots)
+    yield from (state, takes, builds, slots)
 
 
 def queue_metrics(counts: Mapping[str, Mapping[JobState, tuple[int, float]]], *, now_s: float) -> Iterator[Metric]:

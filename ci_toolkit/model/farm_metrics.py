@@ -20,6 +20,20 @@ BUILD_DURATION = Metric(
     labels=("repository",),
     buckets=(10, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 28_800),
 )
+QUEUE_DURATION = Metric(
+    name="ci_toolkit_farm_queue_duration_seconds",
+    kind="histogram",
+    meaning="How long jobs that came to an end had waited from being scheduled to being begun.",
+    labels=("repository",),
+    buckets=(1, 5, 15, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400),
+)
+ARTIFACT_SIZE = Metric(
+    name="ci_toolkit_farm_artifact_size_bytes",
+    kind="histogram",
+    meaning="The size of all files that a build made which succeeded.",
+    labels=("repository",),
+    buckets=tuple(1 << bits for bits in range(14, 34, 2)),
+)
 LOSSES = Metric(
     name="ci_toolkit_farm_losses",
     kind="counter",
@@ -110,6 +124,12 @@ FARM_WORKER_RUNNING_BUILDS = Metric(
     name="ci_toolkit_farm_worker_running_builds",
     kind="gauge",
     meaning="Builds that a worker has in its slots.",
+    labels=("worker",),
+)
+FARM_WORKER_SLOTS = Metric(
+    name="ci_toolkit_farm_worker_slots",
+    kind="gauge",
+    meaning="Builds that a worker takes at once.",
     labels=("worker",),
 )
 SLOTS = Metric(
@@ -213,6 +233,8 @@ WORKER_MEMORY_SIZE = Metric(
 MASTER_METRICS: tuple[Metric, ...] = (
     BUILDS,
     BUILD_DURATION,
+    QUEUE_DURATION,
+    ARTIFACT_SIZE,
     LOSSES,
     PUBLICATIONS,
     SUBMISSIONS,
@@ -228,6 +250,7 @@ MASTER_METRICS: tuple[Metric, ...] = (
     FARM_WORKER_STATE,
     FARM_WORKER_TAKING_BUILDS,
     FARM_WORKER_RUNNING_BUILDS,
+    FARM_WORKER_SLOTS,
     SLOTS,
     JOBS,
     OLDEST_JOB_AGE,

@@ -87,6 +87,10 @@ def test_what_happened_is_counted(scene: Scene) -> None:
     assert found["ci_toolkit_farm_builds_total", labels(outcome="failed", repository="samples")] == 1
     assert found["ci_toolkit_farm_builds_total", labels(outcome="succeeded", repository="samples")] == 1
     assert found["ci_toolkit_farm_losses_total", labels(repository="samples")] == 1
+    assert found["ci_toolkit_farm_queue_duration_seconds_count", labels(repository="samples")] == 2
+    assert found["ci_toolkit_farm_artifact_size_bytes_count", labels(repository="samples")] == 1
+    assert found["ci_toolkit_farm_artifact_size_bytes_sum", labels(repository="samples")] > 100
+    assert found["ci_toolkit_farm_worker_slots", labels(worker="one")] == 1
     assert found["ci_toolkit_farm_workers", labels(state="away")] == 1
     assert found["ci_toolkit_farm_worker_state", labels(worker="one", state="away")] == 1
     assert found["ci_toolkit_farm_worker_taking_builds", labels(worker="one")] == 0
