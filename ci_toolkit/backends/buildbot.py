@@ -17,6 +17,7 @@ from ci_toolkit.effects.forge_http import ForgeHttp, ForgeManners
 from ci_toolkit.effects.token import FARM_VARIABLES, first_token
 from ci_toolkit.errors import ConfigError, FormatError, HandOverError, NotReadyError, RefusedError, ToolkitError
 from ci_toolkit.formats.job_record import parse_job_record, parse_step_record
+from ci_toolkit.formats.statistics_record import parse_statistics_record
 from ci_toolkit.model.job import Job, JobState
 
 if TYPE_CHECKING:
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from ci_toolkit.backends.spec import BackendTools, FolderReader
     from ci_toolkit.effects.forge_answers import ForgeAnswer
     from ci_toolkit.effects.token import Token
+    from ci_toolkit.model.build_statistics import BuildStatistics
     from ci_toolkit.model.job import JobFilter, Transition
     from ci_toolkit.model.names import Pkgbase
     from ci_toolkit.model.news import ReviewCounts
+    from ci_toolkit.model.statistics_window import StatisticsWish
     from ci_toolkit.scheduling.schedule import Schedule
 
 SCHEDULE_TYPE = "application/vnd.ci-toolkit.schedule+json"
@@ -132,6 +135,22 @@ class BuildbotBackend:
                     return
                 if follow and not answer.body:
                     tools.clock.sleep(_LOOK_S)
+
+    def statistics(self, wish: StatisticsWish, tools: BackendTools) -> BuildStatistics:
+        """What the farm tells of a time, by its own clock where that has not ended."""
+        if len(wish.packages) > _AT_ONCE:
+            raise RefusedError(f"more than {_AT_ONCE} packages are named", hint="name fewer, or none for all of them")
+        asked = [("since", _moment(wish.begin_s)), ("by", wish.by.value)]
+        asked += [] if wish.end_s is None else [("until", _moment(wish.end_s))]
+        asked += [("package", name) for name in sorted(wish.packages)]
+        with _telling(tools) as farm:
+            try:
+                answer = farm.ask_json("GET", f"{_path(farm, tools)}/statistics?{urlencode(asked)}")
+            except ForgeHttpError as error:
+                if error.status != 400:
+                    raise
+                raise RefusedError(error.said, hint=error.hint) from error
+            return parse_statistics_record(_record(answer))
 
     # for those who look after the farm
 
@@ -252,6 +271,11 @@ def _next(answer: ForgeAnswer, otherwise: int) -> int:
     if not (text.isascii() and text.isdigit()):
         raise FormatError("does not say where the log goes on", key="the farm's answer")
     return max(otherwise, int(text))
+
+
+def _moment(at_s: float) -> str:
+    """Seconds since 1970 in so many digits that a farm takes them for a time."""
+    return f"{max(0.0, at_s):016.6f}"
 
 
 def _no_log(job: Job, answer: ForgeAnswer) -> NotReadyError:

@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.backends.job_database import JobDatabase
 from ci_toolkit.backends.job_logs import JobLogs
+from ci_toolkit.backends.job_statistics import statistics_of
 from ci_toolkit.backends.local_folder import LocalFolder, local_folder
+from ci_toolkit.effects.build_slots import build_slots
 from ci_toolkit.errors import HandOverError, ToolkitError
+from ci_toolkit.model.build_statistics import summarise
 from ci_toolkit.model.job import Job, JobFilter, JobState
+from ci_toolkit.model.statistics_window import window_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ci_toolkit.backends.spec import BackendTools, FolderReader
+    from ci_toolkit.model.build_statistics import BuildStatistics
     from ci_toolkit.model.job import Transition
     from ci_toolkit.model.names import Pkgbase
+    from ci_toolkit.model.statistics_window import StatisticsWish
     from ci_toolkit.scheduling.schedule import Schedule
 
 _LOOK_S = 0.2
@@ -77,6 +83,15 @@ class LocalBackend:
         if not follow or job.state.is_over:
             return logs.read(job)
         return self._followed(job, logs, tools)
+
+    def statistics(self, wish: StatisticsWish, tools: BackendTools) -> BuildStatistics:
+        """What the database tells of a time; the slots of this machine are those that a run would have now."""
+        slots: dict[str | None, int] = {None: build_slots(tools.settings.build_slots)}
+        now_s, kept_days = tools.clock.now(), tools.settings.log_days
+        if not self._folder(tools).jobs.exists():
+            return summarise((), window_of(wish, now_s=now_s, kept_days=kept_days), by=wish.by, slots=slots)
+        with closing(self._database(tools)) as database:
+            return statistics_of(database, wish, now_s=now_s, kept_days=kept_days, slots=slots)
 
     def _followed(self, job: Job, logs: JobLogs, tools: BackendTools) -> Iterator[str]:
         with closing(self._database(tools)) as database:

@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.model.build_statistics import BuildStatistics
     from ci_toolkit.model.job import Job, JobFilter, Transition
     from ci_toolkit.model.names import Oid, Pkgbase
     from ci_toolkit.model.news import ReviewCounts
     from ci_toolkit.model.observation import UpstreamFile
     from ci_toolkit.model.settings import Settings
+    from ci_toolkit.model.statistics_window import StatisticsWish
     from ci_toolkit.scheduling.schedule import Schedule
 
 
@@ -50,6 +52,14 @@ class HearsOfChecks(Protocol):
 
     def note_checks(self, counts: Mapping[str, Mapping[str, int]], reviews: ReviewCounts, tools: BackendTools) -> None:
         """How many upstreams were asked with which outcome, by kind of source, and how many reviews there are now."""
+
+
+@runtime_checkable
+class KnowsStatistics(Protocol):
+    """A backend that can say how builds fared over a time."""
+
+    def statistics(self, wish: StatisticsWish, tools: BackendTools) -> BuildStatistics:
+        """The statistics that are meant; RefusedError for a time that no jobs are known of."""
 
 
 class Backend(Protocol):

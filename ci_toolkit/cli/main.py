@@ -43,6 +43,7 @@ SUBCOMMANDS = (
     "build",
     "builds",
     "logs",
+    "stats",
     "explain",
     "publish",
     "store",

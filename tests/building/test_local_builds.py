@@ -50,6 +50,9 @@ def test_the_story_of_a_repository(world: World) -> None:
     assert jobs["late"]["waits_for"] == "broken"
     assert jobs["late"]["reason"] == f"needs broken, whose job {jobs['broken']['job']} failed"
     assert (jobs["broken"]["phase"], jobs["broken"]["status"]) == ("build", 4)
+    assert {jobs[name]["recipe"] for name in ("lib", "app", "broken")} == {"makepkg"}
+    [made] = local.served.glob("app-*.pkg.tar.zst")
+    assert (jobs["app"]["size_bytes"], jobs["broken"]["size_bytes"]) == (made.stat().st_size, None)
     assert "it is broken" in world.run("logs", "broken").stdout
     assert local.steps("app") == ["queued", "waiting for dependency", "queued", "building", "publishing", "succeeded"]
     assert "late: needs broken" in result.stdout
@@ -71,6 +74,9 @@ def test_the_story_of_a_repository(world: World) -> None:
     assert local.build().status == 0
     assert (local.states()["lib"], local.states()["app"]) == ("already built", "already built")
     assert local.jobs()["app"]["log_of"] == jobs["app"]["job"]
+    told = {group["name"]: group for group in world.run("stats", "--json").json["groups"]}
+    assert (told["app"]["cache_hit_rate"], told["app"]["size_bytes"]) == (0.5, made.stat().st_size)
+    assert told["broken"]["success_rate"] == 0
     assert "Finished making: app" in world.run("logs", "app").stdout
 
     # What failed is mended, and what waited for it is built.

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
+from ci_toolkit.backends.spec import KnowsStatistics
 from ci_toolkit.errors import GitError, HandOverError, NotReadyError, RefusedError
 from ci_toolkit.model.job import FOLLOWING, Job, JobFilter, JobState
 from ci_toolkit.model.names import Pkgbase
+from ci_toolkit.model.statistics_window import StatisticsWish
 from ci_toolkit.plugins import load_backend
 from tests.support.jobs import COMMIT, folders, schedule
 
@@ -135,6 +137,22 @@ class BackendContract(_ScheduleContract):
     """Subclass it where `backend` and `tools` are fixtures."""
 
     keeps_jobs = True
+
+    def test_statistics_if_it_has_any_count_what_ended(self, backend: Backend, tools: BackendTools) -> None:
+        if not isinstance(backend, KnowsStatistics):
+            pytest.skip("it keeps no statistics")
+        wish = StatisticsWish(begin_s=tools.clock.now() - 3_600)
+        assert backend.statistics(wish, tools).total.ended == 0
+        backend.submit(schedule("r1", "a", "b"), Folders(), tools)
+        for job in backend.jobs(JobFilter(packages=frozenset({"a"})), tools):
+            backend.cancel(job, "no need", tools)
+        tools.clock.sleep(0.1)
+        ended = [job.pkgbase for job in backend.jobs(JobFilter(), tools) if job.state.is_over]
+        found = backend.statistics(wish, tools)
+        assert found.total.ended == len(ended)
+        assert found.queue.at_end <= 2 - len(ended)
+        with pytest.raises(RefusedError):
+            backend.statistics(StatisticsWish(begin_s=tools.clock.now() + 3_600), tools)
 
     def test_without_a_schedule_there_is_no_job(self, backend: Backend, tools: BackendTools) -> None:
         assert backend.jobs(JobFilter(), tools) == ()

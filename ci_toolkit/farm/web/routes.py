@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ci_toolkit.farm.web import consumers, health, pages, reading, writing
+from ci_toolkit.farm.web import consumers, health, pages, reading, statistics, writing
 from ci_toolkit.farm.web.access import Access
 from ci_toolkit.farm.web.intake import MOST_BYTES
 from ci_toolkit.farm.web.route import PAGE_TYPE, TEXT_TYPE, Body, Outcome, Parameter, Route
-from ci_toolkit.farm.web.schemas import FLAG, REVIEWS, STATE, WHOLE, items, named, record
+from ci_toolkit.farm.web.schemas import FLAG, GROUP_BY, REVIEWS, STATE, WHOLE, items, named, record
 
 # A type of its own, by which it is known before anything of a body is read that it may be long.
 SCHEDULE_TYPE = "application/vnd.ci-toolkit.schedule+json"
@@ -120,6 +120,22 @@ API_ROUTES: tuple[Route, ...] = (
         summary="What has begun, and what waits: why, and until about when.",
         access=Access.READ,
         outcomes={200: _json("Queue", "The queue.")},
+    ),
+    Route(
+        method="GET",
+        rule=f"{_REPOSITORY}/statistics",
+        view=statistics.statistics,
+        summary="How builds fared over a time: rates, durations, sizes, waiting, and use of workers.",
+        access=Access.READ,
+        parameters=(
+            Parameter(
+                name="since", meaning="From when on: `7d`, `12h`, a date, or seconds since 1970; `7d` without it."
+            ),
+            Parameter(name="until", meaning="Until when, likewise; until now without it."),
+            Parameter(name="by", meaning="What the groups are; packages without it.", schema=GROUP_BY),
+            Parameter(name="package", meaning="Only builds of these packages count.", many=True),
+        ),
+        outcomes={200: _json("Statistics", "The figures, as far as jobs are kept.")},
     ),
     Route(
         method="POST",
