@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.backends.job_database import JobDatabase
 from ci_toolkit.backends.job_logs import JobLogs
+from ci_toolkit.effects.build_slots import build_slots
 from ci_toolkit.errors import NotReadyError
 from ci_toolkit.scheduling.dependencies import edges
 from ci_toolkit.store.object_store import open_store
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ci_toolkit.backends.local_folder import LocalFolder
     from ci_toolkit.model.job import Job, Transition
     from ci_toolkit.model.names import Pkgbase
+    from ci_toolkit.model.settings import Settings
     from ci_toolkit.store.index import StoredBuild
     from ci_toolkit.store.object_store import ObjectStore
 
@@ -44,13 +46,18 @@ class BuildRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildHistory:
-    """All jobs of one published repository, newest first; `log` gives the pieces of a job's log."""
+    """All jobs of one published repository, newest first; `log` gives the pieces of a job's log.
+
+    What ended `kept_days` ago may be forgotten; `slots` is how many builds this machine has room for at once.
+    """
 
     repository: str
     as_of_s: float
     records: tuple[BuildRecord, ...]
     needs: Mapping[Pkgbase, frozenset[Pkgbase]]
     log: Callable[[Job], Iterator[str]]
+    kept_days: int
+    slots: int
 
     @property
     def newest(self) -> dict[Pkgbase, BuildRecord]:
@@ -62,7 +69,7 @@ class BuildHistory:
 
 
 @contextmanager
-def opened_history(place: LocalFolder, *, repository: str, now_s: float) -> Iterator[BuildHistory]:
+def opened_history(place: LocalFolder, settings: Settings, *, now_s: float) -> Iterator[BuildHistory]:
     """The history of the local backend; NotReadyError when nothing was ever scheduled there."""
     if not place.jobs.exists():
         raise NotReadyError("no builds were ever scheduled here", hint="ci-toolkit on-commit, with CI_BACKEND=local")
@@ -73,11 +80,13 @@ def opened_history(place: LocalFolder, *, repository: str, now_s: float) -> Iter
         sizes = store.sizes()
         records = [_record(job, database, store, sizes, logs) for job in reversed(database.jobs())]
         yield BuildHistory(
-            repository=repository,
+            repository=settings.repo_name,
             as_of_s=now_s,
             records=tuple(records),
             needs=edges(database.deptree().values()),
             log=logs.read,
+            kept_days=settings.log_days,
+            slots=build_slots(settings.build_slots),
         )
 
 

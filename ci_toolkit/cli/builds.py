@@ -139,7 +139,7 @@ def _report(options: Namespace, terminal: Terminal, tools: BackendTools) -> None
 
     _require_local(tools)
     place = local_folder(tools.settings, terminal.environ)
-    with opened_history(place, repository=tools.settings.repo_name, now_s=terminal.clock.now()) as history:
+    with opened_history(place, tools.settings, now_s=terminal.clock.now()) as history:
         done = write_site(history, terminal.cwd / options.folder, clean=terminal.redactor.clean)
     record = {"folder": str(options.folder), **done._asdict()}
     said = f"{done.files} files in {options.folder}, {done.written} written and {done.removed} removed now\n"

@@ -32,7 +32,10 @@ def declare(parser: ArgumentParser) -> None:
     parser.add_argument("--by", choices=groups, default=groups[0], help="what a row is about (%(default)s)")
     parser.add_argument("--all", action="store_true", help=f"all rows, and not the first {MOST_ROWS}")
     parser.add_argument("--json", action="store_true", help="print JSON on stdout")
-    parser.epilog = "Rows with most failures come first, then what takes longest. Dates and times are UTC."
+    parser.epilog = (
+        "Rows with most failures come first, then what takes longest. Durations are of builds of whatever outcome: half"
+        " and 95 % of them took no longer than p50 and p95; `waited` and `size` are medians. Dates and times are UTC."
+    )
 
 
 def run(options: Namespace, terminal: Terminal) -> int:

@@ -32,8 +32,10 @@ def statistics_text(statistics: BuildStatistics, *, most_rows: int | None) -> st
         return f"no build ended or ran {span}; {statistics.queue.at_end} waited at the end\n"
     lines = [f"builds {span}", *(f"  {title:<11}{said}" for title, said in summary_rows(statistics)), ""]
     shown = statistics.groups[:most_rows]
-    rows = [(group_name(statistics.by, name, figures), *_cells(figures, statistics.by)) for name, figures in shown]
-    lines += _table([(statistics.by.value, *_titles(statistics.by)), *rows])
+    rows = [
+        (group_name(statistics.by, name, figures), *column_texts(figures, statistics.by)) for name, figures in shown
+    ]
+    lines += _table([(statistics.by.value, *column_titles(statistics.by)), *rows])
     left = len(statistics.groups) - len(shown)
     if left:
         lines += [f"and {left} more: --all shows them"]
@@ -106,12 +108,14 @@ def bytes_text(size_bytes: float) -> str:
     return f"{size_bytes:,.1f} TiB"
 
 
-def _titles(by: GroupBy) -> tuple[str, ...]:
+def column_titles(by: GroupBy) -> tuple[str, ...]:
+    """What stands above the columns of a table of groups, beside that of their names."""
     titles = ("ended", "failed", "success", "cached", "mean", "p50", "p95", "waited", "size", "in all")
     return (*titles, "busy", "use") if by is GroupBy.WORKER else titles
 
 
-def _cells(figures: Figures, by: GroupBy) -> tuple[str, ...]:
+def column_texts(figures: Figures, by: GroupBy) -> tuple[str, ...]:
+    """What stands in those columns."""
     durations = figures.durations
     took = [] if durations is None else [durations.mean, durations.p50, durations.p95]
     nothing = UNKNOWN if figures.sizes_unknown else NOTHING

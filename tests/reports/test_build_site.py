@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from ci_toolkit.errors import NotReadyError, RefusedError
 from ci_toolkit.model.job import JobState
 from ci_toolkit.reports.build_site.ansi_html import ansi_html, plain_log
-from ci_toolkit.reports.build_site.pages import LONGEST_LOG, MOST_CARDS
-from tests.support.histories import HOSTILE, every_state, history, record, write_site
+from ci_toolkit.reports.build_site.pages import LONGEST_LOG, MOST_CARDS, MOST_GROUPS
+from tests.support.histories import HOSTILE, START_S, every_state, history, record, write_site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def site(tmp_path: Path) -> Path:
 
 def test_every_page_is_whole_and_every_link_leads_to_a_page(site: Path) -> None:
     pages = sorted(site.rglob("*.html"))
-    assert len(pages) == 2 + 2 * len(JobState)
+    assert len(pages) == 3 + 2 * len(JobState)
     for page in pages:
         found = checked(page)
         assert found.scripts == (page.name == "index.html")
@@ -153,11 +153,35 @@ def test_only_what_changed_is_written_and_what_is_forgotten_goes(folder: Path) -
     assert (same.written, same.removed) == (0, 0)
     assert times == {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     later = write_site(history(records, NEEDS, as_of_s=1_800_000_000.0), folder)
-    assert later.written == 1  # when it was made stands on one page
+    assert later.written == 2  # when it was made stands on two pages
     (folder / "builds/5.html").write_text("broken")
     assert write_site(history(records[:-1], NEEDS, as_of_s=1_800_000_000.0), folder).removed == 3
     assert "p-succeeded" in (folder / "builds/5.html").read_text()
     assert not (folder / f"builds/{len(records)}.html").exists()
+
+
+def test_statistics_are_of_the_last_days(folder: Path) -> None:
+    records = [
+        *every_state(reason="so"),
+        record(50, "lib", JobState.SUCCEEDED),
+        record(2_000, "late", JobState.SUCCEEDED),
+        *[record(number, f"p{number}", JobState.SUCCEEDED) for number in range(100, 100 + MOST_GROUPS)],
+    ]
+    write_site(history(records, as_of_s=START_S + 8 * 86_400 + 1_000), folder)
+    page = checked(folder / "statistics.html")
+    week, month = page.text.split("The last 7 days")[1].split("The last 30 days")
+    assert "1: 1 succeeded" in week
+    assert f"{MOST_GROUPS + 3:,} succeeded, 1 failed" in " ".join(month.split())
+    assert "2 slots" in month
+    assert "9 more are told by ci-toolkit stats --since 30d --by package --all" in " ".join(month.split())
+    assert "(not noted)" in month, "of what an earlier version built nobody knows the recipe"
+    assert page.links.index("packages/p-timed-out.html") < page.links.index("packages/p100.html")
+
+
+def test_statistics_go_back_no_further_than_jobs_are_kept(folder: Path) -> None:
+    for kept_days, titles in ((90, ["7", "30"]), (10, ["7", "10"]), (3, ["3"]), (0, [])):
+        write_site(history(every_state(), kept_days=kept_days), folder)
+        assert re.findall(r"The last (\d+) days", checked(folder / "statistics.html").text) == titles
 
 
 def test_a_folder_with_other_files_is_left_alone(folder: Path) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PAGES = (
     "index.html",
     "graph.html",
+    "statistics.html",
     "builds/5.html",
     "builds/6.html",
     "packages/lib.html",

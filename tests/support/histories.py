@@ -63,6 +63,7 @@ def history(
     *,
     log: str = "built\n",
     as_of_s: float = START_S + 9_000,
+    kept_days: int = 90,
 ) -> BuildHistory:
     """All of them, newest first, with the same log for each."""
 
@@ -75,6 +76,8 @@ def history(
         records=tuple(sorted(records, key=lambda one: -one.job.number)),
         needs={Pkgbase(name): frozenset(map(Pkgbase, others)) for name, others in (needs or {}).items()},
         log=pieces,
+        kept_days=kept_days,
+        slots=2,
     )
 
 

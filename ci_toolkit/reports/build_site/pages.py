@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from ci_toolkit.model.build_statistics import sample_of, summarise
 from ci_toolkit.model.job import JobState
+from ci_toolkit.model.statistics_window import DAY_S, GroupBy, Window
 from ci_toolkit.reports.build_site.ansi_html import ansi_html
 from ci_toolkit.reports.build_site.graph import dependency_graph
 from ci_toolkit.reports.build_site.templating import (
@@ -19,11 +21,13 @@ from ci_toolkit.reports.build_site.templating import (
     size_text,
     template_part,
 )
+from ci_toolkit.reports.statistics import column_texts, column_titles, group_name, summary_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ci_toolkit.building.build_history import BuildHistory, BuildRecord
+    from ci_toolkit.model.build_statistics import BuildStatistics, JobSample
     from ci_toolkit.model.job import Job
     from ci_toolkit.model.names import Pkgbase
 
@@ -31,6 +35,11 @@ LONGEST_LOG = 200_000
 """Characters of a log that a page shows; all of it is in a file beside."""
 MOST_CARDS = 100
 """Packages that the overview puts first, for each of two reasons; all are in its table."""
+
+STATISTICS_DAYS = (7, 30)
+"""How far statistics go back, as long as jobs are kept."""
+MOST_GROUPS = 100
+"""Rows of a table of statistics."""
 
 
 class Pages:
@@ -64,6 +73,18 @@ class Pages:
             under_way=under_way[:MOST_CARDS],
             under_way_left_out=len(under_way[MOST_CARDS:]),
             newest=newest,
+        )
+
+    def statistics(self) -> str:
+        """How builds fared over the last days."""
+        samples = [sample_of(record.job) for record in self._history.records]
+        days = sorted({min(days, self._history.kept_days) for days in STATISTICS_DAYS} - {0})
+        return self._page(
+            "statistics.html",
+            "",
+            as_of_s=self._history.as_of_s,
+            kept_days=self._history.kept_days,
+            spans=[_Span(span, samples, self._history) for span in days],
         )
 
     def graph(self) -> str:
@@ -103,6 +124,30 @@ class Pages:
 
     def _page(self, template: str, root: str, **values: Any) -> str:  # noqa: ANN401 - whatever a template shows
         return self._templates.get_template(template).render(site=self._site, root=root, **values)
+
+
+class _Span:
+    """The last so many days: what is said of all of them, and a table a way of grouping builds."""
+
+    def __init__(self, days: int, samples: Sequence[JobSample], history: BuildHistory) -> None:
+        self.days = days
+        window = Window(begin_s=history.as_of_s - days * DAY_S, end_s=history.as_of_s)
+        told = {by: summarise(samples, window, by=by, slots={None: history.slots}) for by in GroupBy}
+        self.summary = summary_rows(told[GroupBy.PACKAGE])
+        self.tables = [_Table(statistics) for statistics in told.values() if statistics.groups]
+
+
+class _Table:
+    """A row a group: its package if it is one, what it is called, and what its columns say."""
+
+    def __init__(self, statistics: BuildStatistics) -> None:
+        by = statistics.by
+        self.by, self.titles = by.value, column_titles(by)
+        self.rows = [
+            (name if by is GroupBy.PACKAGE else None, group_name(by, name, figures), column_texts(figures, by))
+            for name, figures in statistics.groups[:MOST_GROUPS]
+        ]
+        self.left_out = len(statistics.groups[MOST_GROUPS:])
 
 
 class _Failed:

@@ -49,6 +49,7 @@ def write_site(history: BuildHistory, folder: Path, *, clean: Callable[[str], st
     for name in history.newest:
         site.put(f"packages/{name}.html", pages.package(name, by_package[name]))
     site.put("graph.html", pages.graph())
+    site.put("statistics.html", pages.statistics())
     site.put("index.html", pages.index())
     return site.finished()
 
@@ -138,4 +139,4 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-_BEGUN = tuple(f".{name}." for name in (_MARK, _NO_JEKYLL, "graph.html", "index.html"))
+_BEGUN = tuple(f".{name}." for name in (_MARK, _NO_JEKYLL, "graph.html", "index.html", "statistics.html"))
