@@ -13,6 +13,8 @@ from ci_toolkit.model.statistics_window import GroupBy, Window
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_NO_DATE_S = 253_402_300_800.0  # the year 10000, which no date of ours is written in
+
 
 def statistics_record(statistics: BuildStatistics) -> dict[str, Any]:
     """Times are seconds since 1970, durations seconds, sizes bytes, rates and use from 0 to 1; null is unknown."""
@@ -31,7 +33,7 @@ def parse_statistics_record(record: Mapping[str, Any]) -> BuildStatistics:
     try:
         queue = record["queue"]
         return BuildStatistics(
-            window=Window(begin_s=_number(record["since"]), end_s=_number(record["until"])),
+            window=_window(record),
             by=GroupBy(record["by"]),
             total=_figures(record["total"]),
             queue=QueueFigures(at_end=_whole(queue["at_end"]), mean=_number(queue["mean"]), most=_whole(queue["most"])),
@@ -62,6 +64,13 @@ def _spread_record(spread: Spread | None) -> dict[str, Any] | None:
     if spread is None:
         return None
     return {"count": spread.count, "mean": spread.mean, "p50": spread.p50, "p95": spread.p95, "most": spread.most}
+
+
+def _window(record: Mapping[str, Any]) -> Window:
+    window = Window(begin_s=_number(record["since"]), end_s=_number(record["until"]))
+    if not 0 <= window.begin_s < window.end_s < _NO_DATE_S:
+        raise ValueError(window)
+    return window
 
 
 def _figures(record: Mapping[str, Any]) -> Figures:

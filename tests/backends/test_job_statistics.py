@@ -71,6 +71,19 @@ def test_what_jobs_noted_is_in_their_statistics(database: JobDatabase) -> None:
     assert [name for name, _ in told(database, by="worker").groups] == [None, "w1"]
 
 
+def test_what_an_earlier_job_built_is_no_build_of_the_one_that_found_it(database: JobDatabase) -> None:
+    built(database, "a")
+    [job] = submit(database, "r2", "a", now_s=HOUR_AGO_S + 60)
+    # Its own build was lost before it was published, and another one's has taken its place.
+    phases = '[["build", 900]]'
+    bring(database, job, JobState.PUBLISHING, now_s=HOUR_AGO_S + 70, phases=phases, log_of=1, started_at=HOUR_AGO_S)
+    assert database.move(job_of(database, job.number), JobState.ALREADY_BUILT, "published", now_s=HOUR_AGO_S + 80)
+    found = told(database).total
+    assert found.cache_hit_rate == 0.5
+    assert found.durations is not None
+    assert (found.durations.count, found.busy_s) == (1, 12.5)
+
+
 def test_some_packages_or_a_time_are_a_part(database: JobDatabase) -> None:
     for name in ("a", "b", "c"):
         built(database, name)

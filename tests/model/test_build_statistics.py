@@ -226,9 +226,20 @@ def test_use_is_what_slots_built_of_the_time_that_they_had() -> None:
         (sample(JobState.CANCELLED, build_s=None), 150.0),
         (sample(JobState.PUBLISHING, ended_at_s=None), 100.0),
         (sample(JobState.QUEUED, build_s=None, ended_at_s=None), 0.0),
+        (sample(JobState.SUCCEEDED, build_s=None, ended_at_s=3_000.0), 0.0),
         (found(), 0.0),
     ],
-    ids=["before", "after", "throughout", "now", "interrupted", "to be published", "queued again", "found"],
+    ids=[
+        "before",
+        "after",
+        "throughout",
+        "now",
+        "interrupted",
+        "to be published",
+        "queued again",
+        "found when begun again",
+        "found",
+    ],
 )
 def test_a_slot_is_taken_while_something_is_built(job: JobSample, busy_s: float) -> None:
     assert of(job).total.busy_s == pytest.approx(busy_s)
