@@ -46,7 +46,7 @@ def test_what_a_later_version_adds_is_passed_over() -> None:
         (("total", "outcomes", "failed"), -1),
         (("total", "outcomes", "lost"), 1),
         (("total", "slots"), 1.5),
-        (("total", "busy"), "long"),
+        *[(("total", "busy"), value) for value in ("long", float("nan"), float("inf"))],
         (("total", "duration", "p50"), None),
         (("total", "duration"), [1, 2]),
         (("queue", "most"), "3"),
