@@ -36,8 +36,8 @@ def _ended(matchers: str, over: str = "$__range") -> str:
     return f"increase(ci_toolkit_farm_builds_total{{{_MINE}{matchers}}}[{over}])"
 
 
-def _took(share: float, by: str = "") -> str:
-    buckets = f"rate(ci_toolkit_farm_build_duration_seconds_bucket{{{_MINE}}}[6h])"
+def _took(share: float, by: str = "", metric: str = "build_duration_seconds") -> str:
+    buckets = f"rate(ci_toolkit_farm_{metric}_bucket{{{_MINE}}}[6h])"
     return f"histogram_quantile({share}, sum by (le{by}) ({buckets}))"
 
 
@@ -304,7 +304,7 @@ BUILDS = Page(
 DURATIONS = Page(
     name="farm-durations",
     title="Farm: durations",
-    description="How long builds take, and how long they wait for their turn.",
+    description="How long builds take, how long they wait for their turn, and how much they make.",
     placed=(
         number(
             "Half of builds take less than",
@@ -353,6 +353,21 @@ DURATIONS = Page(
             "95 of 100 builds take less than, by repository",
             {"{{repository}}": _took(0.95, ", repository")},
             unit="s",
+        ),
+        lines(
+            "Half of jobs wait less than, 95 of 100 wait less than",
+            {
+                "half": _took(0.5, metric="queue_duration_seconds"),
+                "95 of 100": _took(0.95, metric="queue_duration_seconds"),
+            },
+            unit="s",
+            description="From being scheduled to being begun, of jobs that ended.",
+        ),
+        lines(
+            "Half of builds make less than, 95 of 100 make less than",
+            {"half": _took(0.5, metric="artifact_size_bytes"), "95 of 100": _took(0.95, metric="artifact_size_bytes")},
+            unit="bytes",
+            description="All files of one build together.",
         ),
         lines(
             "Time spent building, by repository",
