@@ -144,7 +144,7 @@ def test_a_worker_whose_clock_is_wrong_builds_the_same(farm: FarmStand, days: in
     farm.start_worker("two", environ={"LD_PRELOAD": str(fake_clock()), "FAKETIME": f"{days:+}d"})
     assert time.strftime("\n%Y-%m-%d", time.localtime(time.time() + days * 86_400)) in farm.log("two")
     begun = time.time()
-    farm.submit(name, Tiny(name=name, depends=("lib",)), classes={name: "two"})
+    farm.submit(name, LIB, Tiny(name=name, depends=("lib",)), classes={name: "two"})
     assert farm.finished()[name] == "succeeded"
     job = farm.jobs()[name]
     assert begun <= (job.queued_at_s or 0) <= (job.started_at_s or 0) <= (job.ended_at_s or 0) <= time.time()
