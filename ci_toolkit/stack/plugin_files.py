@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ci_toolkit.errors import ConfigError, PluginError
 from ci_toolkit.model.names import nearest
 from ci_toolkit.stack.output import json_output, text_output
+from ci_toolkit.stack.secret_names import DATABASE_PASSWORD, plugin_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def database_role(plugin: str) -> str:
 
 def database_secret(plugin: str) -> str:
     """The secret with that role's password."""
-    return f"{plugin}-database-password"
+    return plugin_secret(plugin, DATABASE_PASSWORD)
 
 
 def _filled(deployment: Deployment, bundle: Bundle, template: Template) -> str:

@@ -9,6 +9,13 @@ from ci_toolkit.stack.monitoring.alertmanager import alert_secrets
 from ci_toolkit.stack.monitoring.loki import loki_secrets
 from ci_toolkit.stack.monitoring.prometheus import prometheus_secrets
 from ci_toolkit.stack.plugin_files import database_secret
+from ci_toolkit.stack.secret_names import (
+    DATABASE_PASSWORD,
+    DATABASE_URL,
+    GRAFANA_PASSWORD,
+    REDIS_PASSWORD,
+    plugin_secret,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,11 +42,6 @@ class SecretFile:
     text: str = "{}"
 
 
-DATABASE_PASSWORD = "database-password"  # noqa: S105 - names of files
-DATABASE_URL = "database-url"
-REDIS_PASSWORD = "redis-password"  # noqa: S105
-
-
 def core_secrets(deployment: Deployment) -> Iterator[SecretFile]:
     """Those of the stack itself, in the order in which they are needed."""
     yield SecretFile(name=DATABASE_PASSWORD, meaning="of the role farm in PostgreSQL", made=True)
@@ -51,7 +53,7 @@ def core_secrets(deployment: Deployment) -> Iterator[SecretFile]:
         made_of=DATABASE_PASSWORD,
         text=f"postgresql://farm:{{}}@{deployment.address('postgres')}/farm",
     )
-    yield SecretFile(name="grafana-password", meaning="of the user admin in Grafana", owner=_GRAFANA, made=True)
+    yield SecretFile(name=GRAFANA_PASSWORD, meaning="of the user admin in Grafana", owner=_GRAFANA, made=True)
     if deployment.needs_redis:
         yield SecretFile(name=REDIS_PASSWORD, meaning="of Redis", owner=_REDIS, made=True)
     for name in prometheus_secrets(deployment):
@@ -86,4 +88,4 @@ def database_secrets(bundle: Bundle) -> Iterator[str]:
 
 
 def _redis_secret(plugin: str) -> str:
-    return f"{plugin}-redis-password"
+    return plugin_secret(plugin, REDIS_PASSWORD)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import shortened
+from ci_toolkit.stack.secret_names import STACK_SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,13 +42,6 @@ _TARGET = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9_.@+-]*)+")
 _MEMORY = re.compile(r"[1-9][0-9]*[kmg]")
 _INSTRUCTION = re.compile(r"^[ \t]*(FROM|HEALTHCHECK)[ \t]+(\S+)", re.MULTILINE | re.IGNORECASE)
 _LARGEST_USER = 2**31 - 1
-# Those of the stack itself, also for a plugin that is called `database` or `telegram`.
-_TAKEN = frozenset(
-    (
-        *("database-password", "database-url", "farm-token", "grafana-password", "redis-password", "s3-credentials"),
-        *("smtp-password", "telegram-token", "webhook-token"),
-    )
-)
 
 
 def is_own(plugin: str, name: str) -> bool:
@@ -115,5 +109,5 @@ def _mount_faults(plugin: str, service: Service, fragment: Fragment) -> Iterator
         if not owned or not _TARGET.fullmatch(mount.target):
             yield f"{shortened(mount.source)!r} cannot be mounted at {shortened(mount.target)!r}"
     for secret in service.secrets:
-        if not is_own(plugin, secret.name) or secret.name in _TAKEN or not 0 <= secret.owner <= _LARGEST_USER:
+        if not is_own(plugin, secret.name) or secret.name in STACK_SECRETS or not 0 <= secret.owner <= _LARGEST_USER:
             yield f"secret {shortened(secret.name)!r} is not the plugin's own"

@@ -22,10 +22,17 @@ from ci_toolkit.stack.containers.images import image_of
 from ci_toolkit.stack.dashboards.grafana import HOME_PAGE, dashboards_at
 from ci_toolkit.stack.deployment import INSIDE_PORT, PORTS, WORKER_PORT
 from ci_toolkit.stack.monitoring.alertmanager import alert_secrets
-from ci_toolkit.stack.monitoring.loki import CONTAINER_LOGS, LOKI_DATA, PROMTAIL_DATA, S3_CREDENTIALS, loki_secrets
+from ci_toolkit.stack.monitoring.loki import CONTAINER_LOGS, LOKI_DATA, PROMTAIL_DATA, loki_secrets
 from ci_toolkit.stack.monitoring.prometheus import WORKERS_CA, prometheus_secrets
 from ci_toolkit.stack.output import yaml_output
-from ci_toolkit.stack.secret_files import DATABASE_PASSWORD, DATABASE_URL, REDIS_PASSWORD, core_secrets
+from ci_toolkit.stack.secret_files import core_secrets
+from ci_toolkit.stack.secret_names import (
+    DATABASE_PASSWORD,
+    DATABASE_URL,
+    GRAFANA_PASSWORD,
+    REDIS_PASSWORD,
+    S3_CREDENTIALS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,9 +49,11 @@ _FOLDERS = {
     "grafana": "grafana/provisioning/",
 }
 _READY = 'import urllib.request; urllib.request.urlopen("http://127.0.0.1:{port}/{page}", timeout=5)'
-_REDIS = """\
-{ echo "dir /data"; echo "appendonly yes"; echo "requirepass $(cat /run/secrets/redis-password)"; } | redis-server -"""
-_REDIS_PING = 'REDISCLI_AUTH="$(cat /run/secrets/redis-password)" redis-cli ping | grep -q PONG'
+_REDIS = (
+    f'{{ echo "dir /data"; echo "appendonly yes"; echo "requirepass $(cat /run/secrets/{REDIS_PASSWORD})"; }}'
+    " | redis-server -"
+)
+_REDIS_PING = f'REDISCLI_AUTH="$(cat /run/secrets/{REDIS_PASSWORD})" redis-cli ping | grep -q PONG'
 _PROMTAIL_READY = (
     "exec 3<>/dev/tcp/127.0.0.1/9080 && printf 'GET /ready HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q '200 OK' <&3"
 )
@@ -297,14 +306,14 @@ def _grafana(deployment: Deployment) -> dict[str, Any]:
         environment={
             "GF_SERVER_ROOT_URL": f"https://{deployment.authority}/grafana/",
             "GF_SERVER_SERVE_FROM_SUB_PATH": "true",
-            "GF_SECURITY_ADMIN_PASSWORD__FILE": "/run/secrets/grafana-password",
+            "GF_SECURITY_ADMIN_PASSWORD__FILE": f"/run/secrets/{GRAFANA_PASSWORD}",
             "GF_AUTH_ANONYMOUS_ENABLED": str(stack.grafana_is_public).lower(),
             "GF_USERS_ALLOW_SIGN_UP": "false",
             "GF_ANALYTICS_REPORTING_ENABLED": "false",
             "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
             "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": f"{dashboards_at(stack)}/{HOME_PAGE}",
         },
-        secrets=["grafana-password"],
+        secrets=[GRAFANA_PASSWORD],
         volumes=[
             *mounted(
                 ("./grafana/provisioning", "/etc/grafana/provisioning"),

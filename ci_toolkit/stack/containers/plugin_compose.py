@@ -9,7 +9,8 @@ from ci_toolkit.stack.containers.images import image_of
 from ci_toolkit.stack.deployment import internal_variable
 from ci_toolkit.stack.output import yaml_output
 from ci_toolkit.stack.plugin_files import database_secret
-from ci_toolkit.stack.secret_files import DATABASE_PASSWORD, database_secrets
+from ci_toolkit.stack.secret_files import database_secrets
+from ci_toolkit.stack.secret_names import DATABASE_PASSWORD
 from ci_toolkit.stack.stack_file import Limit
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from ci_toolkit.stack.output import Output
     from ci_toolkit.stack_fragments.spec import Service
 
-_SEED = """\
-PGPASSWORD="$(cat /run/secrets/database-password)" exec psql --no-psqlrc --quiet --host=postgres --username=farm farm \
---file=/seed.sql"""
+_SEED = (
+    f'PGPASSWORD="$(cat /run/secrets/{DATABASE_PASSWORD})" exec psql --no-psqlrc --quiet --host=postgres'
+    " --username=farm farm --file=/seed.sql"
+)
 
 
 def plugin_compose_path(bundle: Bundle) -> str:

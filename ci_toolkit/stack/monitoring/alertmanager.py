@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.stack.alerts.farm_alerts import FOLLOWING_FARM_DOWN
 from ci_toolkit.stack.output import yaml_output
+from ci_toolkit.stack.secret_names import SMTP_PASSWORD, TELEGRAM_TOKEN, WEBHOOK_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,17 +35,17 @@ class Receiver:
     @property
     def smtp_password(self) -> str:
         """The name of a secret."""
-        return f"{self.secrets}smtp-password"
+        return f"{self.secrets}{SMTP_PASSWORD}"
 
     @property
     def telegram_token(self) -> str:
         """The name of a secret."""
-        return f"{self.secrets}telegram-token"
+        return f"{self.secrets}{TELEGRAM_TOKEN}"
 
     @property
     def webhook_token(self) -> str:
         """The name of a secret."""
-        return f"{self.secrets}webhook-token"
+        return f"{self.secrets}{WEBHOOK_TOKEN}"
 
 
 def alertmanager_outputs(deployment: Deployment) -> Iterator[Output]:

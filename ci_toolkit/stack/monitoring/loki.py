@@ -14,6 +14,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.stack.output import yaml_output
+from ci_toolkit.stack.secret_names import S3_CREDENTIALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +28,6 @@ LOKI_DATA = "/loki"
 PROMTAIL_DATA = "/promtail"
 LOKI_GRPC_PORT = 9095  # where it listens besides, by itself
 CONTAINER_LOGS = "/var/lib/docker/containers"
-S3_CREDENTIALS = "s3-credentials"
-"""The name of the secret with the keys of a bucket, in the format of AWS's own shared credentials file.
-
-Loki has no setting that names a file with a key, but its client reads what AWS_SHARED_CREDENTIALS_FILE names.
-"""
 # Any day before the first log does; it must never change, as what lies in the store is found by it.
 _SCHEMA_FROM = "2024-01-01"
 _LOOPBACK = "127.0.0.1"

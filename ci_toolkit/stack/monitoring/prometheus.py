@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.stack.monitoring.rules import rule_files
 from ci_toolkit.stack.output import yaml_output
+from ci_toolkit.stack.secret_names import FARM_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 FARM_JOB, WORKERS_JOB = "ci-toolkit-farm", "ci-toolkit-workers"
 WORKERS_CA = "/etc/ssl/farm-workers-ca.pem"  # in a container
-FARM_TOKEN = "farm-token"  # noqa: S105 - the name of the secret
 _PARTS = ("prometheus", "alertmanager", "loki", "promtail", "grafana")
 # What a plugin counts is its own affair, as long as it does not fill the disk of everybody's metrics.
 _PLUGIN_SAMPLES, _PLUGIN_BODY = 50_000, "32MB"

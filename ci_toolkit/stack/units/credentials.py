@@ -6,16 +6,24 @@ whoever the unit runs as. So no secret has to be given to a user, and no user of
 
 from __future__ import annotations
 
+from ci_toolkit.stack.secret_names import (
+    DATABASE_PASSWORD,
+    DATABASE_URL,
+    FARM_TOKEN,
+    GRAFANA_PASSWORD,
+    REDIS_PASSWORD,
+    S3_CREDENTIALS,
+)
+
 DATABASE_UNIT = "ci-toolkit-stack-database.service"
 MASTER_UNIT = "ci-toolkit-farm-master.service"
-_DATABASE_PASSWORD = "database-password"  # noqa: S105 - names of secrets here
 _UNITS = {
-    "database-url": MASTER_UNIT,
-    _DATABASE_PASSWORD: DATABASE_UNIT,
-    "redis-password": "redis-server.service",
-    "farm-token": "prometheus.service",
-    "grafana-password": "grafana-server.service",
-    "s3-credentials": "loki.service",
+    DATABASE_URL: MASTER_UNIT,
+    DATABASE_PASSWORD: DATABASE_UNIT,
+    REDIS_PASSWORD: "redis-server.service",
+    FARM_TOKEN: "prometheus.service",
+    GRAFANA_PASSWORD: "grafana-server.service",
+    S3_CREDENTIALS: "loki.service",
 }
 
 
@@ -30,6 +38,6 @@ def credential(installed_at: str, name: str) -> str:
 
 
 def _reader(name: str) -> str:
-    if name.endswith(f"-{_DATABASE_PASSWORD}"):
+    if name.endswith(f"-{DATABASE_PASSWORD}"):
         return DATABASE_UNIT
     return _UNITS.get(name, "prometheus-alertmanager.service")

@@ -13,6 +13,7 @@ from ci_toolkit.stack.monitoring.alertmanager import alert_secrets
 from ci_toolkit.stack.monitoring.loki import loki_secrets
 from ci_toolkit.stack.monitoring.prometheus import prometheus_secrets
 from ci_toolkit.stack.output import Output, text_output
+from ci_toolkit.stack.secret_names import GRAFANA_PASSWORD, REDIS_PASSWORD, S3_CREDENTIALS
 from ci_toolkit.stack.units.credentials import credential
 from ci_toolkit.stack.units.unit_text import command, environment, limits, lines
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ci_toolkit.stack.deployment import Deployment
-
-_GRAFANA_PASSWORD, _REDIS_PASSWORD = "grafana-password", "redis-password"
 
 
 def dropins(deployment: Deployment) -> Iterator[Output]:
@@ -50,10 +49,10 @@ def _dropins(deployment: Deployment) -> dict[str, tuple[str, str, Iterable[str]]
         "prometheus-alertmanager.service": ("alertmanager", _alertmanager(deployment), alert_secrets(deployment)),
         "loki.service": ("loki", _loki(deployment), loki_secrets(deployment)),
         "promtail.service": ("promtail", _promtail(deployment), ()),
-        "grafana-server.service": ("grafana", _grafana(deployment), (_GRAFANA_PASSWORD,)),
+        "grafana-server.service": ("grafana", _grafana(deployment), (GRAFANA_PASSWORD,)),
     }
     if deployment.needs_redis:
-        found["redis-server.service"] = ("redis", _redis(deployment), (_REDIS_PASSWORD,))
+        found["redis-server.service"] = ("redis", _redis(deployment), (REDIS_PASSWORD,))
     return found
 
 
@@ -102,7 +101,9 @@ def _alertmanager(deployment: Deployment) -> str:
 
 def _loki(deployment: Deployment) -> str:
     file = f"{deployment.stack.installed_at}/loki/loki.yml"
-    keys = "Environment=AWS_SHARED_CREDENTIALS_FILE=%d/s3-credentials" if deployment.stack.loki.s3 is not None else ""
+    keys = (
+        f"Environment=AWS_SHARED_CREDENTIALS_FILE=%d/{S3_CREDENTIALS}" if deployment.stack.loki.s3 is not None else ""
+    )
     return lines(
         "StateDirectory=loki", keys, "ExecStart=", command("ExecStart", "/usr/bin/loki", f"-config.file={file}")
     )
@@ -132,7 +133,7 @@ def _grafana(deployment: Deployment) -> str:
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
         "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": f"{dashboards_at(deployment.stack)}/{HOME_PAGE}",
     }
-    password = f"Environment=GF_SECURITY_ADMIN_PASSWORD__FILE=%d/{_GRAFANA_PASSWORD}"
+    password = f"Environment=GF_SECURITY_ADMIN_PASSWORD__FILE=%d/{GRAFANA_PASSWORD}"
     return lines(environment(variables.items()), password)
 
 
@@ -141,6 +142,6 @@ def _redis(deployment: Deployment) -> str:
 # The password is no word of a command, and Redis reads none from a file of its own.
 ExecStartPre=/bin/sh -ec 'umask 077; {{ echo include /etc/redis/redis.conf; echo bind 127.0.0.1; \\
     echo port {deployment.port("redis")}; echo appendonly yes; \\
-    echo requirepass "$$(cat "$$CREDENTIALS_DIRECTORY/redis-password")"; }} >/run/redis/ci-toolkit-stack.conf'
+    echo requirepass "$$(cat "$$CREDENTIALS_DIRECTORY/{REDIS_PASSWORD}")"; }} >/run/redis/ci-toolkit-stack.conf'
 ExecStart=
 ExecStart=/usr/bin/redis-server /run/redis/ci-toolkit-stack.conf --supervised systemd --daemonize no"""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.stack.limits import limit_of
 from ci_toolkit.stack.output import Output, text_output
+from ci_toolkit.stack.secret_names import DATABASE_URL
 from ci_toolkit.stack.units.credentials import MASTER_UNIT, credential
 from ci_toolkit.stack.units.unit_text import environment, folder_at, limits, lines, own_folder
 
@@ -72,8 +73,8 @@ Environment=HOME={folder} PYTHONUNBUFFERED=1
 # CI_SIGNING_PASSPHRASE, and the tokens of notifiers. Readable by root alone: systemd reads it.
 EnvironmentFile=-{stack.installed_at}/secrets/master.env
 # Where Buildbot's data are, with a password, is looked for in the master's own folder.
-{credential(stack.installed_at, "database-url")}
-ExecStartPre=/usr/bin/install -m 600 ${{CREDENTIALS_DIRECTORY}}/database-url {folder}/secrets/database-url
+{credential(stack.installed_at, DATABASE_URL)}
+ExecStartPre=/usr/bin/install -m 600 ${{CREDENTIALS_DIRECTORY}}/{DATABASE_URL} {folder}/secrets/{DATABASE_URL}
 ExecStartPre={PROGRAM} farm check {folder}
 ExecStart={PROGRAM} farm master run {folder}
 # SIGTERM: what is built is queued again, what is being published is published. It is repeated after a kill, too.

@@ -14,6 +14,7 @@ from ci_toolkit.errors import PluginError, shortened
 from ci_toolkit.stack.deployment import PORTS, internal_variable
 from ci_toolkit.stack.limits import limit_of
 from ci_toolkit.stack.output import Output, text_output
+from ci_toolkit.stack.secret_files import database_secrets
 from ci_toolkit.stack.stack_file import Limit
 from ci_toolkit.stack.units.credentials import DATABASE_UNIT, MASTER_UNIT
 from ci_toolkit.stack.units.unit_text import command, lines
@@ -163,12 +164,7 @@ def _environment(deployment: Deployment, service: Service) -> dict[str, str]:
 
 def _secrets(bundle: Bundle, service: Service) -> set[str]:
     """Its own, and what a plugin's services are handed for their part of a database."""
-    handed = {secret.name for secret in service.secrets}
-    if bundle.fragment.seeds:
-        handed.add(f"{bundle.name}-database-password")
-    if bundle.fragment.needs_redis:
-        handed.add(f"{bundle.name}-redis-password")
-    return handed
+    return {*(secret.name for secret in service.secrets), *database_secrets(bundle)}
 
 
 def _source(deployment: Deployment, bundle: Bundle, mount: Mount) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ci_toolkit.stack.output import Output, text_output
+from ci_toolkit.stack.secret_names import DATABASE_PASSWORD, plugin_secret
 from ci_toolkit.stack.units.credentials import DATABASE_UNIT, MASTER_UNIT, credential, credential_path
 from ci_toolkit.stack.units.dropins import distribution_units, dropins
 from ci_toolkit.stack.units.farm_units import farm_units, worker_unit
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ci_toolkit.stack.deployment import Bundle, Deployment
 
 TARGET = "ci-toolkit-stack.target"
-_PASSWORD = "database-password"  # noqa: S105 - the name of a secret
 
 
 _CLOSED = """\
@@ -95,8 +95,8 @@ def _database(deployment: Deployment) -> str:
         "Type=oneshot",
         "RemainAfterExit=yes",
         "User=postgres",
-        credential(top, _PASSWORD),
-        (credential(top, f"{bundle.name}-{_PASSWORD}") for bundle in seeded),
+        credential(top, DATABASE_PASSWORD),
+        (credential(top, plugin_secret(bundle.name, DATABASE_PASSWORD)) for bundle in seeded),
         command("ExecStart", *psql, "--dbname=postgres", f"--file={top}/postgres/role.sql"),
         (
             command("ExecStart", *psql, "--dbname=farm", f"--file={top}/plugins/{bundle.name}/seed.sql")
@@ -114,14 +114,14 @@ def role_sql() -> str:
     # The one value in it is a path of our own.
     return f"""\
 \\set ON_ERROR_STOP on
-\\set password `cat {credential_path(_PASSWORD)}`
+\\set password `cat {credential_path(DATABASE_PASSWORD)}`
 -- The password is in no log of the server.
 SET log_statement = 'none';
 SET log_min_duration_statement = -1;
 SET log_min_error_statement = 'panic';
 SELECT :'password' = '' AS is_missing \\gset
 \\if :is_missing
-DO 'BEGIN RAISE EXCEPTION ''secrets/{_PASSWORD} is missing or empty''; END';
+DO 'BEGIN RAISE EXCEPTION ''secrets/{DATABASE_PASSWORD} is missing or empty''; END';
 \\endif
 SELECT 'CREATE ROLE farm LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'farm') \\gexec
 ALTER ROLE farm PASSWORD :'password';

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.stack.monitoring.prometheus import FARM_TOKEN
 from ci_toolkit.stack.monitoring.rule_tests import rule_tests
 from ci_toolkit.stack.monitoring.rules import rule_files
 from ci_toolkit.stack.output import read_yaml, yaml_text
+from ci_toolkit.stack.secret_names import FARM_TOKEN
 from ci_toolkit.stack.validating.check import Check
 
 if TYPE_CHECKING:
