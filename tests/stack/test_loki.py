@@ -75,7 +75,7 @@ def test_nobody_else_on_a_machine_reaches_loki_and_promtail_from_outside() -> No
 def test_less_than_a_month_of_logs_is_said(hours: int, is_short: bool) -> None:
     faults = list(loki_faults(deployed(STACK + f"[loki]\nretention_hours = {hours}\n").stack))
     assert bool(faults) is is_short
-    assert not is_short or faults[0].startswith(f"stack.toml: loki.retention_hours is {hours}, ")
+    assert not is_short or faults[0].startswith(f"loki.retention_hours is {hours}, ")
 
 
 def test_containers_of_this_stack_are_told_from_others_by_their_tag() -> None:

@@ -57,8 +57,8 @@ def loki_faults(stack: Stack) -> Iterator[str]:
     """A sentence where logs would be thrown away sooner than they are usually needed."""
     hours = stack.loki.retention_hours
     if hours < LEAST_RETENTION_HOURS:
-        least = f"{LEAST_RETENTION_HOURS} at least, or --force"
-        yield f"stack.toml: loki.retention_hours is {hours}, and all logs that are older are thrown away ({least})"
+        least = f"{LEAST_RETENTION_HOURS} are the least"
+        yield f"loki.retention_hours is {hours}, and all logs that are older are thrown away: {least}"
 
 
 def loki_secrets(deployment: Deployment) -> Iterator[str]:
