@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # All that is ever generated is one of these or below one of these; nothing else of the folder is looked at.
 _FILES = ("docker-compose.yml", ENVIRONMENT_FILE, MANIFEST_FILE)
-FOLDERS = (*("plugins", "nginx", "prometheus", "alertmanager", "loki", "promtail", "grafana", "postgres", "systemd"),)
+FOLDERS = ("plugins", "nginx", "prometheus", "alertmanager", "loki", "promtail", "grafana", "postgres", "systemd")
 
 
 class State(Enum):

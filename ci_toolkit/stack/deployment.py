@@ -41,11 +41,6 @@ class Bundle:
     origin: str
     fragment: Fragment
 
-    def service_host(self, service: Service) -> str:
-        """The name that a service is found by among containers; the proxy is where the master is."""
-        host = service.beside or service.name
-        return "master" if host == "proxy" else host
-
     def service(self, name: str) -> Service | None:
         """One of its services by name."""
         return next((service for service in self.fragment.services if service.name == name), None)

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ci_toolkit.stack.stack_file import Stack
+
 _HINT = "write one; a stack.toml with nothing in it describes the farm in the folder `master` beside it"
+
+_FARM_HINT = f"`farm` in {STACK_FILE} names the master's folder; farm master create makes one"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,7 @@ def read_inputs(folder: Path) -> Inputs:
     stack_bytes = _read(folder / STACK_FILE, _HINT)
     stack = parse_stack(stack_bytes)
     farm_path = folder / stack.farm / FARM_FILE
-    farm_bytes = _read(farm_path, f"`farm` in {STACK_FILE} names the master's folder; farm master create makes one")
+    farm_bytes = _read(farm_path, _FARM_HINT)
     try:
         layout = farm_layout(parse_farm_table(farm_bytes, file=str(farm_path)))
     except ConfigError as error:
@@ -42,13 +46,17 @@ def read_inputs(folder: Path) -> Inputs:
     deployment = Deployment(stack=stack, farm=layout, bundles=tuple(bundles(stack, layout.url)), version=__version__)
     deployment.check()
     check_limits(deployment)
-    return Inputs(
-        deployment=deployment,
-        digests={
-            STACK_FILE: hashlib.sha256(stack_bytes).hexdigest(),
-            f"{stack.farm}/{FARM_FILE}": hashlib.sha256(farm_bytes).hexdigest(),
-        },
-    )
+    return Inputs(deployment=deployment, digests=_digests(stack, stack_bytes, farm_bytes))
+
+
+def digests_now(folder: Path, stack: Stack) -> dict[str, str]:
+    """The digests of the files of a stack as they are at the moment, without reading anything into them."""
+    return _digests(stack, _read(folder / STACK_FILE, _HINT), _read(folder / stack.farm / FARM_FILE, _FARM_HINT))
+
+
+def _digests(stack: Stack, stack_bytes: bytes, farm_bytes: bytes) -> dict[str, str]:
+    files = {STACK_FILE: stack_bytes, f"{stack.farm}/{FARM_FILE}": farm_bytes}
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
 def _read(path: Path, hint: str) -> bytes:

@@ -10,7 +10,7 @@ from ci_toolkit.effects.exclusive_lock import exclusive
 from ci_toolkit.errors import ConfigError, NotReadyError, RefusedError
 from ci_toolkit.stack.comparing import State, compared
 from ci_toolkit.stack.containers.environment import MANIFEST_FILE, manifest_files
-from ci_toolkit.stack.inputs import read_inputs
+from ci_toolkit.stack.inputs import digests_now, read_inputs
 from ci_toolkit.stack.making_secrets import make_secrets, refuse_unusable, secret_faults
 from ci_toolkit.stack.monitoring.loki import loki_faults
 from ci_toolkit.stack.reasons import reasons
@@ -157,7 +157,7 @@ class StackFolder:
             raise RefusedError(fault, file="stack.toml", hint="--force renders it all the same")
 
     def _refuse_changed_inputs(self) -> None:
-        if read_inputs(self._folder).digests != self._inputs.digests:
+        if digests_now(self._folder, self._deployment.stack) != self._inputs.digests:
             problem = "stack.toml or farm.toml was changed while it was checked, and nothing was written"
             raise NotReadyError(problem, hint="render again")
 

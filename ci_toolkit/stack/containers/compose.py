@@ -13,13 +13,14 @@ from ci_toolkit.stack.containers.compose_service import (
     after,
     composed,
     healthcheck,
+    literal,
     mounted,
     network_of,
     placed,
     reading,
 )
 from ci_toolkit.stack.containers.images import image_of
-from ci_toolkit.stack.dashboards.grafana import HOME_PAGE, dashboards_at
+from ci_toolkit.stack.dashboards.grafana import dashboards_at, grafana_variables
 from ci_toolkit.stack.deployment import INSIDE_PORT, PORTS, WORKER_PORT
 from ci_toolkit.stack.monitoring.alertmanager import alert_secrets
 from ci_toolkit.stack.monitoring.loki import CONTAINER_LOGS, LOKI_DATA, PROMTAIL_DATA, loki_secrets
@@ -221,7 +222,7 @@ def _redis(deployment: Deployment) -> dict[str, Any]:
         image_of(deployment.stack, "redis"),
         user="999:1000",
         # By its standard input: the password is no word of a command.
-        command=["sh", "-c", _REDIS.replace("$", "$$")],
+        command=["sh", "-c", literal(_REDIS)],
         secrets=[REDIS_PASSWORD],
         volumes=["redis:/data"],
         healthcheck=healthcheck("sh", "-c", _REDIS_PING),
@@ -304,14 +305,8 @@ def _grafana(deployment: Deployment) -> dict[str, Any]:
         "grafana",
         image_of(stack, "grafana"),
         environment={
-            "GF_SERVER_ROOT_URL": f"https://{deployment.authority}/grafana/",
-            "GF_SERVER_SERVE_FROM_SUB_PATH": "true",
+            **grafana_variables(deployment),
             "GF_SECURITY_ADMIN_PASSWORD__FILE": f"/run/secrets/{GRAFANA_PASSWORD}",
-            "GF_AUTH_ANONYMOUS_ENABLED": str(stack.grafana_is_public).lower(),
-            "GF_USERS_ALLOW_SIGN_UP": "false",
-            "GF_ANALYTICS_REPORTING_ENABLED": "false",
-            "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
-            "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": f"{dashboards_at(stack)}/{HOME_PAGE}",
         },
         secrets=[GRAFANA_PASSWORD],
         volumes=[

@@ -33,6 +33,19 @@ def dashboards_at(stack: Stack) -> str:
     return _IN_CONTAINER if stack.is_composed else f"{stack.installed_at}/{DASHBOARDS}"
 
 
+def grafana_variables(deployment: Deployment) -> dict[str, str]:
+    """Its settings, wherever it runs: where it is reached, who may look, and what it shows first."""
+    return {
+        "GF_SERVER_ROOT_URL": f"https://{deployment.authority}/grafana/",
+        "GF_SERVER_SERVE_FROM_SUB_PATH": "true",
+        "GF_AUTH_ANONYMOUS_ENABLED": str(deployment.stack.grafana_is_public).lower(),
+        "GF_USERS_ALLOW_SIGN_UP": "false",
+        "GF_ANALYTICS_REPORTING_ENABLED": "false",
+        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": f"{dashboards_at(deployment.stack)}/{HOME_PAGE}",
+    }
+
+
 def _datasources(deployment: Deployment) -> Iterator[dict[str, Any]]:
     yield _datasource("Prometheus", "prometheus", deployment) | {
         "isDefault": True,

@@ -57,13 +57,13 @@ def _location(deployment: Deployment, bundle: Bundle, route: Route) -> str:
 
 
 def _address(deployment: Deployment, bundle: Bundle, route: Route) -> str:
-    found = deployment.service(route.service)
-    if found is None or found[0] is not bundle or found[1].port is None:
+    service = bundle.service(route.service)
+    if service is None or service.port is None:
         raise PluginError(
             f"stack_fragments: {bundle.name} from {bundle.origin} has a route to {route.service!r}",
             hint="a route leads to a service of the same plugin that has a port",
         )
-    return plugin_address(bundle, deployment.service_address(found[1]))
+    return plugin_address(bundle, deployment.service_address(service))
 
 
 def proxied_by_name(address: str) -> str:

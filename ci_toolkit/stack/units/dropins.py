@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_toolkit.stack.dashboards.grafana import HOME_PAGE, dashboards_at
+from ci_toolkit.stack.dashboards.grafana import grafana_variables
 from ci_toolkit.stack.limits import limit_of
 from ci_toolkit.stack.monitoring.alertmanager import alert_secrets
 from ci_toolkit.stack.monitoring.loki import loki_secrets
@@ -124,14 +124,8 @@ def _grafana(deployment: Deployment) -> str:
     variables = {
         "GF_SERVER_HTTP_ADDR": "127.0.0.1",
         "GF_SERVER_HTTP_PORT": deployment.address("grafana").rpartition(":")[2],
-        "GF_SERVER_ROOT_URL": f"https://{deployment.authority}/grafana/",
-        "GF_SERVER_SERVE_FROM_SUB_PATH": "true",
         "GF_PATHS_PROVISIONING": f"{deployment.stack.installed_at}/grafana/provisioning",
-        "GF_AUTH_ANONYMOUS_ENABLED": str(deployment.stack.grafana_is_public).lower(),
-        "GF_USERS_ALLOW_SIGN_UP": "false",
-        "GF_ANALYTICS_REPORTING_ENABLED": "false",
-        "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
-        "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": f"{dashboards_at(deployment.stack)}/{HOME_PAGE}",
+        **grafana_variables(deployment),
     }
     password = f"Environment=GF_SECURITY_ADMIN_PASSWORD__FILE=%d/{GRAFANA_PASSWORD}"
     return lines(environment(variables.items()), password)

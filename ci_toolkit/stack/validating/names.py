@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def name_faults(deployment: Deployment, outputs: Iterable[Output]) -> Iterator[str]:
     """A sentence for each that is there twice, with the files that have it."""
     files = {output.path: output.content for output in outputs}
-    composed = {path: read_yaml(files[path]) for path in files if path.endswith(("compose.yml",))}
+    composed = {path: read_yaml(files[path]) for path in files if path.endswith("compose.yml")}
     yield from _twice("service", _keys(composed, "services"))
     yield from _twice("volume", _keys(composed, "volumes"))
     if deployment.stack.is_composed:
