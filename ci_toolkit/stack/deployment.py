@@ -108,14 +108,13 @@ class Deployment:
         return self.stack.ports.get(part, PORTS[part])
 
     def service_address(self, service: Service) -> str:
-        """Where a service of a plugin is reached, as `host:port`; a sidecar by the service that it is beside."""
+        """Where a service of a plugin is reached, as `host:port`."""
         host = self.service_host(service)
         return f"{host if self.stack.is_composed else _LOOPBACK}:{service.port}"
 
     def service_host(self, service: Service) -> str:
-        """The name that a service is found by among containers; the proxy is where the master is."""
-        host = service.beside or service.name
-        return "master" if host == "proxy" else host
+        """The name that containers find a service by: a sidecar by that of the service that it is beside."""
+        return service.beside or service.name
 
     def service(self, name: str) -> tuple[Bundle, Service] | None:
         """A service of a plugin by its name."""

@@ -154,6 +154,15 @@ def test_a_variable_may_have_a_dollar_and_no_specifier() -> None:
     assert variable("A", "$x %h") == '"A=$x %%h"'
 
 
+def test_a_sidecar_of_the_master_is_found_by_the_masters_name_as_in_containers() -> None:
+    side = Service(name="seal", image="seal:1", beside="master", port=8090, health=("true",))
+    asks = Service(name="hello", image="hello:1", health=("true",), uses=("seal",))
+    files = rendered(seal=Fragment(services=(side,), internal="seal"), hello=Fragment(services=(asks,)))
+    start = files["systemd/ci-toolkit-farm-hello.service"].split()
+    assert "--env=PLUGIN_SEAL_INTERNAL_URL=http://master:8090" in start
+    assert "--add-host=master:10.0.2.2" in start
+
+
 def test_a_plugins_service_is_confined_and_reached_on_loopback_alone() -> None:
     files = rendered(hello=plugin("x"))
     start = files["systemd/ci-toolkit-farm-hello.service"].split()

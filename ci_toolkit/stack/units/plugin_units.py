@@ -139,7 +139,7 @@ def _network(deployment: Deployment, service: Service) -> Iterator[str]:
         return
     yield "--network=slirp4netns:allow_host_loopback=true"
     names = [other.name for bundle in deployment.bundles for other in bundle.fragment.services]
-    for name in sorted({*PORTS, *names} - {service.name}):
+    for name in sorted({"master", *PORTS, *names} - {service.name}):
         yield f"--add-host={name}:{_MACHINE}"
     for port in sorted(_ports(deployment, service)):
         yield f"--publish=127.0.0.1:{port}:{port}"
@@ -155,10 +155,9 @@ def _ports(deployment: Deployment, service: Service) -> set[int]:
 def _environment(deployment: Deployment, service: Service) -> dict[str, str]:
     urls = {}
     for bundle in deployment.bundles:
-        found = deployment.service(bundle.fragment.internal)
+        found = bundle.service(bundle.fragment.internal)
         if bundle.name in service.uses and found is not None:
-            host = found[1].beside or found[1].name
-            urls[internal_variable(bundle.name)] = f"http://{host}:{found[1].port}"
+            urls[internal_variable(bundle.name)] = f"http://{deployment.service_host(found)}:{found.port}"
     return {**service.environment, **urls}
 
 
