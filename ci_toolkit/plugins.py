@@ -28,7 +28,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "sources": ("name", "accepts", "observe"),
     "forges": ("name", "publish", "conclude", "mark"),
     "backends": ("name", "keeps_order", "name_fault", "submit", "jobs", "transitions", "cancel", "retry", "log"),
-    "recipes": ("name", "publisher", "accepts", "facts", "inputs", "build"),
+    "recipes": ("name", "publisher", "accepts", "facts", "inputs", "build", "delivered"),
     "publishers": ("name", "opened"),
     "review_rules": ("name", "rules", "check"),
     "notifiers": ("name", "follows_jobs", "check", "send"),

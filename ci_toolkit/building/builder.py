@@ -41,6 +41,7 @@ class Builder:
     settings: Settings
     root: BaseRoot
     root_identity: Callable[[], RootIdentity]
+    cache: Path
     compiler_caches: Path | None
     fetcher: SourceFetcher
     sandbox: Sandbox
@@ -54,6 +55,7 @@ class Builder:
         """What one build may use."""
         return BuildLimits(
             time_s=self.settings.build_timeout_s,
+            most_time_s=self.settings.most_build_timeout_s,
             memory_bytes=self.settings.build_memory_mib << 20,
             disk_bytes=self.settings.build_disk_mib << 20,
         )
@@ -61,7 +63,9 @@ class Builder:
     @property
     def tools(self) -> RecipeTools:
         """What a recipe is handed, which tells nobody anything yet."""
-        return RecipeTools(sandbox=self.sandbox, fetcher=self.fetcher, clock=self.clock, redactor=self.redactor)
+        return RecipeTools(
+            sandbox=self.sandbox, fetcher=self.fetcher, clock=self.clock, redactor=self.redactor, cache=self.cache
+        )
 
     def request(
         self,
@@ -122,6 +126,7 @@ def opened_builder(
             settings=settings,
             root=root,
             root_identity=_remembered(root.identity, clock),
+            cache=cache / "recipes",
             compiler_caches=cache / "ccache" if settings.build_ccache else None,
             fetcher=fetcher,
             sandbox=Sandbox(processes=processes, environ=environ, wish=settings.sandbox),

@@ -87,7 +87,7 @@ class JobMaker:
             config = parse_package_config(KeyValueFile.parse(text, file=CONFIG_PATH))
         except (ConfigError, FormatError) as error:
             return NotMade(outcome=Failed(phase="evaluate", status=None, reason=error.what_and_where))
-        facts = recipe.facts(files, config)
+        facts = recipe.facts(order.job.pkgbase, files, config)
         with_ = built_with(facts.needed, order.available)
         inputs = recipe.inputs(
             files,

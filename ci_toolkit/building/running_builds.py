@@ -66,7 +66,7 @@ class BuildsRun:
 
         NotReadyError while another process does, or without a key.
         """
-        recipes = tuple(recipe for recipe in load_recipes() if recipe.publisher == _PUBLISHER)
+        recipes = tuple(recipe for recipe in load_recipes() if recipe.publisher({}) == _PUBLISHER)
         with ExitStack() as open_:
             open_.enter_context(exclusive(self.place.lock, who="builds run", wait_s=_WAIT_S, clock=self.clock))
             open_.enter_context(self.announcing())

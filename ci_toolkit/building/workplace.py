@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ci_toolkit.effects.files import sha256_of
 from ci_toolkit.errors import MachineError
+from ci_toolkit.recipes.built_packages import EXTENSION
 from ci_toolkit.store.object_store import link
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class ThisMachine:
         request = self.builder.request(
             order.job.pkgbase, order.folder.files, config, out=out, log=order.log, epoch_s=order.folder.epoch_s
         )
-        given = ((package.file, Path(package.place), package.sha256) for package in with_)
+        given = ((given_name(package), Path(package.place), package.sha256) for package in with_)
         request = replace(request, dependencies=laid_out(given, order.work / "with"))
         return recipe.build(request, replace(self.builder.tools, phase=order.phase, cancelled=order.ending))
 
@@ -138,12 +139,18 @@ class PlacesHere:
         return 0
 
 
+def given_name(package: AvailablePackage) -> str:
+    """Where a build is given a package: pacman's under their own names, others in a folder named after their base."""
+    return package.file if package.file.endswith(EXTENSION) else f"{package.base}/{package.file}"
+
+
 def laid_out(packages: Iterable[tuple[str, Path, str]], folder: Path) -> tuple[Path, ...]:
-    """Packages (file name, where it is kept, SHA-256) under their own names, each compared with its checksum."""
+    """Packages (name, where it is kept, SHA-256) under these names, each compared with its checksum."""
     folder.mkdir(parents=True)
     found = []
     for name, kept, sha256 in packages:
         path = folder / name
+        path.parent.mkdir(exist_ok=True)
         link(kept, path)
         if sha256_of(path) != sha256:
             hint = "ci-toolkit store check --mend, and ci-toolkit publish check --mend, say more"

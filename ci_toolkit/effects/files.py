@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
+
+_CHUNK = 1 << 20
 
 
 def write_file(path: Path, content: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
@@ -36,6 +39,18 @@ def remove_unwritten(path: Path) -> None:
     """Remove what processes left that were killed while they wrote `path`; nobody may be writing it at the moment."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.????????"):
         left.unlink()
+
+
+def copy_opened(source: BinaryIO, target: Path) -> int:
+    """Copy an open file beside its place and rename it, so that nobody ever sees half of it; how many bytes it has."""
+    partial = target.with_name(f".{target.name}.part")
+    size = 0
+    with partial.open("wb") as writing:
+        while chunk := source.read(_CHUNK):
+            writing.write(chunk)
+            size += len(chunk)
+    partial.replace(target)
+    return size
 
 
 def sha256_of(path: Path) -> str:

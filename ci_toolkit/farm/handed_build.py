@@ -48,7 +48,8 @@ LONGEST_REASON = 2000
 MOST_PACKAGES = 500
 _ATTEMPT = re.compile(r"[0-9a-f]{32}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_PACKAGE_FILE = re.compile(r"[A-Za-z0-9@_+][A-Za-z0-9@._+:~^-]{0,250}\.pkg\.tar\.zst")
+_FILE = re.compile(r"[A-Za-z0-9@_+][A-Za-z0-9@._+:~^-]{0,250}")
+_GIVEN_FILE = re.compile(rf"({_FILE.pattern}/)?{_FILE.pattern}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +131,7 @@ def parse_order(content: bytes, *, file: str) -> BuildOrder:
             files=parse_folder(base64.b64decode(_text(record["files"]), validate=True)),
             settings={_text(key): _text(value) for key, value in record["settings"].items()},
             slots=int(record["slots"]),
-            with_=tuple((_matching(_PACKAGE_FILE, name), _matching(_DIGEST, sum_)) for name, sum_ in record["with"]),
+            with_=tuple((_matching(_GIVEN_FILE, name), _matching(_DIGEST, sum_)) for name, sum_ in record["with"]),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise FormatError(f"is no order of a build in form {FORM}", file=file) from error
@@ -232,7 +233,7 @@ def _outcome(record: Mapping[str, Any]) -> Delivered | Failed | Skipped | TimedO
 def _file(name: object, sha256: object, size_bytes: object) -> DeliveredFile:
     if isinstance(size_bytes, bool) or not isinstance(size_bytes, int) or size_bytes < 0:
         raise TypeError(size_bytes)
-    return DeliveredFile(file=_matching(_PACKAGE_FILE, name), sha256=_matching(_DIGEST, sha256), size_bytes=size_bytes)
+    return DeliveredFile(file=_matching(_FILE, name), sha256=_matching(_DIGEST, sha256), size_bytes=size_bytes)
 
 
 def _record(content: bytes) -> dict[str, Any]:

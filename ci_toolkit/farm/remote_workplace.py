@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci_toolkit.building.workplace import WorkerLostError
-from ci_toolkit.errors import FormatError, UpstreamError
+from ci_toolkit.building.workplace import WorkerLostError, given_name
+from ci_toolkit.errors import ConfigError, FormatError, UpstreamError
 from ci_toolkit.farm.attempts import Attempt, SentPackage
-from ci_toolkit.farm.delivery import judged_delivery
+from ci_toolkit.farm.delivery import arrived_files
 from ci_toolkit.farm.handed_build import BuildOrder, Delivered, Unfit
 from ci_toolkit.farm.worker_settings import handed_settings
 from ci_toolkit.recipes.build import BuildResult, Built, Failed
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ci_toolkit.model.settings import Settings
     from ci_toolkit.recipes.build import BuildOutcome
     from ci_toolkit.recipes.build_sources import SourceFetcher
-    from ci_toolkit.recipes.spec import PackageFacts, Recipe
+    from ci_toolkit.recipes.spec import Recipe
     from ci_toolkit.scheduling.built_with import AvailablePackage
 
 _LOOK_S = 0.25
@@ -64,7 +64,6 @@ class RemoteWorkplace:
         # One of its own for each attempt: what is left of an earlier one is cleared away later, under the same names.
         out = order.work / name / "out"
         out.mkdir(parents=True)
-        facts = recipe.facts(order.folder.files, config)
         log = BuildLog(
             order.log,
             clock=self.clock,
@@ -78,7 +77,7 @@ class RemoteWorkplace:
             self.engine.begin(attempt)
             result = self._awaited(attempt, order)
             log.flush()
-            return self._judged(result, order, facts, config, out, log)
+            return self._judged(result, order, recipe, config, out, log)
 
     def _attempt(
         self, name: str, order: Order, with_: tuple[AvailablePackage, ...], out: Path, log: BuildLog
@@ -93,7 +92,7 @@ class RemoteWorkplace:
             files=order.folder.files,
             settings=handed_settings(self.settings),
             slots=worker.slots,
-            with_=tuple((package.file, package.sha256) for package in with_),
+            with_=tuple((given_name(package), package.sha256) for package in with_),
         )
         return Attempt(
             repository=self.repository,
@@ -123,7 +122,7 @@ class RemoteWorkplace:
         self,
         result: HandedResult,
         order: Order,
-        facts: PackageFacts,
+        recipe: Recipe,
         config: PackageConfig,
         out: Path,
         log: BuildLog,
@@ -134,9 +133,10 @@ class RemoteWorkplace:
                 raise WorkerLostError(f"worker {order.job.worker} cannot build: {reason}")
             case Delivered(files=files):
                 try:
-                    packages = judged_delivery(files, out, order.job.pkgbase, facts, config)
+                    arrived = arrived_files(files, out)
+                    packages = recipe.delivered(arrived, order.job.pkgbase, order.folder.files, config)
                     outcome = Built(packages=packages)
-                except (UpstreamError, FormatError) as error:
+                except (ConfigError, FormatError, UpstreamError) as error:
                     log.note(f"what {order.job.worker} delivered is refused: {error}")
                     outcome = Failed(phase="collect", status=None, reason=error.what_and_where)
             case other:

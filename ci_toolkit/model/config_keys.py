@@ -153,7 +153,8 @@ REPOSITORY_KEYS = _table(
     ("CI_SANDBOX", Shape.TEXT, "auto", "where strangers' code runs: auto, bubblewrap, user, or none at all"),
     ("CI_ALLOW_LOCAL_UPSTREAMS", Shape.BOOLEAN, "false", "upstreams may be on private or loopback addresses, or files"),
     ("CI_REVIEW_COOLDOWN", Shape.COUNT, "0", "hours that a new AUR revision must have been public before it is taken"),
-    ("CI_BUILD_TIMEOUT", Shape.COUNT, "3600", "seconds that a build may take, times BUILDER_EXTRA_TIMEOUT"),
+    ("CI_BUILD_TIMEOUT", Shape.COUNT, "1800", "seconds that a build may take, times BUILDER_EXTRA_TIMEOUT"),
+    ("CI_BUILD_TIMEOUT_MAX", Shape.COUNT, "3600", "the most seconds that `timeout` in .CI/recipe.toml may say"),
     ("CI_BUILD_MEMORY", Shape.COUNT, "8192", "MiB of memory that a build may use"),
     ("CI_BUILD_DISK", Shape.COUNT, "32768", "MiB that a build may write"),
     (

@@ -93,6 +93,7 @@ class Settings:
     review_cooldown_hours: int
     skip_status: int
     build_timeout_s: int
+    most_build_timeout_s: int
     build_memory_mib: int
     build_disk_mib: int
     build_root: str
@@ -168,6 +169,7 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         review_cooldown_hours=read("CI_REVIEW_COOLDOWN", parse_count),
         skip_status=read("CI_CODE_SKIP", parse_count),
         build_timeout_s=read("CI_BUILD_TIMEOUT", parse_count),
+        most_build_timeout_s=read("CI_BUILD_TIMEOUT_MAX", parse_count),
         build_memory_mib=read("CI_BUILD_MEMORY", parse_count),
         build_disk_mib=read("CI_BUILD_DISK", parse_count),
         build_root=read("CI_BUILD_ROOT", parse_build_root),

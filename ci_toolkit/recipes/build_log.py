@@ -23,7 +23,8 @@ _OWN = "\x1b[1;34m::\x1b[0m "
 class BuildLog:
     """For `with`; what is taken goes to the file and, line by line, to `show`, every new phase to `tell`.
 
-    The phase is told from what makepkg says. A package's code can say the same, so it is a label and nothing more.
+    In a log of makepkg the phase is told from what that says. A package's code can say the same, so it is a label and
+    nothing more.
     """
 
     def __init__(
@@ -35,9 +36,12 @@ class BuildLog:
         limit_bytes: int,
         show: Callable[[str], None],
         tell: Callable[[Phase], None] = lambda _: None,
+        first: Phase = "interfere",
+        is_of_makepkg: bool = True,
     ) -> None:
         self.path = path
-        self.phase: Phase = "interfere"
+        self.phase: Phase = first
+        self._is_of_makepkg = is_of_makepkg
         self.is_full = False
         self._clock = clock
         self._redactor = redactor
@@ -95,7 +99,7 @@ class BuildLog:
             self._partial = b""
 
     def _line(self, text: str) -> None:
-        started = _STARTS.match(without_sequences(text))
+        started = _STARTS.match(without_sequences(text)) if self._is_of_makepkg else None
         if started:
             name = started["function"] or "package"
             self.begin(next((phase for phase in get_args(Phase) if phase == name), "package"))

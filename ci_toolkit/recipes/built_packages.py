@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import stat
 from typing import TYPE_CHECKING
 
+from ci_toolkit.effects.files import copy_opened
 from ci_toolkit.errors import FormatError, UpstreamError
 from ci_toolkit.formats.package_file import read_package_file
 from ci_toolkit.recipes.build import BuiltPackage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable
     from pathlib import Path
-    from typing import BinaryIO
 
     from ci_toolkit.formats.package_info import PackageInfo
     from ci_toolkit.formats.srcinfo import SrcInfo
+    from ci_toolkit.model.package_config import PackageConfig
+    from ci_toolkit.recipes.spec import PackageFacts
 
 EXTENSION = ".pkg.tar.zst"
 _FILE_NAME = re.compile(r"[A-Za-z0-9@_+][A-Za-z0-9@._+:~^-]*")
-_CHUNK = 1 << 20
 
 
 def package_info(path: Path) -> PackageInfo:
@@ -55,12 +57,26 @@ def take_packages(
     return tuple(_taken(folder / name, out / name, info) for name, info in found.items())
 
 
-def judged_package(
-    path: Path, pkgbase: str, known: Collection[str] | None, architecture: str, *, allow_prohibited: bool
-) -> BuiltPackage:
-    """What a package file is, which stays where it is; UpstreamError when it is not one of `known` (None: any)."""
-    info = _judged(path, pkgbase, known, architecture, allow_prohibited=allow_prohibited)
-    return _built(path, info, path.stat().st_size)
+def judged_packages(
+    paths: Iterable[Path], pkgbase: str, facts: PackageFacts, config: PackageConfig
+) -> tuple[BuiltPackage, ...]:
+    """What packages of another machine are, which stay where they are; UpstreamError when one is not as it was to be.
+
+    Each is of this package base, one of the names that the folder makes where those are certain (or its debugging
+    symbols), and of the version that was to be built where that is certain.
+    """
+    known = {*facts.names, f"{pkgbase}-debug"} if facts.names else None
+    found = []
+    for path in paths:
+        info = _judged(path, pkgbase, known, platform.machine(), allow_prohibited=config.allow_prohibited)
+        found.append(_built(path, info, path.stat().st_size))
+    missing = set(facts.names) - {package.name for package in found}
+    if missing:
+        raise UpstreamError(f"no package {', '.join(sorted(missing))} came out of it")
+    for package in found:
+        if facts.version is not None and package.version != facts.version:
+            raise UpstreamError(f"{package.path.name} is {package.version}, and {facts.version} was to be built")
+    return tuple(found)
 
 
 def _judged(
@@ -87,16 +103,9 @@ def _judged(
 
 
 def _taken(source: Path, target: Path, info: PackageInfo) -> BuiltPackage:
-    """Copied beside its place and renamed, so that nobody ever sees half of it."""
-    partial = target.with_name(f".{target.name}.part")
     descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    size = 0
-    with os.fdopen(descriptor, "rb") as reading, partial.open("wb") as writing:
-        for chunk in _chunks(reading):
-            writing.write(chunk)
-            size += len(chunk)
-    partial.replace(target)
-    return _built(target, info, size)
+    with os.fdopen(descriptor, "rb") as reading:
+        return _built(target, info, copy_opened(reading, target))
 
 
 def _built(path: Path, info: PackageInfo, size_bytes: int) -> BuiltPackage:
@@ -109,8 +118,3 @@ def _built(path: Path, info: PackageInfo, size_bytes: int) -> BuiltPackage:
         provides=info.provides,
         depends=info.depends,
     )
-
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    while chunk := file.read(_CHUNK):
-        yield chunk

@@ -34,6 +34,7 @@ _PATCH_SCRIPT = (
 PATCH_WORDS = ("bash", "-c", _PATCH_SCRIPT)
 _PREPEND, _APPEND = ".CI/PKGBUILD.prepend", ".CI/PKGBUILD.append"
 _CHANGES = (PREPARE, PATCH, _PREPEND, _APPEND)
+INTERFERING = (*_CHANGES, ON_SUCCESS, ON_FAILURE)
 _LARGEST_BYTES = 4 << 20
 _NATIVE = re.compile(rb"[ \t]*(?<![^\s'\"=(])-march=native(?![^\s'\");])")
 _PROHIBITED = ("replaces", "groups")

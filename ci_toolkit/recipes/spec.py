@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.redaction import Redactor
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ci_toolkit.model.observation import UpstreamFile
     from ci_toolkit.model.package_config import PackageConfig
     from ci_toolkit.model.root_identity import RootIdentity
-    from ci_toolkit.recipes.build import BuildRequest, BuildResult, Phase
+    from ci_toolkit.recipes.build import BuildRequest, BuildResult, BuiltPackage, Phase
     from ci_toolkit.recipes.build_sources import SourceFetcher
     from ci_toolkit.scheduling.built_with import AvailablePackage
 
@@ -30,7 +31,7 @@ def _never() -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeTools:
-    """The effects of one build.
+    """The effects of one build; `cache` is a folder for what may be lost, where each recipe has one of its own name.
 
     `show` gets the log's lines as they come, `phase` every new phase, and `cancelled` says why a build has to end, if
     it has.
@@ -40,6 +41,7 @@ class RecipeTools:
     fetcher: SourceFetcher
     clock: Clock
     redactor: Redactor
+    cache: Path
     show: Callable[[str], None] = _nothing
     phase: Callable[[Phase], None] = _nothing
     cancelled: Callable[[], str | None] = _never
@@ -55,15 +57,17 @@ class PackageFacts:
 
 
 class Recipe(Protocol):
-    """A way of building; `publisher` is the kind of place that what it makes is published at."""
+    """A way of building."""
 
     name: ClassVar[str]
-    publisher: ClassVar[str]
+
+    def publisher(self, files: Mapping[str, UpstreamFile]) -> str:
+        """The kind of place that what a folder of these files makes is published at."""
 
     def accepts(self, files: Mapping[str, UpstreamFile]) -> bool:
         """Whether a folder of these files is built this way."""
 
-    def facts(self, files: Mapping[str, UpstreamFile], config: PackageConfig) -> PackageFacts:
+    def facts(self, pkgbase: str, files: Mapping[str, UpstreamFile], config: PackageConfig) -> PackageFacts:
         """What is known before anything runs; nothing of the folder is run to find out."""
 
     def inputs(
@@ -79,3 +83,11 @@ class Recipe(Protocol):
 
     def build(self, request: BuildRequest, tools: RecipeTools) -> BuildResult:
         """Build; what is wrong with the package is an outcome, what is wrong with this machine a ToolkitError."""
+
+    def delivered(
+        self, paths: tuple[Path, ...], pkgbase: str, files: Mapping[str, UpstreamFile], config: PackageConfig
+    ) -> tuple[BuiltPackage, ...]:
+        """What another machine made of a folder of these files, looked at as if an enemy had; the files stay there.
+
+        UpstreamError or FormatError when it is not what was to be made, or not all of it.
+        """

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci_toolkit.errors import FormatError, UpstreamError
-from ci_toolkit.farm.delivery import judged_delivery
+from ci_toolkit.farm.delivery import arrived_files
 from ci_toolkit.farm.handed_build import (
     BuildOrder,
     DeliveredFile,
@@ -25,6 +25,7 @@ from ci_toolkit.farm.handed_build import (
 )
 from ci_toolkit.model.names import Oid, Pkgbase
 from ci_toolkit.model.package_config import PackageConfig
+from ci_toolkit.recipes.built_packages import judged_packages
 from ci_toolkit.recipes.spec import PackageFacts
 from tests.support.built import PKGINFO, hostile
 from tests.support.jobs import folder
@@ -57,7 +58,8 @@ def sent(path: Path, **changes: Any) -> DeliveredFile:
 
 
 def judged(top: Path, *files: DeliveredFile, facts: PackageFacts = FACTS) -> list[str]:
-    return [package.name for package in judged_delivery(files, top, Pkgbase("app"), facts, CONFIG)]
+    found = judged_packages(arrived_files(files, top), Pkgbase("app"), facts, CONFIG)
+    return [package.name for package in found]
 
 
 def test_what_was_asked_for_is_taken(tmp_path: Path) -> None:

@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ci_toolkit.effects.clock import SystemClock
-from ci_toolkit.effects.downloads import Downloads
-from ci_toolkit.effects.git_command import upstream_environment
-from ci_toolkit.effects.process import Processes
-from ci_toolkit.effects.redaction import Redactor
-from ci_toolkit.effects.sandbox import Sandbox
-from ci_toolkit.effects.web import Web, WebManners
-from ci_toolkit.model.observation import UpstreamFile
 from ci_toolkit.plugins import registered
-from ci_toolkit.recipes.build_sources import SourceFetcher
+from ci_toolkit.recipes.command_recipe import CommandRecipe
 from ci_toolkit.recipes.makepkg_recipe import MakepkgRecipe
-from ci_toolkit.recipes.spec import RecipeTools
 from tests.support.builds import needs_makepkg, pkgbuild, srcinfo
 from tests.support.recipe_contract import RecipeContract
+from tests.support.recipes import files, opened_tools
+
+COMMAND = """
+version = "1.0"
+command = ["sh", "-euc", "cp text copied; tar -cf packed.tar text"]
+outputs = ["copied", "packed.tar"]
+"""
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ci_toolkit.recipes.spec import Recipe
+    from ci_toolkit.recipes.spec import Recipe, RecipeTools
     from tests.support.recipe_contract import Files
 
 
-def files(**texts: str) -> Files:
-    return {path: UpstreamFile(mode="100644", content=text.encode()) for path, text in texts.items()}
+class TestCommandKeepsTheContract(RecipeContract):
+    @pytest.fixture
+    def recipe(self) -> Recipe:
+        return CommandRecipe()
+
+    @pytest.fixture
+    def tools(self, tmp_path: Path) -> Iterator[RecipeTools]:
+        with opened_tools(tmp_path / "cache") as tools:
+            yield tools
+
+    @pytest.fixture
+    def folder(self) -> Files:
+        return files(**{".CI/recipe.toml": COMMAND, "text": "something\n"})
+
+    @pytest.fixture
+    def foreign(self) -> Files:
+        return files(**{"PKGBUILD": pkgbuild(), ".SRCINFO": srcinfo()})
+
+    @pytest.fixture
+    def failing(self) -> Files:
+        return files(**{".CI/recipe.toml": COMMAND})
 
 
 @needs_makepkg
@@ -43,17 +58,8 @@ class TestMakepkgKeepsTheContract(RecipeContract):
 
     @pytest.fixture
     def tools(self, tmp_path: Path) -> Iterator[RecipeTools]:
-        environ, clock, redactor = dict(os.environ), SystemClock(), Redactor({})
-        processes = Processes(redactor=redactor)
-        with closing(Web(clock=clock, manners=WebManners(attempts=1))) as web:
-            fetcher = SourceFetcher(
-                downloads=Downloads(folder=tmp_path / "cache/downloads", web=web),
-                processes=processes,
-                env=upstream_environment(environ, allow_local=False),
-                cache=tmp_path / "cache/sources",
-            )
-            sandbox = Sandbox(processes=processes, environ=environ)
-            yield RecipeTools(sandbox=sandbox, fetcher=fetcher, clock=clock, redactor=redactor)
+        with opened_tools(tmp_path / "cache") as tools:
+            yield tools
 
     @pytest.fixture
     def folder(self) -> Files:
@@ -69,4 +75,5 @@ class TestMakepkgKeepsTheContract(RecipeContract):
 
 
 def test_every_registered_recipe_is_tested_here() -> None:
-    assert list(registered("recipes")) == ["makepkg"]
+    tested = {kind().name for kind in (CommandRecipe, MakepkgRecipe)}
+    assert registered("recipes").keys() == tested

@@ -25,7 +25,7 @@ class InstantRecipe(MakepkgRecipe):
     name: ClassVar[str] = "instant"
 
     def build(self, request: BuildRequest, tools: RecipeTools) -> BuildResult:
-        facts = self.facts(request.files, request.config)
+        facts = self.facts(request.pkgbase, request.files, request.config)
         request.log.parent.mkdir(parents=True, exist_ok=True)
         request.log.write_text("at once\n")
         tools.phase("package")

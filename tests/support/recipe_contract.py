@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ci_toolkit.errors import ToolkitError
 from ci_toolkit.model.names import Pkgbase
 from ci_toolkit.model.observation import UpstreamFile
 from ci_toolkit.model.package_config import PackageConfig
@@ -57,9 +58,9 @@ def available(sha256: str) -> tuple[AvailablePackage, ...]:
 class RecipeContract:
     """Subclass it where the fixtures are."""
 
-    def test_it_is_registered_and_what_it_makes_can_be_published(self, recipe: Recipe) -> None:
+    def test_it_is_registered_and_what_it_makes_can_be_published(self, recipe: Recipe, folder: Files) -> None:
         assert recipe.name in {one.name for one in load_recipes()}
-        assert load_publisher(recipe.publisher).name == recipe.publisher
+        assert load_publisher(recipe.publisher(folder)).name == recipe.publisher(folder)
 
     def test_it_takes_its_own_folders_alone(
         self, recipe: Recipe, folder: Files, foreign: Files, failing: Files
@@ -73,11 +74,11 @@ class RecipeContract:
     # before anything is run
 
     def test_what_a_folder_says_of_itself_is_known_and_always_the_same(self, recipe: Recipe, folder: Files) -> None:
-        facts = recipe.facts(folder, PackageConfig())
+        facts = recipe.facts("demo", folder, PackageConfig())
         assert facts.names
         assert facts.version
         backwards = {path: folder[path] for path in sorted(folder, reverse=True)}
-        assert recipe.facts(backwards, PackageConfig()) == facts
+        assert recipe.facts("demo", backwards, PackageConfig()) == facts
 
     @pytest.mark.parametrize("content", GARBAGE, ids=range(len(GARBAGE)))
     def test_garbage_in_a_file_stops_nobody(
@@ -88,8 +89,9 @@ class RecipeContract:
             missing = {name: file for name, file in folder.items() if name != path}
             for files in (spoilt, missing):
                 if recipe.accepts(files):
-                    recipe.facts(files, PackageConfig())
+                    recipe.facts("demo", files, PackageConfig())
                     self.inputs(recipe, tools, files)
+                    assert recipe.publisher(files)
 
     def test_the_same_goes_into_the_same_build(self, recipe: Recipe, tools: RecipeTools, folder: Files) -> None:
         one, two = self.inputs(recipe, tools, folder), self.inputs(recipe, tools, dict(reversed(folder.items())))
@@ -129,7 +131,7 @@ class RecipeContract:
     def test_a_build_makes_what_the_folder_says(
         self, recipe: Recipe, tools: RecipeTools, folder: Files, tmp_path: Path
     ) -> None:
-        facts, told = recipe.facts(folder, PackageConfig()), list[str]()
+        facts, told = recipe.facts("demo", folder, PackageConfig()), list[str]()
         asked = request(tmp_path / "build", folder)
         result = recipe.build(asked, replace(tools, phase=told.append))
         assert isinstance(result.outcome, Built), asked.log.read_text()
@@ -143,6 +145,12 @@ class RecipeContract:
         assert {path.name for path in asked.out.iterdir()} == {one.path.name for one in packages}
         assert (result.pkgbase, result.log, result.is_failure) == ("demo", asked.log, False)
         assert asked.log.stat().st_size
+        # The files of a build on another machine are the same packages, and nothing else will do.
+        paths = tuple(one.path for one in packages)
+        assert recipe.delivered(paths, "demo", folder, PackageConfig()) == packages
+        for spoilt in ((), paths[1:], (*paths, asked.log)):
+            with pytest.raises(ToolkitError):
+                recipe.delivered(spoilt, "demo", folder, PackageConfig())
         # The first one need not be told.
         phases = [time.phase for time in result.phases]
         assert list(dict.fromkeys(told)) in (phases, phases[1:])
