@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ci_toolkit.publishers.spec import Delivery
+from ci_toolkit.publishers.spec import DeliveredPackage, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ci_toolkit.model.job import Job
     from ci_toolkit.model.names import Pkgbase
     from ci_toolkit.publishers.spec import OpenPublisher
-    from ci_toolkit.store.index import StoredBuild
+    from ci_toolkit.store.index import StoredBuild, StoredPackage
     from ci_toolkit.store.object_store import ObjectStore
 
 
@@ -60,11 +60,23 @@ def publish_batch(batch: Batch, *, store: ObjectStore, publisher: OpenPublisher,
             if stored is None:
                 lost.add(ready.job.number)
                 continue
-            files = store.lay_out(stored, folder / stored.pkgbase)
-            deliveries.append(Delivery(pkgbase=stored.pkgbase, files=files, built_with=ready.bases))
+            paths = store.lay_out(stored, folder / stored.pkgbase)
+            packages = tuple(map(_delivered, stored.packages, paths))
+            deliveries.append(Delivery(pkgbase=stored.pkgbase, packages=packages, built_with=ready.bases))
         refused = publisher.publish(deliveries, batch.gone)
         return BatchEnd(batch=batch, refused=refused, lost=frozenset(lost))
     except BaseException as error:  # noqa: BLE001 - handed to the thread that can say it
         return BatchEnd(batch=batch, error=error)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _delivered(package: StoredPackage, path: Path) -> DeliveredPackage:
+    return DeliveredPackage(
+        path=path,
+        name=package.name,
+        version=package.version,
+        arch=package.arch,
+        provides=package.provides,
+        depends=package.depends,
+    )

@@ -90,6 +90,7 @@ class BuildsRun:
     def _publisher_tools(self) -> PublisherTools:
         return PublisherTools(
             folder=self.place.repository,
+            settings=self.settings,
             name=self.settings.repo_name,
             architecture=platform.machine(),
             processes=self.processes,

@@ -12,15 +12,20 @@ if TYPE_CHECKING:
 
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.process import Processes
+    from ci_toolkit.model.settings import Settings
     from ci_toolkit.publishers.signing_key import SigningKey
     from ci_toolkit.scheduling.built_with import AvailablePackage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublisherTools:
-    """Where and with what is published: `name` is the repository's, `keep_s` how long older versions are kept."""
+    """Where and with what is published: `name` is the repository's, `keep_s` how long older versions are kept.
+
+    `folder` is the publisher's own on this machine, whether it publishes there or only remembers there.
+    """
 
     folder: Path
+    settings: Settings
     name: str
     architecture: str
     processes: Processes
@@ -31,12 +36,29 @@ class PublisherTools:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveredPackage:
+    """A file that a build made, and what it says about itself; names and versions are not judged yet."""
+
+    path: Path
+    name: str
+    version: str
+    arch: str
+    provides: tuple[str, ...] = ()
+    depends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """All that one build made; `built_with` are the package bases that it was built against."""
 
     pkgbase: str
-    files: tuple[Path, ...]
+    packages: tuple[DeliveredPackage, ...]
     built_with: frozenset[str] = frozenset()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The paths of what is delivered."""
+        return tuple(package.path for package in self.packages)
 
 
 class OpenPublisher(Protocol):
