@@ -166,6 +166,12 @@ class NotifyError(ToolkitError):
         self.retry_after_s = retry_after_s
 
 
+class PublishError(ToolkitError):
+    """A place could not be published to, and is as it was; the next run repeats it."""
+
+    exit_status = 21
+
+
 class PluginError(ToolkitError):
     """A plugin is missing or breaks its contract."""
 

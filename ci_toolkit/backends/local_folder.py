@@ -5,6 +5,7 @@ $XDG_DATA_HOME/ci-toolkit/builds/REPO_NAME/
     lock                             held by the one process that builds
     logs/PKGBASE/NUMBER.log[.zst]    one a job; packed when the job is over
     store/                           what was built, by content
+    places/PUBLISHER/                what other publishers have published or remember
     work/NUMBER/                     a build that is going on; nothing there is of use to another process
     repository/x86_64/               what clients see, unless CI_PUBLISH_DIR names another place
 """
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ci_toolkit.model.settings import Settings
+
+_PACMAN = "pacman"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,10 @@ class LocalFolder:
     def store(self) -> Path:
         """Packages by content."""
         return self.top / "store"
+
+    def of_publisher(self, name: str) -> Path:
+        """The folder of a publisher: pacman's is the one that is published, others have one in `places`."""
+        return self.repository if name == _PACMAN else self.top / "places" / name
 
     @property
     def work(self) -> Path:

@@ -21,7 +21,8 @@ from ci_toolkit.building.job_book import JobBook
 from ci_toolkit.building.job_facts import facts_of, reason_after, state_after
 from ci_toolkit.building.one_job import JobEnd, Made, NotMade, StillPublished, available_packages
 from ci_toolkit.building.packages_at_hand import PackagesAtHand
-from ci_toolkit.building.publishing_batch import Batch, BatchEnd, ReadyJob, publish_batch
+from ci_toolkit.building.publishing import Publishing
+from ci_toolkit.building.publishing_batch import BatchEnd, ReadyJob
 from ci_toolkit.building.workplace import WorkerLostError
 from ci_toolkit.errors import FormatError, ToolkitError
 from ci_toolkit.model.job import Job, JobState
@@ -36,15 +37,14 @@ if TYPE_CHECKING:
     from ci_toolkit.backends.local_folder import LocalFolder
     from ci_toolkit.building.build_listener import Listener
     from ci_toolkit.building.one_job import JobMaker
+    from ci_toolkit.building.publishing_places import PublishingPlaces
     from ci_toolkit.building.workplace import BuildPlaces
     from ci_toolkit.effects.clock import Clock
-    from ci_toolkit.publishers.spec import OpenPublisher
 
 _LOOK_S = 0.25
 _TIDY_EVERY_S = 6 * 3600.0
 _STOPPED = "the backend was stopped while it was being built"
 _MOST_LOSSES = 3  # of workers while one job is built: it may be what kills them
-_PUBLISH_EVERY_S = 5.0  # while something is built: nothing waits for it, and a publication takes half of a short build
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class LocalBuilds:
     place: LocalFolder
     database: JobDatabase
     logs: JobLogs
-    publisher: OpenPublisher
+    published: PublishingPlaces
     maker: JobMaker
     places: BuildPlaces
     clock: Clock
@@ -97,17 +97,22 @@ class LocalBuilds:
     def __post_init__(self) -> None:
         self._events: queue.SimpleQueue[_Began | _Phase | _Ended | BatchEnd] = queue.SimpleQueue()
         self._in_hand: dict[int, _InHand] = {}
-        self._ready: list[ReadyJob] = []
-        self._is_publishing = False
-        self._next_publication_s = self.clock.monotonic()
-        self._removed: list[str] = []
-        self._leaving: list[str] = []
         self._fault: ToolkitError | OSError | None = None
         self._dirty = True
         self._places_seen = self.places.changes()
         self._next_tidying_s = self.clock.monotonic()
-        self._at_hand = PackagesAtHand(self.publisher.available())
+        self._at_hand = PackagesAtHand(self.published.available())
         self._book = JobBook(self.database, self.clock, self.listener)
+        self._publishing = Publishing(
+            self.published,
+            book=self._book,
+            at_hand=self._at_hand,
+            store=self.maker.store,
+            folder=self.place.work / "publish",
+            clock=self.clock,
+            listener=self.listener,
+            tell=self._events.put,
+        )
 
     def run(self) -> RunSummary:
         """Until nothing more can be begun; what the machine refuses ends it early, with all jobs kept."""
@@ -132,7 +137,12 @@ class LocalBuilds:
                     self._book.move(hand.job, JobState.QUEUED, _STOPPED)
         self.tidy()
         ended = tuple(self._book.ended[number] for number in sorted(self._book.ended))
-        return RunSummary(ended=ended, waiting=self._book.jobs, removed=tuple(self._removed), fault=self._fault)
+        return RunSummary(
+            ended=ended,
+            waiting=self._book.jobs,
+            removed=tuple(self._publishing.removed),
+            fault=self._fault or self._publishing.fault,
+        )
 
     @property
     def _serves(self) -> bool:
@@ -153,12 +163,20 @@ class LocalBuilds:
                 else:
                     self._book.move(job, JobState.QUEUED, "the backend was killed while it was being built")
             elif job.state is JobState.PUBLISHING:
-                stored = self.maker.store.build(self.database.build_of(job.number) or "")
-                if stored is None:
-                    self._book.move(job, JobState.QUEUED, "its packages are not in the store any more")
-                else:
-                    self._ready.append(ReadyJob(job=job, stored=stored))
-                    self._at_hand.take_up(available_packages(stored, self.maker.store))
+                self._recover_built(job)
+
+    def _recover_built(self, job: Job) -> None:
+        stored = self.maker.store.build(self.database.build_of(job.number) or "")
+        try:
+            recipe = self.maker.recipe_of(self.database.folder(job.number))
+        except FormatError:
+            recipe = None
+        if stored is None or recipe is None:
+            self._book.move(job, JobState.QUEUED, "its packages are not in the store any more")
+            return
+        publisher = recipe.publisher(self.database.folder(job.number).files)
+        self._publishing.add(ReadyJob(job=job, stored=stored, publisher=publisher))
+        self._at_hand.take_up(available_packages(stored, self.maker.store))
 
     # one step
 
@@ -171,7 +189,7 @@ class LocalBuilds:
                     self._in_hand[number].ending = ending.reason
         if self.stop is not None and self.stop.is_set():
             raise StoppedError
-        if self._serves and not self._is_publishing and self.clock.monotonic() >= self._next_tidying_s:
+        if self._serves and not self._publishing.is_going and self.clock.monotonic() >= self._next_tidying_s:
             self._next_tidying_s = self.clock.monotonic() + _TIDY_EVERY_S
             self.tidy()
         if self._places_seen != (seen := self.places.changes()):
@@ -180,8 +198,8 @@ class LocalBuilds:
             while self._dirty:
                 self._dirty = False
                 self._take_turns(pool)
-            self._begin_publishing(press)
-        return bool(self._in_hand) or self._is_publishing
+            self._publishing.begin(press, is_building=bool(self._in_hand))
+        return bool(self._in_hand) or self._publishing.is_going
 
     def _take_turns(self, pool: ThreadPoolExecutor) -> None:
         jobs = [
@@ -261,8 +279,10 @@ class LocalBuilds:
                 self.places.leave(job)
                 self._handle_end(job, end)
             case BatchEnd():
-                self._dirty, self._is_publishing = True, False
-                self._handle_published(event)
+                self._dirty = True
+                error = self._publishing.handle(event)
+                if error is not None:
+                    self._blame_machine(error)
 
     def _handle_begun(self, hand: _InHand, recipe: str) -> None:
         moved = self._book.move(
@@ -333,60 +353,7 @@ class LocalBuilds:
             return
         self._at_hand.take_up(made.packages)
         if new is JobState.PUBLISHING:
-            self._ready.append(ReadyJob(job=moved, stored=stored))
-
-    # publishing
-
-    def _begin_publishing(self, press: ThreadPoolExecutor) -> None:
-        for ready in [ready for ready in self._ready if ready.bases & self._at_hand.refused]:
-            self._ready.remove(ready)
-            self._refuse(ready, f"it was built against {min(ready.bases & self._at_hand.refused)}, which is not")
-        gone = self._book.gone
-        if self._is_publishing or not (self._ready or gone):
-            return
-        if self._in_hand and self.clock.monotonic() < self._next_publication_s:
-            return
-        for ready in [ready for ready in self._ready if ready.job.pkgbase in gone]:
-            self._ready.remove(ready)
-            queued = self._book.move(ready.job, JobState.QUEUED, "it is not published")
-            if queued is not None:
-                self._book.move(queued, JobState.CANCELLED, "its folder is gone")
-        # From now on it is not there, so that what comes back meanwhile is published again.
-        self._leaving = sorted(base for base in gone if self._at_hand.remove(base))
-        batch, self._ready, self._is_publishing = Batch(jobs=tuple(self._ready), gone=gone), [], True
-        press.submit(self._press, batch)
-
-    def _press(self, batch: Batch) -> None:
-        folder = self.place.work / "publish"
-        end = publish_batch(batch, store=self.maker.store, publisher=self.publisher, folder=folder)
-        self._events.put(end)
-
-    def _handle_published(self, end: BatchEnd) -> None:
-        self._next_publication_s = self.clock.monotonic() + _PUBLISH_EVERY_S
-        self.listener.published("published" if end.error is None else "failed")
-        if end.error is not None:
-            self._blame_machine(end.error)
-            return
-        gone = end.batch.gone
-        self._book.removed(gone)
-        self._removed += self._leaving
-        for ready in end.batch.jobs:
-            base = ready.stored.pkgbase
-            if ready.job.number in end.lost:
-                self._at_hand.drop_built(base)
-                self._book.move(ready.job, JobState.QUEUED, "its packages were damaged in the store")
-            elif base in end.refused:
-                self._refuse(ready, end.refused[base])
-            else:
-                self._at_hand.publish(base, available_packages(ready.stored, self.maker.store))
-                is_own = ready.job.log_of == ready.job.number
-                state = JobState.SUCCEEDED if is_own else JobState.ALREADY_BUILT
-                self._book.move(ready.job, state, f"{ready.job.version} is published")
-
-    def _refuse(self, ready: ReadyJob, why: str) -> None:
-        self.listener.published("refused")
-        self._at_hand.refuse(ready.stored.pkgbase)
-        self._book.move(ready.job, JobState.FAILED, f"it is not published: {why}")
+            self._publishing.add(ReadyJob(job=moved, stored=stored, publisher=made.publisher))
 
     def _blame_machine(self, error: BaseException) -> None:
         """The machine is at fault and no package: nothing more is begun, and every job is kept."""

@@ -18,6 +18,7 @@ from ci_toolkit.store.object_store import Output
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ci_toolkit.backends.spec import PackageFolder
     from ci_toolkit.building.build_order import Order
     from ci_toolkit.building.workplace import Workplace
     from ci_toolkit.model.build_identity import BuildInputs
@@ -31,13 +32,14 @@ if TYPE_CHECKING:
 class Made:
     """There are packages in the store: `result` tells of the build, None when an earlier one made them.
 
-    `size_bytes` is the size of all their files, `recipe` what makes them.
+    `size_bytes` is the size of all their files, `recipe` what makes them, `publisher` where they are to go.
     """
 
     stored: StoredBuild
     packages: tuple[AvailablePackage, ...]
     result: BuildResult | None
     size_bytes: int
+    publisher: str
     recipe: str | None = None
 
 
@@ -68,16 +70,24 @@ class JobMaker:
 
     workplace: Workplace
     recipes: tuple[Recipe, ...]
+    publishers: frozenset[str]
     store: ObjectStore
     now: Callable[[], float]
 
+    def recipe_of(self, folder: PackageFolder) -> Recipe | None:
+        """What builds a folder; None where nothing does."""
+        return recipe_for(folder.files, self.recipes)
+
     def make(self, order: Order) -> JobEnd:
         """Do it; what is wrong with the package is an outcome, what is wrong with this machine a ToolkitError."""
-        files = order.folder.files
-        recipe = recipe_for(files, self.recipes)
+        recipe = self.recipe_of(order.folder)
         if recipe is None:
             reason = f"no recipe builds such a folder; there are {', '.join(one.name for one in self.recipes)}"
             return NotMade(outcome=Failed(phase="evaluate", status=None, reason=reason))
+        publisher = recipe.publisher(order.folder.files)
+        if publisher not in self.publishers:
+            reason = f"no publisher is called {publisher}; there are {', '.join(sorted(self.publishers))}"
+            return NotMade(outcome=Failed(phase="evaluate", status=None, reason=reason), recipe=recipe.name)
         return replace(self._made(order, recipe), recipe=recipe.name)
 
     def _made(self, order: Order, recipe: Recipe) -> JobEnd:
@@ -99,7 +109,7 @@ class JobMaker:
         if inputs is not None:
             stored = self.store.build(inputs.identity)
             if stored is not None:
-                return self._end(stored, None)
+                return self._end(stored, None, recipe.publisher(files))
             known = self._known(order, facts, inputs)
             if known is not None:
                 return known
@@ -163,12 +173,12 @@ class JobMaker:
             packages=(),
         )
         stored = self.store.add(outputs, made)
-        return self._end(stored, result)
+        return self._end(stored, result, recipe.publisher(order.folder.files))
 
-    def _end(self, stored: StoredBuild, result: BuildResult | None) -> Made:
+    def _end(self, stored: StoredBuild, result: BuildResult | None, publisher: str) -> Made:
         packages = available_packages(stored, self.store)
         size_bytes = self.store.size_of(stored.identity)
-        return Made(stored=stored, packages=packages, result=result, size_bytes=size_bytes)
+        return Made(stored=stored, packages=packages, result=result, size_bytes=size_bytes, publisher=publisher)
 
 
 def available_packages(stored: StoredBuild, store: ObjectStore) -> tuple[AvailablePackage, ...]:

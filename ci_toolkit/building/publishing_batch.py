@@ -12,19 +12,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ci_toolkit.building.publishing_places import PublishingPlaces
+    from ci_toolkit.errors import PublishError
     from ci_toolkit.model.job import Job
     from ci_toolkit.model.names import Pkgbase
-    from ci_toolkit.publishers.spec import OpenPublisher
     from ci_toolkit.store.index import StoredBuild, StoredPackage
     from ci_toolkit.store.object_store import ObjectStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyJob:
-    """A job whose packages are in the store and are to be published."""
+    """A job whose packages are in the store and are to be published by `publisher`."""
 
     job: Job
     stored: StoredBuild
+    publisher: str
 
     @property
     def bases(self) -> frozenset[str]:
@@ -42,18 +44,22 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchEnd:
-    """What became of a batch: package bases that were refused, numbers of jobs whose packages are lost, or an error."""
+    """What became of a batch: package bases that were refused, numbers of jobs whose packages are lost, or an error.
+
+    `failed` are publishers whose place could not be had.
+    """
 
     batch: Batch
     refused: Mapping[str, str] = field(default_factory=dict)
     lost: frozenset[int] = frozenset()
+    failed: Mapping[str, PublishError] = field(default_factory=dict)
     error: BaseException | None = None
 
 
-def publish_batch(batch: Batch, *, store: ObjectStore, publisher: OpenPublisher, folder: Path) -> BatchEnd:
+def publish_batch(batch: Batch, *, store: ObjectStore, places: PublishingPlaces, folder: Path) -> BatchEnd:
     """Publish it by way of `folder`, which is gone afterwards."""
     try:
-        deliveries, lost = [], set()
+        deliveries, lost = dict[str, list[Delivery]](), set()
         for ready in batch.jobs:
             # Asked for again, and so compared with its checksums.
             stored = store.build(ready.stored.identity)
@@ -62,9 +68,10 @@ def publish_batch(batch: Batch, *, store: ObjectStore, publisher: OpenPublisher,
                 continue
             paths = store.lay_out(stored, folder / stored.pkgbase)
             packages = tuple(map(_delivered, stored.packages, paths))
-            deliveries.append(Delivery(pkgbase=stored.pkgbase, packages=packages, built_with=ready.bases))
-        refused = publisher.publish(deliveries, batch.gone)
-        return BatchEnd(batch=batch, refused=refused, lost=frozenset(lost))
+            delivery = Delivery(pkgbase=stored.pkgbase, packages=packages, built_with=ready.bases)
+            deliveries.setdefault(ready.publisher, []).append(delivery)
+        done = places.publish(deliveries, batch.gone)
+        return BatchEnd(batch=batch, refused=done.refused, lost=frozenset(lost), failed=done.failed)
     except BaseException as error:  # noqa: BLE001 - handed to the thread that can say it
         return BatchEnd(batch=batch, error=error)
     finally:

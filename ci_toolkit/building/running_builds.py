@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,12 @@ from ci_toolkit.backends.local_folder import local_folder
 from ci_toolkit.building.builder import opened_builder
 from ci_toolkit.building.local_builds import LocalBuilds
 from ci_toolkit.building.one_job import JobMaker
+from ci_toolkit.building.publishing_places import PublishingPlaces
 from ci_toolkit.building.workplace import PlacesHere, ThisMachine
 from ci_toolkit.effects.build_slots import build_slots
 from ci_toolkit.effects.exclusive_lock import exclusive
-from ci_toolkit.plugins import load_publisher, load_recipes
+from ci_toolkit.errors import FormatError
+from ci_toolkit.plugins import load_publisher, load_recipes, registered
 from ci_toolkit.publishers.spec import PublisherTools
 from ci_toolkit.scheduling.queue import Capacity
 from ci_toolkit.store.object_store import open_store
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from ci_toolkit.publishers.signing_key import SigningKey
     from ci_toolkit.store.object_store import ObjectStore
 
-_PUBLISHER = "pacman"  # what is published is one pacman repository
+_FIRST_PUBLISHER = "pacman"  # where nothing was ever built: a key that is missing is missed before the first build
 _DAY_S = 86_400.0
 _WAIT_S = 2.0  # one that is about to end is waited for
 
@@ -66,30 +68,49 @@ class BuildsRun:
 
         NotReadyError while another process does, or without a key.
         """
-        recipes = tuple(recipe for recipe in load_recipes() if recipe.publisher({}) == _PUBLISHER)
         with ExitStack() as open_:
             open_.enter_context(exclusive(self.place.lock, who="builds run", wait_s=_WAIT_S, clock=self.clock))
             open_.enter_context(self.announcing())
             database = open_.enter_context(closing(JobDatabase(self.place.jobs)))
             store = open_.enter_context(open_store(self.place.store))
-            publisher = open_.enter_context(load_publisher(_PUBLISHER).opened(self._publisher_tools()))
+            maker = JobMaker(
+                workplace=self.workplace,
+                recipes=load_recipes(),
+                publishers=frozenset(registered("publishers")),
+                store=store,
+                now=self.clock.now,
+            )
+            published = PublishingPlaces(lambda name: load_publisher(name).opened(self._publisher_tools(name)), open_)
+            for name in self._used_publishers(database, maker):
+                published.open(name)
             builds = LocalBuilds(
                 place=self.place,
                 database=database,
                 logs=JobLogs(folder=self.place.logs),
-                publisher=publisher,
-                maker=JobMaker(workplace=self.workplace, recipes=recipes, store=store, now=self.clock.now),
+                published=published,
+                maker=maker,
                 places=self.places,
                 clock=self.clock,
                 listener=listener,
-                tidy=lambda: self._tidy(database, store, publisher.kept()),
+                tidy=lambda: self._tidy(database, store, published.kept()),
                 stop=stop,
             )
             return builds.run()
 
-    def _publisher_tools(self) -> PublisherTools:
+    def _used_publishers(self, database: JobDatabase, maker: JobMaker) -> Iterator[str]:
+        """Those that have published here, and those that what is queued goes to: the others need not be ready."""
+        used = {name for name in registered("publishers") if self.place.of_publisher(name).exists()}
+        for job in database.unfinished():
+            with suppress(FormatError):  # the job says so when its turn comes
+                folder = database.folder(job.number)
+                recipe = maker.recipe_of(folder)
+                if recipe is not None:
+                    used.add(recipe.publisher(folder.files))
+        yield from sorted(used & maker.publishers or {_FIRST_PUBLISHER})
+
+    def _publisher_tools(self, name: str) -> PublisherTools:
         return PublisherTools(
-            folder=self.place.repository,
+            folder=self.place.of_publisher(name),
             settings=self.settings,
             name=self.settings.repo_name,
             architecture=platform.machine(),

@@ -1,0 +1,93 @@
+"""All places that a run publishes to, each opened when something is there, is to go there, or is to leave it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ci_toolkit.errors import PublishError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager, ExitStack
+
+    from ci_toolkit.publishers.spec import Delivery, OpenPublisher
+    from ci_toolkit.scheduling.built_with import AvailablePackage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """What became of it: package bases that are refused, with the reason, and places that could not be had now."""
+
+    refused: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, PublishError] = field(default_factory=dict)
+
+
+class PublishingPlaces:
+    """The places by the names of their publishers; they are closed when `until` is."""
+
+    def __init__(self, begin: Callable[[str], AbstractContextManager[OpenPublisher]], until: ExitStack) -> None:
+        self._begin, self._until = begin, until
+        self._opened: dict[str, OpenPublisher] = {}
+
+    def open(self, name: str) -> OpenPublisher:
+        """One of them; NotReadyError without what it needs."""
+        if name not in self._opened:
+            self._opened[name] = self._until.enter_context(self._begin(name))
+        return self._opened[name]
+
+    def available(self) -> tuple[AvailablePackage, ...]:
+        """What is published anywhere, to build other packages with."""
+        return tuple(package for place in self._opened.values() for package in place.available())
+
+    def kept(self) -> frozenset[str]:
+        """The checksums (SHA-256) of all files that are published or kept for going back, anywhere."""
+        return frozenset().union(*(place.kept() for place in self._opened.values()))
+
+    def publish(self, deliveries: Mapping[str, Sequence[Delivery]], gone: Iterable[str]) -> Publication:
+        """Publish what was built, by publisher, and no longer what is gone; a place that fails holds up no other.
+
+        What a package base had elsewhere before leaves there. What was built against something that is not published
+        is not either, wherever it was to go.
+        """
+        for name in deliveries:
+            self.open(name)
+        leaving, refused, failed = frozenset(gone), dict[str, str](), dict[str, PublishError]()
+        for step in _steps(deliveries):
+            for name, place in self._opened.items():
+                here = [one for one in step.get(name, ()) if not _refuse_upon(one, refused)]
+                elsewhere = {one.pkgbase for other, them in step.items() if other != name for one in them}
+                went = leaving | {package.base for package in place.available() if package.base in elsewhere}
+                if (here or went) and name not in failed:
+                    try:
+                        refused.update(place.publish(here, sorted(went)))
+                    except PublishError as error:
+                        failed[name] = error
+            leaving = frozenset()
+        return Publication(refused=refused, failed=failed)
+
+
+def _refuse_upon(delivery: Delivery, refused: dict[str, str]) -> bool:
+    """Whether it was built against something that is refused, and so is now refused itself."""
+    bad = sorted(delivery.built_with & refused.keys())
+    if bad:
+        refused[delivery.pkgbase] = f"it was built against {bad[0]}, which is not published"
+    return bool(bad)
+
+
+def _steps(deliveries: Mapping[str, Sequence[Delivery]]) -> Iterator[Mapping[str, Sequence[Delivery]]]:
+    """At least one step; what was built against something that goes to another place comes in a later one than that."""
+    left = {name: list(them) for name, them in deliveries.items() if them}
+    if not left:
+        yield {}
+    while left:
+        place_of = {one.pkgbase: name for name, them in left.items() for one in them}
+        step = {
+            name: [one for one in them if all(place_of.get(base, name) == name for base in one.built_with)]
+            for name, them in left.items()
+        }
+        if not any(step.values()):
+            step = dict(left)
+        yield step
+        left = {name: [one for one in them if one not in step[name]] for name, them in left.items()}
+        left = {name: them for name, them in left.items() if them}
