@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -62,3 +63,11 @@ def sha256_of(path: Path) -> str:
 def remove_file(path: Path) -> None:
     """Remove a file if it is there."""
     path.unlink(missing_ok=True)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A second name for a file, or a copy where there can be none: on another file system, or one without links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
