@@ -23,6 +23,7 @@ class BuildJobBackend(JobsElsewhere):
 
     name: ClassVar[str] = "build_job"
     keeps_order: ClassVar[bool] = True
+    builds_described: ClassVar[bool] = True
     keeper: ClassVar[str] = "the pipeline's build job"
     instead: ClassVar[str] = "its log and artifacts tell; with CI_BACKEND=local, on a runner that keeps its data folder"
 

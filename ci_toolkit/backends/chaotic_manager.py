@@ -46,6 +46,7 @@ class ChaoticManagerBackend:
 
     name: ClassVar[str] = "chaotic_manager"
     keeps_order: ClassVar[bool] = False
+    builds_described: ClassVar[bool] = False
 
     def name_fault(self, pkgbase: Pkgbase) -> str | None:
         """The manager's own grammar."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
+from ci_toolkit.formats.recipe_toml import RECIPE_PATH
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from ci_toolkit.model.names import Oid, Pkgbase
     from ci_toolkit.model.news import ReviewCounts
     from ci_toolkit.model.observation import UpstreamFile
+    from ci_toolkit.model.package import Package
     from ci_toolkit.model.settings import Settings
     from ci_toolkit.model.statistics_window import StatisticsWish
     from ci_toolkit.scheduling.schedule import Schedule
@@ -70,6 +73,7 @@ class Backend(Protocol):
 
     name: ClassVar[str]
     keeps_order: ClassVar[bool]  # whether a build waits for those that it needs whatever their classes are
+    builds_described: ClassVar[bool]  # whether it builds folders that `.CI/recipe.toml` describes, too
 
     def name_fault(self, pkgbase: Pkgbase) -> str | None:
         """Why this backend would not build a package of that name, or None."""
@@ -96,3 +100,15 @@ class Backend(Protocol):
 
     def log(self, job: Job, tools: BackendTools, *, follow: bool) -> Iterator[str]:
         """The log in pieces, with `follow` until the job is over; NotReadyError when there is none."""
+
+
+def build_fault(backend: Backend, package: Package) -> str | None:
+    """Why a backend would not build a package, or None."""
+    return folder_fault(backend, package.pkgbase, is_described=package.is_described)
+
+
+def folder_fault(backend: Backend, pkgbase: Pkgbase, *, is_described: bool) -> str | None:
+    """The same by a folder's name, and whether `.CI/recipe.toml` describes it."""
+    if is_described and not backend.builds_described:
+        return f"{backend.name} builds folders with a PKGBUILD alone, and {RECIPE_PATH} describes another kind"
+    return backend.name_fault(pkgbase)

@@ -11,6 +11,7 @@ from ci_toolkit.effects.git_command import own_environment
 from ci_toolkit.effects.process import Processes
 from ci_toolkit.errors import ConfigError, NotReadyError, ProcessError
 from ci_toolkit.formats.key_value import KeyValueFile
+from ci_toolkit.formats.recipe_toml import RECIPE_PATH
 from ci_toolkit.model.names import is_pkgbase
 from ci_toolkit.model.package_config import CONFIG_PATH, parse_package_config
 from ci_toolkit.pipelines.checking import find_top
@@ -82,12 +83,16 @@ def build_here(
 
 def _folder(wish: Wish) -> Path:
     given = (wish.cwd / wish.package).resolve()
-    if (given / "PKGBUILD").is_file():
+    if _is_package(given):
         return given
     folder = find_top(wish.cwd.resolve()) / wish.package
-    if is_pkgbase(wish.package) and (folder / "PKGBUILD").is_file():
+    if is_pkgbase(wish.package) and _is_package(folder):
         return folder
-    raise ConfigError("is neither a package here nor a folder with a PKGBUILD", got=wish.package)
+    raise ConfigError(f"is neither a package here nor a folder with a PKGBUILD or {RECIPE_PATH}", got=wish.package)
+
+
+def _is_package(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("PKGBUILD", RECIPE_PATH))
 
 
 def _files(folder: Path) -> Mapping[str, UpstreamFile]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.checks.problem import Problem
 from ci_toolkit.checks.spec import SRCINFO, Check
-from ci_toolkit.errors import FormatError, ToolkitError
+from ci_toolkit.errors import ConfigError, FormatError, ToolkitError
 from ci_toolkit.formats.key_value import KeyValueFile
+from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.names import Pkgbase
 from ci_toolkit.model.package_config import CONFIG_PATH
@@ -57,10 +58,9 @@ def _read_tree(files: Files) -> _Tree:
     own: list[tuple[str, ...]] = []
     for name in files.folders():
         try:
-            data = files.read(f"{name}/{SRCINFO}")
-            srcinfo = SrcInfo.parse(data, file=SRCINFO) if data is not None else None
-        except FormatError:
-            srcinfo = None  # pkgbuild-srcinfo says what is wrong with it
+            srcinfo = _description(name, files)
+        except (ConfigError, FormatError):
+            srcinfo = None  # pkgbuild-srcinfo and recipe-file say what is wrong with it
         records.append(deptree_record(Pkgbase(name), srcinfo))
         own.append(srcinfo.names if srcinfo else ())
     # Several folders may be called differently and build packages of one name: it is renamed on the way.
@@ -70,6 +70,14 @@ def _read_tree(files: Files) -> _Tree:
         for record, names in zip(records, own, strict=True)
     ]
     return _Tree(records=tuple(records), needs=edges(plain))
+
+
+def _description(name: str, files: Files) -> SrcInfo | None:
+    described = files.read(f"{name}/{RECIPE_PATH}")
+    if described is not None:
+        return parse_recipe_file(described).srcinfo(name)
+    data = files.read(f"{name}/{SRCINFO}")
+    return SrcInfo.parse(data, file=SRCINFO) if data is not None else None
 
 
 def _circles(needs: _Needs, chosen: frozenset[str], files: Files) -> Iterator[Problem]:
@@ -164,7 +172,10 @@ def _names_gone(tree: _Tree, before: Mapping[str, bytes]) -> dict[str, tuple[str
 
 
 def _place(pkgbase: str, names: tuple[str, ...], files: Files) -> tuple[str, int | None]:
-    """Where a package's `.SRCINFO` says that it needs one of some names."""
+    """Where a package's `.SRCINFO` says that it needs one of some names; the file, where its owner describes it."""
+    described = f"{pkgbase}/{RECIPE_PATH}"
+    if files.read(described) is not None:
+        return described, None
     path = f"{pkgbase}/{SRCINFO}"
     text = (files.read(path) or b"").decode(errors="replace")
     either = "|".join(map(re.escape, names))

@@ -10,6 +10,7 @@ from ci_toolkit.checks.spec import PKGBUILD, SRCINFO, Check
 from ci_toolkit.errors import ConfigError, FormatError, shortened
 from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.formats.pkgbuild_values import static_values
+from ci_toolkit.formats.recipe_toml import RECIPE_PATH
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.names import is_pkgbase, parse_pkgbase
 from ci_toolkit.model.package_config import CONFIG_PATH
@@ -28,17 +29,26 @@ _SAYS_SO = re.compile(rb"^(?:pkgbase|pkgname)[ \t]*=", re.MULTILINE)
 def _package(name: str, subject: Subject) -> Iterator[Problem]:
     path = f"{name}/{PKGBUILD}"
     pkgbuild = subject.files.read(path)
-    if pkgbuild is None:
-        yield _problem(name, "the folder has no PKGBUILD")
+    described = subject.files.read(f"{name}/{RECIPE_PATH}")
+    if described is not None:
+        path = f"{name}/{RECIPE_PATH}"
+    elif pkgbuild is None:
+        yield _problem(name, f"the folder has no PKGBUILD, and no {RECIPE_PATH}")
         return
     try:
         parse_pkgbase(name)
     except ConfigError as error:
         yield problem_of(error, _NAME, path)
         return
-    fault = subject.tools.name_fault(name)
+    fault = subject.tools.build_fault(name, is_described=described is not None)
     if fault is not None:
         yield _problem(path, fault)
+    if pkgbuild is not None and described is None:
+        yield from _other_name(name, pkgbuild, subject)
+
+
+def _other_name(name: str, pkgbuild: bytes, subject: Subject) -> Iterator[Problem]:
+    path = f"{name}/{PKGBUILD}"
     srcinfo = subject.files.read(f"{name}/{SRCINFO}")
     told = _of_pkgbuild(pkgbuild)
     file, said, text = (path, told, pkgbuild) if told else (f"{name}/{SRCINFO}", _of_srcinfo(srcinfo), srcinfo or b"")

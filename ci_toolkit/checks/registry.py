@@ -17,6 +17,7 @@ CHECKS: dict[str, str] = {
     "ci-config": "both kinds of config file and review.toml: keys, values, regular expressions, names",
     "pkgbuild-srcinfo": ".SRCINFO says what PKGBUILD says",
     "package-name": "a folder is called as its package, and the build backend takes the name",
+    "recipe-file": ".CI/recipe.toml can be built by a recipe that is installed",
     "pkgbuild-lint": "PKGBUILD parses, does nothing that it must not when it is read, and what shellcheck says",
     "pkgbuild-format": "PKGBUILD is formatted as shfmt does",
     "nvchecker-config": "nvchecker's file of a package has an entry for it",

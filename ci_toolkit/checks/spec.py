@@ -42,8 +42,11 @@ class Tools(Protocol):
     def shellcheck(self, texts: Iterable[bytes]) -> Mapping[bytes, Sequence[Remark]]:
         """What shellcheck says of each text; nothing where it is not installed."""
 
-    def name_fault(self, pkgbase: str) -> str | None:
-        """Why the repository's build backend refuses a name, None when it takes it."""
+    def build_fault(self, pkgbase: str, *, is_described: bool) -> str | None:
+        """Why the repository's build backend refuses a package by its name or kind, None when it takes it."""
+
+    def recipe_fault(self, pkgbase: str) -> ToolkitError | None:
+        """Why the recipe that `.CI/recipe.toml` names cannot build the folder, None when it can be tried."""
 
     def keeps_order(self) -> bool:
         """Whether the repository's build backend has builds wait for what they need whatever their classes are."""

@@ -62,9 +62,8 @@ class ChangeJudging:
     def is_ours_already(self, package: Package, change: Change) -> bool:
         """Whether the folder has this content, but for the formatting of PKGBUILD."""
         ours = package.upstream_files()
-        pkgbuild = ours.get(_PKGBUILD)
-        theirs = change.files[_PKGBUILD]
-        if pkgbuild is not None and theirs.mode == pkgbuild.mode:
+        pkgbuild, theirs = ours.get(_PKGBUILD), change.files.get(_PKGBUILD)
+        if pkgbuild is not None and theirs is not None and theirs.mode == pkgbuild.mode:
             formatted = self.observations.our_formatted.get(pkgbuild.oid)
             if formatted == theirs.content:
                 blob = object_name("blob", theirs.content, hash_name=self.snapshot.hash_name)
@@ -98,5 +97,5 @@ class ChangeJudging:
         yield from moved.unconfirmed
         if moved.review:
             yield asked_by_source(moved.review)
-        if moved.formatted is None:
+        if moved.formatted is None and _PKGBUILD in moved.files:
             yield found(CANNOT_TELL, Place(), "PKGBUILD is no script that the formatter understands.")

@@ -16,6 +16,7 @@ from ci_toolkit.deciding.people import (
 )
 from ci_toolkit.errors import FormatError, shortened
 from ci_toolkit.formats.dates import format_time
+from ci_toolkit.formats.recipe_toml import RECIPE_PATH
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.formats.state import HeldRevision
 from ci_toolkit.formats.version import is_version_text
@@ -57,11 +58,11 @@ _LONGEST_LIST = 160
 class Circumstances:
     """What a decision depends on besides snapshot and observations.
 
-    `selected` None: every package. `refused_pushes` are reviews whose branch the remote would not take. `name_fault` is
-    the backend's word on a name it would not build, `now_s` the time in unix seconds, `plugins` add rules to reviews.
+    `selected` None: every package. `refused_pushes` are reviews whose branch the remote would not take. `build_fault`
+    is the backend's word on what it would not build, `now_s` the time in unix seconds, `plugins` add rules to reviews.
     """
 
-    name_fault: Callable[[Pkgbase], str | None]
+    build_fault: Callable[[Package], str | None]
     now_s: int
     selected: frozenset[Pkgbase] | None = None
     refused_pushes: Mapping[Pkgbase, str] = field(default_factory=dict)
@@ -173,7 +174,7 @@ class PackageDeciding:
         timestamp_s = self.state.pkgbuild_timestamp if moved.timestamp_s is None else moved.timestamp_s
         taken = replace(self.state, upstream_revision=moved.revision, pkgbuild_timestamp=timestamp_s)
         try:
-            srcinfo = SrcInfo.parse(moved.files[".SRCINFO"].content, file=".SRCINFO")
+            srcinfo = self._coming(moved)
         except FormatError as error:
             return self._refused(moved.revision, str(error), timestamp_s)
         if not is_version_text(srcinfo.pkgver):
@@ -191,6 +192,14 @@ class PackageDeciding:
         if since_s is not None and until_s is not None:
             return self._held_back(change, since_s, until_s)
         return self._weigh(change, moved, taken)
+
+    def _coming(self, moved: Moved) -> SrcInfo:
+        """What the folder will be; FormatError where that cannot be read."""
+        if not self.package.is_described:
+            return SrcInfo.parse(moved.files[".SRCINFO"].content, file=".SRCINFO")
+        if self.package.srcinfo is None:
+            raise FormatError("cannot be read", file=RECIPE_PATH)
+        return self.package.srcinfo
 
     def _weigh(self, change: Change, moved: Moved, taken: PackageState) -> PackageDecision:
         """Whether a change is applied or a person looks at it first."""
@@ -296,7 +305,7 @@ class PackageDeciding:
         problems = [*head.problems]
         if package.srcinfo_fault is not None and not (decision.applied or decision.reviewed):
             problems.append(str(package.srcinfo_fault.what_and_where))
-        fault = self.circumstances.name_fault(package.pkgbase) if wants_build else None
+        fault = self.circumstances.build_fault(package) if wants_build else None
         if fault:
             problems.append(fault)
         unknown = self.snapshot.state.unknown.get(package.pkgbase)

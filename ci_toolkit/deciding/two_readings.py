@@ -33,7 +33,7 @@ class Difference:
 def package_differences(
     packages: Mapping[Pkgbase, Package],
     *,
-    name_fault: Callable[[Pkgbase], str | None],
+    fault_of: Callable[[Package], str | None],
     is_source: Callable[[str], bool],
 ) -> tuple[Difference, ...]:
     """Everything that differs of packages, by package."""
@@ -41,7 +41,7 @@ def package_differences(
     order = _order_differences(packages.values())
     for pkgbase, package in packages.items():
         found += _config_differences(package, is_source)
-        fault = name_fault(pkgbase)
+        fault = fault_of(package)
         if fault:
             found.append(Difference(package=pkgbase, what="name", old="scheduled", new=fault))
         if package.srcinfo_fault:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ci_toolkit.formats.recipe_toml import RECIPE_PATH
 from ci_toolkit.model.review_settings import ReviewSettings
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ class FolderFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A package folder at one commit. `files` maps relative paths; faults say why config or `.SRCINFO` is not read."""
+    """A package folder at one commit. `files` maps relative paths; faults say why config or `.SRCINFO` is not read.
+
+    Where `.CI/recipe.toml` describes the folder, `srcinfo` and its fault are of that.
+    """
 
     pkgbase: Pkgbase
     tree: Oid
@@ -50,6 +54,11 @@ class Package:
     srcinfo_fault: ToolkitError | None = None
     warnings: tuple[FormatWarning, ...] = ()
     config_file: KeyValueFile | None = None
+
+    @property
+    def is_described(self) -> bool:
+        """Whether its owner says in `.CI/recipe.toml` how it is built; `srcinfo` is what that file says then."""
+        return RECIPE_PATH in self.files
 
     @property
     def version(self) -> str | None:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ci_toolkit.backends.spec import build_fault
 from ci_toolkit.deciding.two_readings import Difference, package_differences, settings_differences
 from ci_toolkit.effects.template_files import is_template_path, is_template_version
 from ci_toolkit.errors import GitError, RefusedError
@@ -61,12 +62,12 @@ class Adopt:
         packages, strays, top = read_packages(repository, listing)
         config = KeyValueFile.parse(top.get(SETTINGS_PATH, b""), file=SETTINGS_PATH)
         settings = parse_settings(config, self.workshop.environ)
-        sources = load_sources()
+        sources, backend = load_sources(), load_backend(settings.backend)
         differences = (
             *settings_differences(config),
             *package_differences(
                 packages,
-                name_fault=load_backend(settings.backend).name_fault,
+                fault_of=lambda package: build_fault(backend, package),
                 is_source=lambda text: source_for(text, sources) is not None,
             ),
             *(Difference(package=name, what="folder", old="a package", new=str(why)) for name, why in strays.items()),

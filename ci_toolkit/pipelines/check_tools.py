@@ -17,7 +17,7 @@ from ci_toolkit.model.package import is_ours
 from ci_toolkit.model.settings import SETTINGS_PATH, Settings, parse_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from ci_toolkit.backends.spec import Backend
     from ci_toolkit.effects.checkout import Checkout
@@ -71,9 +71,24 @@ class CheckTools:
 
         return Shellcheck(processes=self.processes, environ=self.environ).remarks(texts)
 
-    def name_fault(self, pkgbase: str) -> str | None:
+    def build_fault(self, pkgbase: str, *, is_described: bool) -> str | None:
         """By the backend that the repository is configured for."""
-        return self._backend.name_fault(Pkgbase(pkgbase)) if self._backend else None
+        from ci_toolkit.backends.spec import folder_fault  # noqa: PLC0415
+
+        return folder_fault(self._backend, Pkgbase(pkgbase), is_described=is_described) if self._backend else None
+
+    def recipe_fault(self, pkgbase: str) -> ToolkitError | None:
+        """By the recipe."""
+        from ci_toolkit.plugins import load_recipes, recipe_for  # noqa: PLC0415
+
+        files = _all_files(self.checkout.top / pkgbase)
+        recipe = recipe_for(files, load_recipes())
+        try:
+            if recipe is not None:
+                recipe.check(files)
+        except ToolkitError as error:
+            return error
+        return None
 
     def keeps_order(self) -> bool:
         """By the backend that the repository is configured for."""
@@ -169,14 +184,17 @@ class CheckTools:
 
 def _package_files(folder: Path) -> Mapping[str, UpstreamFile]:
     """What makepkg needs of a folder: neither what is ours nor what an earlier build left there."""
+    return {path: file for path, file in _all_files(folder, _is_left_out).items() if file.mode != LINK_MODE}
+
+
+def _all_files(folder: Path, is_left_out: Callable[[str], bool] = lambda _: False) -> Mapping[str, UpstreamFile]:
     from ci_toolkit.effects.disk_folder import FolderLimits, read_disk_folder  # noqa: PLC0415
     from ci_toolkit.review.folder import LARGEST_FILE_BYTES, LARGEST_FOLDER_BYTES, MOST_FILES  # noqa: PLC0415
 
     limits = FolderLimits(
         most_files=MOST_FILES, largest_file_bytes=LARGEST_FILE_BYTES, largest_folder_bytes=LARGEST_FOLDER_BYTES
     )
-    files = read_disk_folder(folder, limits, is_left_out=_is_left_out).files
-    return {path: file for path, file in files.items() if file.mode != LINK_MODE}
+    return read_disk_folder(folder, limits, is_left_out=is_left_out).files
 
 
 def _is_left_out(path: str) -> bool:

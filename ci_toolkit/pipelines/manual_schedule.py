@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ci_toolkit.backends.spec import build_fault
 from ci_toolkit.model.package_lists import choose
 from ci_toolkit.model.verdict import Code, Verdict
 from ci_toolkit.pipelines.handing_over import hand_over
@@ -56,7 +57,7 @@ class ManualSchedule:
         package = snapshot.packages[pkgbase]
         if package.config_fault is not None:
             return Verdict(package=pkgbase, code=Code.BAD_CONFIG, why=package.config_fault.what_and_where)
-        fault = self.backend.name_fault(pkgbase)
+        fault = build_fault(self.backend, package)
         if fault:
             return Verdict(package=pkgbase, code=Code.BAD_NAME, why=fault)
         return Verdict(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import FormatError
+from ci_toolkit.formats.recipe_toml import RECIPE_PATH
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.names import Oid, Pkgbase, nearest
 from ci_toolkit.model.observation import (
@@ -134,6 +135,9 @@ class Observer:
 
         def make(pkgbase: Pkgbase) -> SourceOutcome:
             srcinfo = snapshot.packages[pkgbase].srcinfo
+            if snapshot.packages[pkgbase].is_described:
+                reason = f"{RECIPE_PATH} says which version is built, and is written by people alone"
+                return CannotMake(version=announced[pkgbase].version, reason=reason)
             if srcinfo is None or "PKGBUILD" not in folders[pkgbase]:
                 return CannotMake(version=announced[pkgbase].version, reason="PKGBUILD or .SRCINFO is missing")
             return self.maker.make(announced[pkgbase], folders[pkgbase], srcinfo)
@@ -187,11 +191,13 @@ class Observer:
         blobs = self.repository.read_blobs({file.oid for folder in folders for file in folder.values()})
         pkgbuilds = [folder["PKGBUILD"].oid for folder in folders if "PKGBUILD" in folder]
         ours = {oid: blobs[oid] for oid in pkgbuilds}
-        theirs = {pkgbase: outcome.files["PKGBUILD"].content for pkgbase, outcome in moved.items()}
-        formatted = self.shfmt.format([*ours.values(), *theirs.values()], editorconfig=snapshot.editorconfig)
-        finished = {
-            pkgbase: replace(outcome, formatted=formatted[theirs[pkgbase]]) for pkgbase, outcome in moved.items()
+        theirs = {
+            pkgbase: outcome.files["PKGBUILD"].content
+            for pkgbase, outcome in moved.items()
+            if "PKGBUILD" in outcome.files
         }
+        formatted = self.shfmt.format([*ours.values(), *theirs.values()], editorconfig=snapshot.editorconfig)
+        finished = {pkgbase: replace(moved[pkgbase], formatted=formatted[text]) for pkgbase, text in theirs.items()}
         return {**outcomes, **finished}, blobs, {oid: formatted[text] for oid, text in ours.items()}
 
 

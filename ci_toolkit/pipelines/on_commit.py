@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ci_toolkit.backends.spec import build_fault
 from ci_toolkit.effects.git_remote import RefUpdate
 from ci_toolkit.errors import ConfigError, HandOverError, LostRaceError, RefusedError
 from ci_toolkit.forges.spec import RunNews
@@ -184,7 +185,7 @@ class OnCommit:
         if package.config_fault is not None:
             now = "is not scheduled before that is mended"
             return Verdict(package=pkgbase, code=Code.BAD_CONFIG, why=problems[0], now=now)
-        fault = self.backend.name_fault(pkgbase)
+        fault = build_fault(self.backend, package)
         if fault:
             return Verdict(package=pkgbase, code=Code.BAD_NAME, why=fault)
         if pkgbase in tampered and pkgbase not in requested:

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ci_toolkit.backends.spec import build_fault
 from ci_toolkit.deciding.one_package import Circumstances
 from ci_toolkit.deciding.whole_run import decide
 from ci_toolkit.errors import ConfigError, GitError, HandOverError, LostRaceError, NotReadyError
@@ -73,7 +74,7 @@ class OnSchedule:
         Judge.of(snapshot.review, self.review_rules)
         observations = self.observer(snapshot).observe(snapshot, chosen)
         circumstances = Circumstances(
-            name_fault=self.backend.name_fault,
+            build_fault=lambda package: build_fault(self.backend, package),
             now_s=int(self.workshop.clock.now()),
             selected=None if self.selected is None else frozenset(chosen),
             plugins=self.review_rules,
@@ -162,7 +163,7 @@ class OnSchedule:
             return Verdict(package=pkgbase, code=Code.BAD_CONFIG, why=package.config_fault.what_and_where)
         if package.config.on_trigger != trigger:
             return Verdict(package=pkgbase, code=Code.OTHER_TRIGGER, why=f"it does not wait for trigger {trigger}")
-        fault = self.backend.name_fault(pkgbase)
+        fault = build_fault(self.backend, package)
         if fault:
             return Verdict(package=pkgbase, code=Code.BAD_NAME, why=fault)
         return Verdict(

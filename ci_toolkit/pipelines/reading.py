@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ci_toolkit.errors import ConfigError, FormatError, GitError, ToolkitError
 from ci_toolkit.formats.git_objects import TREE_MODE, TreeEntry, decode_commit, decode_tree, encode_tree, object_name
 from ci_toolkit.formats.key_value import KeyValueFile
+from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file
 from ci_toolkit.formats.review_toml import parse_review_settings
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.formats.state import RepositoryState, ReviewRecord, parse_state
@@ -31,6 +32,7 @@ _WATERMARK_PATH = ".ci/aur-state"
 _EDITORCONFIG_PATH = ".editorconfig"
 _SRCINFO_PATH = ".SRCINFO"
 _TOP_FILES = (SETTINGS_PATH, REVIEW_SETTINGS_PATH, _MAINTAINERS_PATH, _WATERMARK_PATH, _EDITORCONFIG_PATH)
+_PACKAGE_FILES = (CONFIG_PATH, RECIPE_PATH, _SRCINFO_PATH)
 _LARGEST_TEXT_BYTES = 4 << 20
 
 
@@ -181,8 +183,7 @@ def _wanted_blobs(listing: Iterable[ListedFile]) -> set[Oid]:
     return {
         entry.oid
         for entry in listing
-        if entry.mode.startswith("100")
-        and (entry.path in _TOP_FILES or entry.path.partition("/")[2] in (CONFIG_PATH, _SRCINFO_PATH))
+        if entry.mode.startswith("100") and (entry.path in _TOP_FILES or entry.path.partition("/")[2] in _PACKAGE_FILES)
     }
 
 
@@ -218,12 +219,10 @@ def _read_packages(
 def _read_package(pkgbase: Pkgbase, tree: Oid, files: Mapping[str, FolderFile], blobs: Mapping[Oid, bytes]) -> Package:
     config, config_fault, config_file = _read_config(pkgbase, _text(files, CONFIG_PATH, blobs))
     srcinfo, srcinfo_fault = None, None
-    text = _text(files, _SRCINFO_PATH, blobs)
-    if text is not None:
-        try:
-            srcinfo = SrcInfo.parse(text, file=_SRCINFO_PATH)
-        except FormatError as error:
-            srcinfo_fault = error.located(package=pkgbase)
+    try:
+        srcinfo = _read_description(pkgbase, files, blobs)
+    except (ConfigError, FormatError) as error:
+        srcinfo_fault = error.located(package=pkgbase)
     return Package(
         pkgbase=pkgbase,
         tree=tree,
@@ -235,6 +234,15 @@ def _read_package(pkgbase: Pkgbase, tree: Oid, files: Mapping[str, FolderFile], 
         warnings=(*config_file.warnings, *misspelt_keys(config_file)) if config_file else (),
         config_file=config_file,
     )
+
+
+def _read_description(pkgbase: Pkgbase, files: Mapping[str, FolderFile], blobs: Mapping[Oid, bytes]) -> SrcInfo | None:
+    """What `.CI/recipe.toml` says of a folder, else `.SRCINFO`; None without either."""
+    described = _text(files, RECIPE_PATH, blobs)
+    if described is not None:
+        return parse_recipe_file(described).srcinfo(pkgbase)
+    text = _text(files, _SRCINFO_PATH, blobs)
+    return None if text is None else SrcInfo.parse(text, file=_SRCINFO_PATH)
 
 
 def _read_config(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from ci_toolkit.effects.disk_folder import FolderLimits, read_disk_folder
 from ci_toolkit.errors import ConfigError, FormatError
 from ci_toolkit.formats.git_objects import FILE_MODE, LINK_MODE, TREE_MODE, object_name
 from ci_toolkit.formats.pkgbuild import Pkgbuild
+from ci_toolkit.formats.recipe_toml import RECIPE_PATH
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.finding import Finding
 from ci_toolkit.model.names import Oid, nearest
@@ -41,13 +42,14 @@ _SRCINFO = ".SRCINFO"
 class Side:
     """One version of a package folder; `refused` are the reasons why it must not be taken at all.
 
-    `name` is what its folder is called, `revision` its commit where it has one.
+    `name` is what its folder is called, `revision` its commit where it has one; `is_described`: it needs no PKGBUILD.
     """
 
     files: Mapping[str, UpstreamFile]
     name: str = ""
     revision: str | None = None
     refused: tuple[Finding, ...] = ()
+    is_described: bool = False
 
     @property
     def srcinfo(self) -> SrcInfo | None:
@@ -95,8 +97,8 @@ def read_folder_side(path: Path) -> Side:
         raise ConfigError("no such folder", got=str(path), hint=nearest(path.name, siblings) or None)
     folder = read_disk_folder(path, _LIMITS, is_left_out=is_ours)
     refused = tuple(refusal(f"{name} {why}", name) for name, why in folder.refused.items())
-    name = path.resolve().name
-    return _judged(folder.files, Side(files={}, name=name, refused=refused), shown=str(path))
+    side = Side(files={}, name=path.resolve().name, refused=refused, is_described=(path / RECIPE_PATH).is_file())
+    return _judged(folder.files, side, shown=str(path))
 
 
 def read_commit_side(repository: Repository, revision: str, folder: str | None) -> Side:
@@ -118,36 +120,41 @@ def read_commit_side(repository: Repository, revision: str, folder: str | None) 
     entries = [
         FolderEntry(path=entry.path, mode=entry.mode, oid=entry.oid) for entry in listing if not is_ours(entry.path)
     ]
-    if not any(entry.path == "PKGBUILD" for entry in entries):
+    is_described = any(entry.path == RECIPE_PATH for entry in listing)
+    if not is_described and not any(entry.path == "PKGBUILD" for entry in entries):
         hint = None if folder else f"write {revision}:PACKAGE for a package of this repository"
         raise ConfigError("is no package folder: it has no PKGBUILD", key=shown, hint=hint)
     name = PurePosixPath(path).name
-    fault = _fault(entries, repository.sizes(entry.oid for entry in entries))
+    fault = _fault(entries, repository.sizes(entry.oid for entry in entries), is_described=is_described)
     if fault:
         return Side(files={}, name=name, revision=commit, refused=(refusal(fault),))
     blobs = repository.read_blobs(entry.oid for entry in entries)
     files = {entry.path: UpstreamFile(mode=entry.mode, content=blobs[entry.oid]) for entry in entries}
-    return _judged(files, Side(files={}, name=name, revision=commit), shown=shown)
+    return _judged(files, Side(files={}, name=name, revision=commit, is_described=is_described), shown=shown)
 
 
 def _judged(files: Mapping[str, UpstreamFile], side: Side, *, shown: str) -> Side:
     """A side with these files, unless they must not be taken."""
-    if "PKGBUILD" not in files and not any(finding.file == "PKGBUILD" for finding in side.refused):
+    if (
+        not side.is_described
+        and "PKGBUILD" not in files
+        and not any(finding.file == "PKGBUILD" for finding in side.refused)
+    ):
         raise ConfigError("is no package folder: it has no PKGBUILD", key=shown)
     entries = [
         FolderEntry(path=path, mode=file.mode, oid=object_name("blob", file.content)) for path, file in files.items()
     ]
     sizes = {entry.oid: len(files[entry.path].content) for entry in entries}
     links = {path: file.content for path, file in files.items() if file.mode == LINK_MODE}
-    fault = _fault(entries, sizes) or link_fault(links)
+    fault = _fault(entries, sizes, is_described=side.is_described) or link_fault(links)
     refused = (*side.refused, *([refusal(fault)] if fault else []))
-    return Side(files={} if refused else files, name=side.name, revision=side.revision, refused=refused)
+    return replace(side, files={} if refused else files, refused=refused)
 
 
-def _fault(entries: list[FolderEntry], sizes: Mapping[Oid, int]) -> str | None:
+def _fault(entries: list[FolderEntry], sizes: Mapping[Oid, int], *, is_described: bool) -> str | None:
     """Why a folder must not be taken. A missing `.SRCINFO` is for the comparison: people look at drafts, too."""
-    if any(entry.path == _SRCINFO for entry in entries):
-        return folder_fault(entries, sizes)
+    if is_described or any(entry.path == _SRCINFO for entry in entries):
+        return folder_fault(entries, sizes, is_described=is_described)
     pkgbuild = next((entry for entry in entries if entry.path == "PKGBUILD"), None)
     if pkgbuild is None or pkgbuild.oid not in sizes:
         return folder_fault(entries, sizes)

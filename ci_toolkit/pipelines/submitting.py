@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.backends.handed_schedule import HandedSchedule
+from ci_toolkit.backends.spec import build_fault
 from ci_toolkit.errors import RefusedError
 from ci_toolkit.model.names import nearest
 from ci_toolkit.model.verdict import Code, Verdict
@@ -169,7 +170,7 @@ class Submitting:
         package = snapshot.packages[pkgbase] if snapshot else None
         if package is not None and package.config_fault is not None:
             return Verdict(package=pkgbase, code=Code.BAD_CONFIG, why=package.config_fault.what_and_where)
-        fault = self.backend.name_fault(pkgbase)
+        fault = build_fault(self.backend, package) if package else self.backend.name_fault(pkgbase)
         if fault:
             return Verdict(package=pkgbase, code=Code.BAD_NAME, why=fault)
         version = package.version if package else None

@@ -20,7 +20,13 @@ from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file
 from ci_toolkit.formats.toml_values import check_keys, text_at, texts_at
 from ci_toolkit.recipes.build import Built
 from ci_toolkit.recipes.command_outputs import described_outputs, output_names, take_outputs
-from ci_toolkit.recipes.described_folder import described, folder_facts, folder_inputs, is_described_as
+from ci_toolkit.recipes.described_folder import (
+    described,
+    folder_facts,
+    folder_inputs,
+    is_described_as,
+    located_in_recipe_file,
+)
 from ci_toolkit.recipes.given_packages import GivenPackages
 from ci_toolkit.recipes.recipe_run import run_recipe
 
@@ -91,6 +97,11 @@ class CommandRecipe:
         """Whether the owner's file names this recipe, or none, or cannot be read."""
         return is_described_as(files, self.name)
 
+    def check(self, files: Mapping[str, UpstreamFile]) -> None:
+        """By the owner's file."""
+        with located_in_recipe_file():
+            parse_command(parse_recipe_file(files[RECIPE_PATH].content).own)
+
     def facts(self, pkgbase: str, files: Mapping[str, UpstreamFile], config: PackageConfig) -> PackageFacts:
         """By the owner's file."""
         try:
@@ -135,7 +146,8 @@ class CommandRecipe:
 
 
 def _steps(run: RecipeRun) -> Built:
-    command = parse_command(run.file.own)
+    with located_in_recipe_file():
+        command = parse_command(run.file.own)
     request = run.request
     with build_root(run.tools.sandbox, request.limits, request.files, base=request.root) as root:
         run.begin("dependencies")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from ci_toolkit.recipes.spec import PackageFacts
 from ci_toolkit.scheduling.dependencies import dependency_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ci_toolkit.model.observation import UpstreamFile
     from ci_toolkit.model.package_config import PackageConfig
@@ -34,6 +35,15 @@ def described(pkgbase: str, files: Mapping[str, UpstreamFile], config: PackageCo
     if config.bump is not None and not config.manage_aur:
         release = bumped_release(config.bump, file.srcinfo(pkgbase))
     return file if release is None else replace(file, release=release)
+
+
+@contextmanager
+def located_in_recipe_file() -> Iterator[None]:
+    """A ConfigError within says which file it is about."""
+    try:
+        yield
+    except ConfigError as error:
+        raise error.located(file=RECIPE_PATH) from None
 
 
 def folder_facts(

@@ -36,6 +36,9 @@ class MakepkgRecipe:
         """Whether there is a PKGBUILD, and the owner wants nothing else."""
         return "PKGBUILD" in files and RECIPE_PATH not in files
 
+    def check(self, files: Mapping[str, UpstreamFile]) -> None:
+        """There are checks of PKGBUILD for that."""
+
     def facts(self, pkgbase: str, files: Mapping[str, UpstreamFile], config: PackageConfig) -> PackageFacts:  # noqa: ARG002 - it says that itself
         """By `.SRCINFO`."""
         return package_facts(files, config)

@@ -67,6 +67,12 @@ class Recipe(Protocol):
     def accepts(self, files: Mapping[str, UpstreamFile]) -> bool:
         """Whether a folder of these files is built this way."""
 
+    def check(self, files: Mapping[str, UpstreamFile]) -> None:
+        """Nothing; ConfigError or FormatError, with the file, where a folder of these files cannot be built at all.
+
+        Nothing of the folder is run to find out.
+        """
+
     def facts(self, pkgbase: str, files: Mapping[str, UpstreamFile], config: PackageConfig) -> PackageFacts:
         """What is known before anything runs; nothing of the folder is run to find out."""
 

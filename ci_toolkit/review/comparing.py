@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ci_toolkit.review import characters, dangerous, hunks, other_files, pkgbuilds, sums, urls, variables
-from ci_toolkit.review.rules import PKGBUILD, Place, found
+from ci_toolkit.review.rules import CANNOT_TELL, PKGBUILD, Place, found
 
 if TYPE_CHECKING:
     import re
@@ -31,12 +31,16 @@ def compare_folders(
     """All findings about the step from `old` to `new`, the worst first; `.SRCINFO` is judged elsewhere.
 
     Without any finding above `MINOR` the change is harmless. An empty `old` means that the package is new.
-    `allowed` are the owner's patterns for changed lines: see module allowing.
+    `allowed` are the owner's patterns for changed lines: see module allowing. A folder that never had a PKGBUILD is one
+    that its owner describes; no change of it is known to be harmless.
     """
-    result = other_files.refusals(new) if new else []
-    result += other_files.compare_others(old, new)
     before, after = old.get(PKGBUILD), new.get(PKGBUILD)
-    if after is None:
+    is_described = bool(old) and before is None and after is None
+    result = other_files.refusals(new, is_described=is_described) if new else []
+    result += other_files.compare_others(old, new)
+    if is_described:
+        result.append(found(CANNOT_TELL, Place(file="."), "What builds this folder is not understood here."))
+    elif after is None:
         result.append(found(pkgbuilds.REMOVED, Place(), pkgbuilds.REMOVED.meaning))
     elif before is None:
         result += pkgbuilds.assess_pkgbuild(after.content)

@@ -30,12 +30,14 @@ class FolderEntry:
     oid: Oid
 
 
-def folder_fault(entries: Sequence[FolderEntry], sizes: Mapping[Oid, int]) -> str | None:
-    """Why a folder must not be taken at all, or None."""
-    if not any(entry.path == "PKGBUILD" and entry.mode in (FILE_MODE, EXECUTABLE_MODE) for entry in entries):
-        return "it has no PKGBUILD"
-    if not any(entry.path == ".SRCINFO" and entry.mode in (FILE_MODE, EXECUTABLE_MODE) for entry in entries):
-        return "it has no .SRCINFO"
+def folder_fault(entries: Sequence[FolderEntry], sizes: Mapping[Oid, int], *, is_described: bool = False) -> str | None:
+    """Why a folder must not be taken at all, or None. One that its owner describes is no package of makepkg's."""
+    files = {entry.path for entry in entries if entry.mode in (FILE_MODE, EXECUTABLE_MODE)}
+    missing = [] if is_described else [name for name in ("PKGBUILD", ".SRCINFO") if name not in files]
+    if missing:
+        return f"it has no {missing[0]}"
+    if not files:
+        return "it has no files"
     if len(entries) > MOST_FILES:
         return f"it has more than {MOST_FILES} files"
     total = 0

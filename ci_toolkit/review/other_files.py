@@ -74,8 +74,8 @@ def compare_others(old: Mapping[str, UpstreamFile], new: Mapping[str, UpstreamFi
     return result
 
 
-def refusals(new: Mapping[str, UpstreamFile]) -> list[Finding]:
-    """Why the folder is never taken, as a finding; none when it may be."""
+def refusals(new: Mapping[str, UpstreamFile], *, is_described: bool) -> list[Finding]:
+    """Why the folder is never taken, as a finding; none when it may be. `is_described`: it needs no PKGBUILD."""
     # A file is its own object here; whether there is a .SRCINFO is not for this comparison to say.
     entries = [FolderEntry(path=path, mode=file.mode, oid=Oid(path)) for path, file in new.items()]
     sizes = {Oid(path): len(file.content) for path, file in new.items()}
@@ -83,7 +83,7 @@ def refusals(new: Mapping[str, UpstreamFile]) -> list[Finding]:
         entries.append(FolderEntry(path=".SRCINFO", mode=new["PKGBUILD"].mode, oid=Oid(".SRCINFO")))
         sizes[Oid(".SRCINFO")] = 0
     links = {path: file.content for path, file in new.items() if file.mode == LINK_MODE}
-    fault = folder_fault(entries, sizes) or link_fault(links)
+    fault = folder_fault(entries, sizes, is_described=is_described) or link_fault(links)
     if fault is None:
         return []
     path = next((path for path in new if fault.startswith(repr(path))), "PKGBUILD")

@@ -75,17 +75,23 @@ def _observe_remote(
             reason = f"{remote.url} has no default branch"
             return {request.pkgbase: CouldNotAsk(reason=reason) for request in requests}
         moved = [request for request in requests if request.revision != head]
-        folders: dict[str, Folder | UpstreamError] = {}
+        folders: dict[tuple[str, bool], Folder | UpstreamError] = {}
         if moved:
             with tools.upstreams.fetched(remote, {"HEAD": head}) as fetched:
-                for path in {split_folder(request.text)[1] for request in moved}:
-                    folders[path] = read_folders(fetched.repository, [head], path)[head]
+                for path, is_described in set(map(_wanted, moved)):
+                    found = read_folders(fetched.repository, [head], path, is_described=is_described)
+                    folders[path, is_described] = found[head]
     except UpstreamError as error:
         return {request.pkgbase: CouldNotAsk(reason=error.what) for request in requests}
     return {
-        request.pkgbase: _outcome(head, folders[split_folder(request.text)[1]]) if request in moved else Unmoved()
+        request.pkgbase: _outcome(head, folders[_wanted(request)]) if request in moved else Unmoved()
         for request in requests
     }
+
+
+def _wanted(request: SourceRequest) -> tuple[str, bool]:
+    """Which folder is read, and whether one without PKGBUILD will do."""
+    return split_folder(request.text)[1], request.package.is_described
 
 
 def _outcome(head: Oid, folder: Folder | UpstreamError) -> SourceOutcome:

@@ -30,9 +30,16 @@ class Folder:
 
 
 def read_folders(
-    repository: Repository, commits: Iterable[Oid], path: str = "", *, only: Collection[str] | None = None
+    repository: Repository,
+    commits: Iterable[Oid],
+    path: str = "",
+    *,
+    only: Collection[str] | None = None,
+    is_described: bool = False,
 ) -> dict[Oid, Folder | UpstreamError]:
     """The package folders at the top of some commits, or at `path` in them; of their files `only` some, or all.
+
+    Those of folders that are described here, and so built otherwise than by makepkg, need no PKGBUILD.
 
     They are read by a handful of processes however many there are.
     """
@@ -57,7 +64,7 @@ def read_folders(
     sound: dict[Oid, list[FolderEntry]] = {}
     for commit, listing in listings.items():
         entries = [entry for entry in listing if not is_ours(entry.path) and (only is None or entry.path in only)]
-        fault = folder_fault(entries, sizes)
+        fault = folder_fault(entries, sizes, is_described=is_described)
         if fault is None:
             sound[commit] = entries
         else:

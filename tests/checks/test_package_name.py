@@ -48,4 +48,4 @@ def test_what_no_package_can_be_called(repository: CheckedRepository) -> None:
 
 def test_a_folder_without_pkgbuild_is_named_and_one_of_something_else_is_not(repository: CheckedRepository) -> None:
     repository.write({"foo/.SRCINFO": "x", "docs/index.md": "x"})
-    assert repository.found("package-name") == [("foo", None, "the folder has no PKGBUILD")]
+    assert repository.found("package-name") == [("foo", None, "the folder has no PKGBUILD, and no .CI/recipe.toml")]

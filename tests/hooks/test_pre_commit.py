@@ -50,6 +50,7 @@ def test_pre_commit_takes_the_files(path: str) -> None:
         ("foo/PKGBUILD", {"pkgbuild-srcinfo", "package-name", "pkgbuild-lint", "pkgbuild-format"}),
         ("foo/.SRCINFO", {"pkgbuild-srcinfo", "package-name"}),
         ("foo/.CI/config", {"ci-config", "nvchecker-config"}),
+        ("foo/.CI/recipe.toml", {"recipe-file"}),
         (".ci/config", {"ci-config"}),
         (".ci/review.toml", {"ci-config"}),
         ("foo/.nvchecker.toml", {"nvchecker-config"}),
