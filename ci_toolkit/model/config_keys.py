@@ -188,6 +188,12 @@ REPOSITORY_KEYS = _table(
         None,
         "the folder that the local backend publishes, below the user's data by default",
     ),
+    (
+        "CI_FILES_DIR",
+        Shape.TEXT,
+        None,
+        "where plain files are published, as its folder `current`; below the user's data by default",
+    ),
     ("CI_ARCHIVE_DAYS", Shape.COUNT, "14", "days that packages are kept for going back once they are not published"),
     ("CI_LOG_DAYS", Shape.COUNT, "90", "days that jobs and their logs are kept, but for a package's last one"),
     ("CI_BUILDS_URL", Shape.URL, None, "where people read of builds: the farm's pages, or those of builds report"),

@@ -102,6 +102,7 @@ class Settings:
     build_assumed: tuple[str, ...]
     class_limits: Mapping[str, int]
     publish_dir: str | None
+    files_dir: str | None
     archive_days: int
     log_days: int
     builds_url: str | None
@@ -178,6 +179,7 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         build_assumed=tuple(read.text("CI_BUILD_ASSUME").split()),
         class_limits=read("CI_CLASS_LIMITS", parse_class_limits),
         publish_dir=read.optional("CI_PUBLISH_DIR", parse_absolute_path),
+        files_dir=read.optional("CI_FILES_DIR", parse_absolute_path),
         archive_days=read("CI_ARCHIVE_DAYS", parse_count),
         log_days=read("CI_LOG_DAYS", parse_count),
         builds_url=read.optional("CI_BUILDS_URL", parse_pages_url),

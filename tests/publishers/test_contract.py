@@ -1,4 +1,4 @@
-"""What every publisher must do, on a real pacman repository."""
+"""What every publisher must do, in real places of its kind."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_toolkit.plugins import load_publisher, registered
+from ci_toolkit.publishers.directory import DirectoryPublisher
 from ci_toolkit.publishers.pacman import PacmanPublisher
 from tests.support.built import hostile, member
 from tests.support.deliveries import delivery_of, publisher_tools
@@ -47,5 +48,42 @@ class TestThePacmanPublisherKeepsTheContract(PublisherContract):
         return delivery_of("gamma", [path])
 
 
+class TestTheDirectoryPublisherKeepsTheContract(PublisherContract):
+    @pytest.fixture
+    def publisher(self) -> Publisher:
+        return DirectoryPublisher()
+
+    @pytest.fixture
+    def tools(self, tmp_path: Path, key: bytes) -> PublisherTools:
+        return publisher_tools(tmp_path / "directory", key=key)
+
+    @pytest.fixture
+    def older(self, tmp_path: Path) -> Delivery:
+        return plain_files(tmp_path / "older", "alpha", "alpha-1.0-1-any.tar", "alpha-doc-1.0-1-any.tar")
+
+    @pytest.fixture
+    def newer(self, tmp_path: Path) -> Delivery:
+        return plain_files(tmp_path / "newer", "alpha", "alpha-1.1-1-any.tar")
+
+    @pytest.fixture
+    def other(self, tmp_path: Path) -> Delivery:
+        return plain_files(tmp_path / "other", "beta", "beta-1.0-1-any.tar")
+
+    @pytest.fixture
+    def broken(self, tmp_path: Path) -> Delivery:
+        path = tmp_path / "gamma-1.0-1-any.tar"
+        path.symlink_to("/etc/passwd")
+        return delivery_of("gamma", [path])
+
+
+def plain_files(folder: Path, base: str, *names: str) -> Delivery:
+    """Files that hold their own names."""
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text(name)
+    return delivery_of(base, [folder / name for name in names])
+
+
 def test_every_registered_publisher_is_tested_here() -> None:
-    assert {type(load_publisher(name)) for name in registered("publishers")} == {PacmanPublisher}
+    tested = {PacmanPublisher, DirectoryPublisher}
+    assert {type(load_publisher(name)) for name in registered("publishers")} == tested

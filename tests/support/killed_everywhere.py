@@ -23,7 +23,7 @@ def main() -> int:
     """Tell the story again and again, killed a little later every time."""
     story, top = import_module(sys.argv[1]).story, Path(sys.argv[2])
     for number in itertools.count(1):
-        shutil.copytree(top / "before", top / str(number))
+        shutil.copytree(top / "before", top / str(number), symlinks=True)
         child = os.fork()
         if not child:
             try:
