@@ -31,7 +31,9 @@ class NixStore:
     def run(self, *words: str, given: bytes = b"") -> bytes:
         """What a program of Nix prints; its complaint fails the test."""
         (self.top / "etc").mkdir(parents=True, exist_ok=True)
-        (self.top / "etc/nix.conf").write_text("build-users-group =\nsandbox = false\nsubstitute = false\nfsync-metadata = false\n")
+        (self.top / "etc/nix.conf").write_text(
+            "build-users-group =\nsandbox = false\nsubstitute = false\nfsync-metadata = false\n"
+        )
         env = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.top),
