@@ -20,6 +20,7 @@ from ci_toolkit.backends.schedule_intake import (
 from ci_toolkit.backends.spec import PackageFolder
 from ci_toolkit.effects.sqlite_file import open_sqlite, transaction
 from ci_toolkit.errors import FormatError, RefusedError
+from ci_toolkit.formats.artifact_record import parse_artifacts
 from ci_toolkit.formats.deptree import parse_deptree
 from ci_toolkit.formats.packed_folder import parse_folder
 from ci_toolkit.model.build_statistics import JobSample
@@ -28,10 +29,11 @@ from ci_toolkit.model.names import Pkgbase
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ci_toolkit.formats.deptree import DeptreeRecord
+    from ci_toolkit.model.artifact import Artifact
     from ci_toolkit.scheduling.schedule import Schedule
 
 _FACTS = frozenset(
@@ -50,6 +52,7 @@ _FACTS = frozenset(
         "losses",
         "recipe",
         "size_bytes",
+        "artifacts",
     }
 )
 # The last job of each package that came to an end of its own.
@@ -238,11 +241,16 @@ class JobDatabase:
         row = self._connection.execute("SELECT build FROM jobs WHERE number = ?", (number,)).fetchone()
         return row["build"] if row else None
 
+    def artifacts(self, number: int) -> tuple[Artifact, ...]:
+        """What a job made or found made, by file; nothing where an earlier version built it, which noted nothing."""
+        row = self._connection.execute("SELECT artifacts FROM jobs WHERE number = ?", (number,)).fetchone()
+        return parse_artifacts(row["artifacts"]) if row else ()
+
     def move(self, job: Job, new: JobState, reason: str, *, now_s: float, **facts: float | str | None) -> bool:
         """Take a job one step on; False when it is not where it was any more, since somebody else moved it.
 
         A build that somebody wants to end goes nowhere else: it ends so here, and that is somebody else's step, too.
-        `facts` are columns that change with it; `phases` and `interference` as JSON.
+        `facts` are columns that change with it; `phases`, `interference` and `artifacts` as JSON.
         """
         if new not in FOLLOWING[job.state] or not facts.keys() <= _FACTS:
             raise ValueError(f"job {job.number}: {job.state.value} to {new.value} with {sorted(facts)}")
@@ -315,27 +323,39 @@ class JobDatabase:
 
     # keeping it small
 
-    def forget(self, *, before_s: float) -> tuple[Job, ...]:
+    def forget(self, *, before_s: float, let_go: Callable[[Sequence[Job]], None] = lambda _: None) -> tuple[Job, ...]:
         """Forget jobs that ended before; gives those that were forgotten.
 
         A package's last job is kept, also the last that failed or succeeded, and those whose log another one links to.
+        `let_go` is called with the jobs before they are gone for others, and before anything can link to them.
         """
         with self._writing() as connection:
-            rows = connection.execute(
-                "SELECT jobs.*, commit_id FROM jobs JOIN requests ON requests.id = jobs.request WHERE ended_at < ?"
-                " AND jobs.number NOT IN (SELECT max(number) FROM jobs GROUP BY pkgbase)"
-                f" AND jobs.number NOT IN ({_LAST_OF_THEIR_OWN})"
-                " AND jobs.number NOT IN (SELECT log_of FROM jobs WHERE log_of IS NOT NULL AND log_of != number)",
-                (before_s,),
-            ).fetchall()
-            connection.execute("DELETE FROM happenings WHERE at < ?", (before_s,))
-            connection.executemany("DELETE FROM jobs WHERE number = ?", [(row["number"],) for row in rows])
+            jobs = self.forgettable(before_s=before_s)
+            connection.executemany("DELETE FROM jobs WHERE number = ?", [(job.number,) for job in jobs])
             connection.execute("DELETE FROM folders WHERE tree NOT IN (SELECT tree FROM jobs)")
             connection.execute(
                 "DELETE FROM requests WHERE id NOT IN (SELECT request FROM jobs)"
                 " AND number NOT IN (SELECT max(number) FROM requests GROUP BY source)"
             )
+            let_go(jobs)
+        return jobs
+
+    def forgettable(self, *, before_s: float) -> tuple[Job, ...]:
+        """The jobs that `forget` would forget."""
+        rows = self._connection.execute(
+            "SELECT jobs.*, commit_id FROM jobs JOIN requests ON requests.id = jobs.request WHERE ended_at < ?"
+            " AND jobs.number NOT IN (SELECT max(number) FROM jobs GROUP BY pkgbase)"
+            f" AND jobs.number NOT IN ({_LAST_OF_THEIR_OWN})"
+            " AND jobs.number NOT IN (SELECT log_of FROM jobs WHERE log_of IS NOT NULL AND log_of != number)"
+            " ORDER BY jobs.number",
+            (before_s,),
+        )
         return tuple(map(job_of_row, rows))
+
+    def forget_happenings(self, *, before_s: float) -> None:
+        """Forget what has happened before beside steps of jobs, whether or not it was told."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM happenings WHERE at < ?", (before_s,))
 
     # parts of transactions
 

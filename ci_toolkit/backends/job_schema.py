@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ci_toolkit.model.job import FOLLOWING
 
-FORM = 4
+FORM = 5
 
 # Kinds of happenings.
 REMOVED, WORKER = "removed", "worker"
@@ -47,6 +47,7 @@ STEPS = {
         "ALTER TABLE jobs ADD COLUMN size_bytes INTEGER",
         _BY_END,
     ),
+    4: ("ALTER TABLE jobs ADD COLUMN artifacts TEXT NOT NULL DEFAULT '[]'",),
 }
 
 _LEGAL = ", ".join(
@@ -93,7 +94,8 @@ CREATE TABLE jobs (
   worker TEXT,
   losses INTEGER NOT NULL DEFAULT 0,
   recipe TEXT,
-  size_bytes INTEGER
+  size_bytes INTEGER,
+  artifacts TEXT NOT NULL DEFAULT '[]'
 );;
 CREATE INDEX jobs_of_packages ON jobs (pkgbase, number);;
 CREATE INDEX jobs_in_states ON jobs (state);;

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.backends.job_database import JobDatabase
 from ci_toolkit.backends.job_logs import JobLogs
+from ci_toolkit.backends.job_purge import purge_jobs
 from ci_toolkit.backends.job_statistics import statistics_of
 from ci_toolkit.backends.local_folder import LocalFolder, local_folder
 from ci_toolkit.effects.build_slots import build_slots
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ci_toolkit.backends.spec import BackendTools, FolderReader
+    from ci_toolkit.model.artifact import Artifact
     from ci_toolkit.model.build_statistics import BuildStatistics
     from ci_toolkit.model.job import Transition
     from ci_toolkit.model.names import Pkgbase
@@ -93,6 +95,19 @@ class LocalBackend:
             return summarise((), window_of(wish, now_s=now_s, kept_days=kept_days), by=wish.by, slots=slots)
         with closing(self._database(tools)) as database:
             return statistics_of(database, wish, now_s=now_s, kept_days=kept_days, slots=slots)
+
+    def artifacts(self, job: Job, tools: BackendTools) -> tuple[Artifact, ...]:
+        """What a job made."""
+        with closing(self._database(tools)) as database:
+            return database.artifacts(job.number)
+
+    def purge(self, before_s: float, tools: BackendTools, *, dry_run: bool) -> tuple[Job, ...]:
+        """Forget jobs, also while others are built."""
+        if not self._folder(tools).jobs.exists():
+            return ()
+        logs = JobLogs(folder=self._folder(tools).logs)
+        with closing(self._database(tools)) as database:
+            return purge_jobs(database, logs, before_s=before_s, now_s=tools.clock.now(), dry_run=dry_run)
 
     def _followed(self, job: Job, logs: JobLogs, tools: BackendTools) -> Iterator[str]:
         with closing(self._database(tools)) as database:

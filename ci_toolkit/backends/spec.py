@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.model.artifact import Artifact
     from ci_toolkit.model.build_statistics import BuildStatistics
     from ci_toolkit.model.job import Job, JobFilter, Transition
     from ci_toolkit.model.names import Oid, Pkgbase
@@ -63,6 +64,27 @@ class KnowsStatistics(Protocol):
 
     def statistics(self, wish: StatisticsWish, tools: BackendTools) -> BuildStatistics:
         """The statistics that are meant; RefusedError for a time that no jobs are known of."""
+
+
+@runtime_checkable
+class KnowsArtifacts(Protocol):
+    """A backend that can say what jobs made."""
+
+    def artifacts(self, job: Job, tools: BackendTools) -> tuple[Artifact, ...]:
+        """The files that a job made or found made, by name, with digests; none where nobody noted them."""
+
+
+@runtime_checkable
+class PurgesJobs(Protocol):
+    """A backend that can be told to forget jobs."""
+
+    def purge(self, before_s: float, tools: BackendTools, *, dry_run: bool) -> tuple[Job, ...]:
+        """Forget jobs that ended before a time, in seconds since 1970, with their logs; gives those.
+
+        A job that is not over is never forgotten, nor the last of a package, nor its last that succeeded or failed, nor
+        one whose log another points to. With `dry_run` nothing is forgotten. RefusedError for a time to come, and when
+        somebody asks who may not.
+        """
 
 
 class Backend(Protocol):

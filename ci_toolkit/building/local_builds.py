@@ -25,6 +25,7 @@ from ci_toolkit.building.publishing import Publishing
 from ci_toolkit.building.publishing_batch import BatchEnd, ReadyJob
 from ci_toolkit.building.workplace import WorkerLostError
 from ci_toolkit.errors import FormatError, ToolkitError
+from ci_toolkit.formats.artifact_record import format_artifacts
 from ci_toolkit.model.job import Job, JobState
 from ci_toolkit.scheduling.queue import next_turns
 
@@ -341,6 +342,7 @@ class LocalBuilds:
             "build": stored.identity,
             "recipe": made.recipe,
             "size_bytes": made.size_bytes,
+            "artifacts": format_artifacts(made.artifacts),
             **facts_of(made.result),
         }
         new, why = JobState.PUBLISHING, "it is built"

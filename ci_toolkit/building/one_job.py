@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import ConfigError, FormatError
 from ci_toolkit.formats.key_value import KeyValueFile
+from ci_toolkit.model.artifact import Artifact
 from ci_toolkit.model.package_config import CONFIG_PATH, parse_package_config
 from ci_toolkit.plugins import recipe_for
 from ci_toolkit.recipes.build import Built, Failed
 from ci_toolkit.scheduling.built_with import AvailablePackage, built_with
-from ci_toolkit.store.index import StoredBuild
+from ci_toolkit.store.index import StoredBuild, StoredPackage
 from ci_toolkit.store.object_store import Output
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 class Made:
     """There are packages in the store: `result` tells of the build, None when an earlier one made them.
 
-    `size_bytes` is the size of all their files, `recipe` what makes them, `publisher` where they are to go.
+    `size_bytes` is the size of all their files, which are `artifacts`, `recipe` what makes them, `publisher` where
+    they are to go.
     """
 
     stored: StoredBuild
@@ -40,6 +42,7 @@ class Made:
     result: BuildResult | None
     size_bytes: int
     publisher: str
+    artifacts: tuple[Artifact, ...]
     recipe: str | None = None
 
 
@@ -178,7 +181,26 @@ class JobMaker:
     def _end(self, stored: StoredBuild, result: BuildResult | None, publisher: str) -> Made:
         packages = available_packages(stored, self.store)
         size_bytes = self.store.size_of(stored.identity)
-        return Made(stored=stored, packages=packages, result=result, size_bytes=size_bytes, publisher=publisher)
+        artifacts = tuple(_artifact(package, self.store) for package in stored.packages)
+        return Made(
+            stored=stored,
+            packages=packages,
+            result=result,
+            size_bytes=size_bytes,
+            publisher=publisher,
+            artifacts=artifacts,
+        )
+
+
+def _artifact(package: StoredPackage, store: ObjectStore) -> Artifact:
+    return Artifact(
+        file=package.file,
+        name=package.name,
+        version=package.version,
+        arch=package.arch,
+        sha256=package.sha256,
+        size_bytes=store.path(package.sha256).stat().st_size,
+    )
 
 
 def available_packages(stored: StoredBuild, store: ObjectStore) -> tuple[AvailablePackage, ...]:

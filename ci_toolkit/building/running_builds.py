@@ -124,7 +124,9 @@ class BuildsRun:
     def _tidy(self, database: JobDatabase, store: ObjectStore, kept: frozenset[str]) -> None:
         """Remove what has been kept for long enough."""
         now_s = self.clock.now()
-        JobLogs(folder=self.place.logs).remove(database.forget(before_s=now_s - self.settings.log_days * _DAY_S))
+        before_s = now_s - self.settings.log_days * _DAY_S
+        database.forget(before_s=before_s, let_go=JobLogs(folder=self.place.logs).remove)
+        database.forget_happenings(before_s=before_s)
         store.collect(before_s=now_s - self.settings.archive_days * _DAY_S, referenced=kept)
 
 

@@ -21,6 +21,25 @@ class WorkerState(Enum):
         """Whether it may be given something to build."""
         return self in (WorkerState.IDLE, WorkerState.BUSY)
 
+    @property
+    def health(self) -> WorkerHealth:
+        """What the state means for whoever looks after the worker."""
+        match self:
+            case WorkerState.IDLE | WorkerState.BUSY:
+                return WorkerHealth.GOOD
+            case WorkerState.DRAINING:
+                return WorkerHealth.RESTING
+            case _:
+                return WorkerHealth.BAD
+
+
+class WorkerHealth(Enum):
+    """Whether somebody has to look at a worker; the value is how people and machines read it."""
+
+    GOOD = "good"
+    RESTING = "resting"
+    BAD = "bad"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
@@ -42,6 +61,11 @@ class Worker:
     machine: str | None = None
 
     @property
+    def used(self) -> int:
+        """How many builds it has in its slots."""
+        return len(self.running)
+
+    @property
     def free(self) -> int:
         """How many more builds it takes."""
-        return max(0, self.slots - len(self.running)) if self.state.takes_builds else 0
+        return max(0, self.slots - self.used) if self.state.takes_builds else 0

@@ -1,7 +1,9 @@
 """Which worker of a farm builds a job: a decision on the workers as they are, of values alone.
 
-A job of class N is for workers of class N and higher, and goes to the one with the most free slots, of those to the
-lowest class, so that the heavy ones stay free for what needs them. A job of a name is for the worker of that name.
+A job of class N is for workers of class N and higher, and goes to the one with the most remaining capacity: the most
+free slots, of those to the lowest class, so that the heavy ones stay free for what needs them, and of those to the one
+that is least in use. A job of a name is for the worker of that name. Free slots are counted and no shares of them:
+owners say in slots how much a machine can take, so that half of a large one is more than the whole of a small one.
 Where several repositories want places, the one with the more urgent jobs comes first, then the one that builds less,
 then the one whose last turn is longer ago.
 """
@@ -54,7 +56,8 @@ class FarmPlaces:
         open_ = [worker for worker in taking if free[worker.name] > 0 and not self._gives_way(job, worker, running)]
         if not open_:
             return None
-        best = min(open_, key=lambda worker: (-free[worker.name], worker.builder_class, worker.name))
+        # Of as many free slots fewer slots are a larger share.
+        best = min(open_, key=lambda one: (-free[one.name], one.builder_class, one.slots, one.name))
         return Place(worker=best.name)
 
     def _free(self, worker: Worker, running: Collection[Job]) -> int:

@@ -205,7 +205,7 @@ def test_a_file_of_the_first_form_becomes_as_a_new_one_is_and_keeps_its_jobs(pat
             "DROP TABLE listeners",
             *(
                 f"ALTER TABLE jobs DROP COLUMN {name}"
-                for name in ("priority", "worker", "losses", "recipe", "size_bytes")
+                for name in ("priority", "worker", "losses", "recipe", "size_bytes", "artifacts")
             ),
             "DROP INDEX jobs_by_end",
             "PRAGMA user_version = 1",

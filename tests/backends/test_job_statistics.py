@@ -102,7 +102,7 @@ def test_what_an_earlier_version_built_is_of_unknown_size_and_recipe(path: Path)
     with closing(sqlite3.connect(path)) as raw:
         for statement in (
             "DROP INDEX jobs_by_end",
-            *(f"ALTER TABLE jobs DROP COLUMN {name}" for name in ("recipe", "size_bytes")),
+            *(f"ALTER TABLE jobs DROP COLUMN {name}" for name in ("recipe", "size_bytes", "artifacts")),
             "PRAGMA user_version = 3",
         ):
             raw.execute(statement)

@@ -93,6 +93,7 @@ def filled(route: Route) -> str:
 BODIES: dict[str, bytes] = {
     "submit": handed(schedule("r9", "zz")),
     "cancel": b'{"reason": "no need"}',
+    "purge_finished": b'{"before": "1h"}',
     "drain": b'{"reason": "a new disk"}',
     "checks": b'{"aur": {"unchanged": 1}}',
 }

@@ -68,6 +68,14 @@ def test_the_one_with_most_free_slots_comes_first() -> None:
     assert places(worker("a", 3, 4), large).find(job(), ()) == Place(worker="a")
 
 
+def test_of_as_many_free_slots_the_lowest_class_and_then_the_one_least_in_use_comes_first() -> None:
+    half_used, unused = worker("a", 3, 8, running=4), worker("b", 3, 4)
+    assert places(half_used, unused).find(job(), ()) == Place(worker="b")
+    assert places(half_used, replace(unused, builder_class=9)).find(job(), ()) == Place(worker="a")
+    # Half of a large one is more than the whole of a small one.
+    assert places(half_used, worker("b", 1, 3)).find(job(), ()) == Place(worker="a")
+
+
 def test_what_is_begun_in_the_same_decision_takes_a_slot() -> None:
     found = places(worker("a", 1, 2))
     assert found.find(job(3), (job(1, on="a"),)) == Place(worker="a")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from ci_toolkit.backends.spec import KnowsStatistics
+from ci_toolkit.backends.spec import KnowsArtifacts, KnowsStatistics, PurgesJobs
 from ci_toolkit.errors import GitError, HandOverError, NotReadyError, RefusedError
 from ci_toolkit.model.job import FOLLOWING, Job, JobFilter, JobState
 from ci_toolkit.model.names import Pkgbase
@@ -153,6 +153,38 @@ class BackendContract(_ScheduleContract):
         assert found.queue.at_end <= 2 - len(ended)
         with pytest.raises(RefusedError):
             backend.statistics(StatisticsWish(begin_s=tools.clock.now() + 3_600), tools)
+
+    def test_what_a_job_made_is_told_if_it_is_known(self, backend: Backend, tools: BackendTools) -> None:
+        if not isinstance(backend, KnowsArtifacts):
+            pytest.skip("it knows of no artifacts")
+        [job] = self.submitted(backend, tools, schedule("r1", "a"))
+        backend.cancel(job, "no need", tools)
+        assert backend.artifacts(self.ended(backend, tools, job), tools) == ()
+
+    def test_purging_if_it_can_forgets_what_ended_before_and_is_not_the_last(
+        self, backend: Backend, tools: BackendTools
+    ) -> None:
+        if not isinstance(backend, PurgesJobs):
+            pytest.skip("it forgets jobs by itself alone")
+        assert backend.purge(tools.clock.now() - 1, tools, dry_run=False) == ()
+        [old] = self.submitted(backend, tools, schedule("r1", "a"))
+        for number in (2, 3):
+            backend.submit(schedule(f"r{number}", "a"), Folders(str(number)), tools)
+        self.ended(backend, tools, old)
+        tools.clock.sleep(0.1)
+        before_s = tools.clock.now()
+        with pytest.raises(RefusedError) as caught:
+            backend.purge(before_s + 3_600, tools, dry_run=False)
+        assert caught.value.hint
+        there = backend.jobs(JobFilter(), tools)
+        told = backend.purge(before_s, tools, dry_run=True)
+        assert old.number in {job.number for job in told}
+        assert all(job.state.is_over for job in told)
+        assert backend.jobs(JobFilter(), tools) == there
+        assert backend.purge(before_s, tools, dry_run=False) == told
+        assert backend.jobs(JobFilter(), tools) == tuple(job for job in there if job not in told)
+        assert there[-1].pkgbase in {job.pkgbase for job in backend.jobs(JobFilter(), tools)}
+        assert backend.purge(before_s, tools, dry_run=False) == ()
 
     def test_without_a_schedule_there_is_no_job(self, backend: Backend, tools: BackendTools) -> None:
         assert backend.jobs(JobFilter(), tools) == ()

@@ -171,8 +171,8 @@ class BuildServiceServicer:
 
     def PurgeJobs(self, request, context):
         """Forgets jobs that ended before a time, with their logs. Never one that is not over, nor the last job of a package,
-        nor its last that succeeded or failed, nor one whose log another job points to, nor one whose end has yet to be
-        told to somebody. Gives those that are forgotten. For clients of the repository that operate the farm.
+        nor its last that succeeded or failed, nor one whose log another job points to. Gives those that are forgotten.
+        FAILED_PRECONDITION for a time to come. For clients of the repository that operate the farm.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

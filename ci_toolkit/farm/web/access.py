@@ -50,7 +50,8 @@ def caller(farm: Farm, header: str | None, access: Access) -> Client | None:
     if client is None:
         raise unauthorized(access)
     if access is Access.OPERATE and not client.operates:
-        raise RequestError(403, f"the client {client.name} does not operate this farm")
+        hint = f"its operator sets operates = true in [clients.{client.name}] of farm.toml, and starts the master anew"
+        raise RequestError(403, f"the client {client.name} does not operate this farm", hint=hint)
     return client
 
 
@@ -77,13 +78,20 @@ def unauthorized(access: Access) -> RequestError:
 def require_repository(client: Client | None, repository: FarmRepository) -> None:
     """RequestError 403 unless the client may change what is built for a repository."""
     if client is None or repository.name not in client.repositories:
-        raise RequestError(403, f"this client has nothing to do with the repository {repository.name}")
+        hint = f"take the token of a client that has it among its repositories in farm.toml{_own_name(client)}"
+        problem = f"this client has nothing to do with the repository {repository.name}"
+        raise RequestError(403, problem, hint=hint)
 
 
 def require_source(client: Client | None, source: str) -> None:
     """RequestError 403 unless the client may speak for a package repository."""
     if client is None or source not in client.sources:
-        raise RequestError(403, f"this client does not speak for the package repository {source}")
+        hint = f"take the token of a client that has it among its sources in farm.toml{_own_name(client)}"
+        raise RequestError(403, f"this client does not speak for the package repository {source}", hint=hint)
+
+
+def _own_name(client: Client | None) -> str:
+    return f"; this is the client {client.name}" if client else ""
 
 
 def _password(encoded: str) -> str:

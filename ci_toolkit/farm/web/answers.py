@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
-from ci_toolkit.errors import ToolkitError
+from ci_toolkit.errors import ConfigError, FormatError, MachineError, NotReadyError, RefusedError, ToolkitError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+log = logging.getLogger(__name__)
 
 
 class RequestError(ToolkitError):
@@ -22,6 +26,23 @@ class RequestError(ToolkitError):
         super().__init__(problem, hint=hint)
         self.status = status
         self.headers = dict(headers or {})
+
+
+def as_request_error(error: Exception, asked: str) -> RequestError:
+    """What is answered for an error; one that is the farm's own is logged as one of what was `asked`."""
+    match error:
+        case RequestError():
+            return error
+        case RefusedError():
+            return RequestError(409, error.what if error.hint is None else error.problem, hint=error.hint)
+        case FormatError() | ConfigError():
+            return RequestError(400, str(error))
+        case MachineError() | NotReadyError():
+            log.error("%s: %s", asked, error)
+            return RequestError(503, error.what, headers={"Retry-After": "30"})
+        case _:
+            log.error("%s", asked, exc_info=error)
+            return RequestError(500, "the farm has made a mistake, which is in its log")
 
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401 - any JSON

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING, cast
 
@@ -10,9 +9,8 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Rule
 
-from ci_toolkit.errors import ConfigError, FormatError, MachineError, NotReadyError, RefusedError
 from ci_toolkit.farm.web.access import Access, caller
-from ci_toolkit.farm.web.answers import RequestError, error_record, json_answer
+from ci_toolkit.farm.web.answers import RequestError, as_request_error, error_record, json_answer
 from ci_toolkit.farm.web.databases import JobDatabases
 from ci_toolkit.farm.web.desk import Call, Desk
 from ci_toolkit.farm.web.health import FarmCollector
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.redaction import Redactor
     from ci_toolkit.farm.metrics import FarmMetrics
     from ci_toolkit.farm.spec import Farm
-
-log = logging.getLogger(__name__)
 
 _DESK = "ci_toolkit.farm.desk"
 _HEADERS = {
@@ -141,24 +137,12 @@ _MACHINES = frozenset({"/metrics", "/healthz", "/readyz"})
 
 
 def _as_request_error(error: Exception) -> RequestError:
-    match error:
-        case RequestError():
-            return error
-        case RefusedError():
-            return RequestError(409, error.what if error.hint is None else error.problem, hint=error.hint)
-        case FormatError() | ConfigError():
-            return RequestError(400, str(error))
-        case MachineError() | NotReadyError():
-            log.error("%s %s: %s", request.method, request.path, error)
-            return RequestError(503, error.what, headers={"Retry-After": "30"})
-        case HTTPException():
-            allowed = getattr(error, "valid_methods", None)
-            headers = {"Allow": ", ".join(allowed)} if allowed else {}
-            text = re.sub(r"\s+", " ", error.name or "").lower()
-            return RequestError(error.code or 500, text, headers=headers)
-        case _:
-            log.error("%s %s", request.method, request.path, exc_info=error)
-            return RequestError(500, "the farm has made a mistake, which is in its log")
+    if isinstance(error, HTTPException):
+        allowed = getattr(error, "valid_methods", None)
+        headers = {"Allow": ", ".join(allowed)} if allowed else {}
+        text = re.sub(r"\s+", " ", error.name or "").lower()
+        return RequestError(error.code or 500, text, headers=headers)
+    return as_request_error(error, f"{request.method} {request.path}")
 
 
 def _with_headers(answer: Response) -> Response:

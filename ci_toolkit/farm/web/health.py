@@ -12,6 +12,7 @@ from ci_toolkit.farm.exposition import CONTENT_TYPE
 from ci_toolkit.farm.metrics import fault_metrics, info_metrics, pipeline_metrics, queue_metrics, worker_metrics
 from ci_toolkit.farm.web.access import client_of
 from ci_toolkit.farm.web.answers import json_answer
+from ci_toolkit.farm.web.asking import faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,17 +34,10 @@ def alive(desk: Desk, call: Call) -> Response:  # noqa: ARG001
 
 def ready(desk: Desk, call: Call) -> Response:
     """Whether schedules are taken and built; why not is told to whom the farm tells anything."""
-    faults = dict(desk.farm.faults())
-    for repository in desk.farm.repositories.values():
-        try:
-            with desk.databases.opened(repository) as database:
-                database.require_writable()
-        except (ToolkitError, OSError) as error:
-            faults.setdefault(repository.name, str(error))
+    faults = faults_of(desk)
     header = call.request.headers.get("Authorization")
     is_told = desk.farm.is_public or client_of(desk.farm, header, is_reading=True) is not None
-    said = {name: desk.redactor.clean(fault) for name, fault in faults.items()} if is_told else {}
-    return json_answer({"ready": not faults, "faults": said}, 503 if faults else 200)
+    return json_answer({"ready": not faults, "faults": faults if is_told else {}}, 503 if faults else 200)
 
 
 class FarmCollector(Collector):

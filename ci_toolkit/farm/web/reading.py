@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from flask import Response
 
 from ci_toolkit.farm.web.answers import RequestError, json_answer
+from ci_toolkit.farm.web.asking import artifacts_of, job_of, jobs_of, presented, require_few, steps_of, workers_of
 from ci_toolkit.farm.web.estimates import HISTORY, queue_places
 from ci_toolkit.farm.web.log_reading import followed, passage
+from ci_toolkit.formats.artifact_record import artifact_record
 from ci_toolkit.formats.job_record import job_record, step_record
 from ci_toolkit.model.job import Job, JobFilter, JobState
 from ci_toolkit.scheduling.dependencies import edges
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 LOG_NEXT, LOG_COMPLETE, JOB_STATE = "Log-Next", "Log-Complete", "Job-State"
 _STATES = {state.value.replace(" ", "-"): state for state in JobState}
-_MOST_CHOSEN = 1_000
 _FRESH_S = 1.0
 
 
@@ -38,22 +39,20 @@ def repositories(desk: Desk, call: Call) -> Response:  # noqa: ARG001 - as every
 
 def jobs(desk: Desk, call: Call, repository: str) -> Response:
     """Jobs, chosen by the query."""
-    place = desk.repository(repository)
-    wanted = _filter(call)
-    with desk.listing:
-        with desk.databases.opened(place) as database:
-            found = database.jobs(wanted)
-        return json_answer({"jobs": [_record(desk, job) for job in found]})
+    return json_answer({"jobs": [job_record(job) for job in jobs_of(desk, repository, _filter(call))]})
 
 
 def job(desk: Desk, call: Call, repository: str, number: int) -> Response:  # noqa: ARG001
     """One job with its steps."""
-    place = desk.repository(repository)
-    found = desk.job(place, number)
-    with desk.databases.opened(place) as database:
-        steps = database.transitions(number)
-    records = [{**step_record(step), "reason": desk.redactor.clean(step.reason)} for step in steps]
-    return json_answer({**_record(desk, found), "transitions": records})
+    found = job_of(desk, repository, number)
+    records = [step_record(step) for step in steps_of(desk, repository, number)]
+    return json_answer({**job_record(found), "transitions": records})
+
+
+def artifacts(desk: Desk, call: Call, repository: str, number: int) -> Response:  # noqa: ARG001
+    """What a job made, with digests."""
+    found = artifacts_of(desk, repository, number)
+    return json_answer({"artifacts": [artifact_record(one) for one in found]})
 
 
 def log(desk: Desk, call: Call, repository: str, number: int) -> Response:
@@ -132,7 +131,7 @@ def _queue_now(desk: Desk, repository: FarmRepository) -> tuple[QueuePlace, ...]
 
 def workers(desk: Desk, call: Call) -> Response:  # noqa: ARG001
     """Every machine."""
-    return json_answer({"workers": [_worker_record(desk, worker) for worker in desk.farm.workers()]})
+    return json_answer({"workers": [_worker_record(worker) for worker in workers_of(desk)]})
 
 
 def _filter(call: Call) -> JobFilter:
@@ -142,11 +141,11 @@ def _filter(call: Call) -> JobFilter:
         if word.replace(" ", "-") not in _STATES:
             raise RequestError(400, f"{word!r} is no state of a job", hint=f"there are {', '.join(_STATES)}")
         states.add(_STATES[word.replace(" ", "-")])
-    numbers = asked.getlist("number")
-    if max(len(numbers), len(asked.getlist("package"))) > _MOST_CHOSEN:
-        raise RequestError(400, f"more than {_MOST_CHOSEN:,} jobs or packages are asked for at once")
+    numbers, packages = asked.getlist("number"), asked.getlist("package")
+    require_few(numbers)
+    require_few(packages)
     return JobFilter(
-        packages=frozenset(asked.getlist("package")),
+        packages=frozenset(packages),
         states=frozenset(states),
         numbers=frozenset(_whole(text, "number") for text in numbers),
         newest=asked.get("newest", "") not in ("", "0", "false"),
@@ -168,16 +167,9 @@ def _said(desk: Desk, text: str | None) -> str | None:
     return None if text is None else desk.redactor.clean(text)
 
 
-def _record(desk: Desk, job: Job) -> dict[str, Any]:
-    record = job_record(job)
-    record["reason"] = desk.redactor.clean(job.reason)
-    record["interference"] = [desk.redactor.clean(text) for text in job.interference]
-    return record
-
-
 def _place_record(desk: Desk, place: QueuePlace) -> dict[str, Any]:
     return {
-        "job": _record(desk, place.job),
+        "job": job_record(presented(desk, place.job)),
         "position": place.position,
         "reason": desk.redactor.clean(place.reason),
         "starts_at": place.starts_at_s,
@@ -185,14 +177,16 @@ def _place_record(desk: Desk, place: QueuePlace) -> dict[str, Any]:
     }
 
 
-def _worker_record(desk: Desk, worker: Worker) -> dict[str, Any]:
+def _worker_record(worker: Worker) -> dict[str, Any]:
     return {
         "name": worker.name,
         "class": worker.builder_class,
         "slots": worker.slots,
+        "used": worker.used,
         "free": worker.free,
         "state": worker.state.value,
-        "reason": desk.redactor.clean(worker.reason),
+        "health": worker.state.health.value,
+        "reason": worker.reason,
         "since": worker.since_s,
         "running": [{"repository": repository, "job": number} for repository, number in worker.running],
         "version": worker.version,

@@ -115,6 +115,29 @@ API_ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET",
+        rule=f"{_JOB}/artifacts",
+        view=reading.artifacts,
+        summary="What a job made, or found made, with digests.",
+        access=Access.READ,
+        outcomes={200: _json("Artifacts", "By file; none where nothing was made, or an earlier version built it.")},
+    ),
+    Route(
+        method="POST",
+        rule=f"{_REPOSITORY}/purge",
+        view=writing.purge_finished,
+        summary=(
+            "Forget jobs that ended before a time, with their logs, but for the last of each package, the last of it"
+            " that succeeded or failed, and those whose log another one points to."
+        ),
+        access=Access.OPERATE,
+        body=Body(
+            schema=named("Purge"),
+            meaning="`before` as `since` of the statistics, and not in the future; `dry_run` forgets nothing.",
+        ),
+        outcomes={200: _json("Purged", "These are forgotten, or would be.")},
+    ),
+    Route(
+        method="GET",
         rule=f"{_REPOSITORY}/queue",
         view=reading.queue,
         summary="What has begun, and what waits: why, and until about when.",

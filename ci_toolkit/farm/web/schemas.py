@@ -6,7 +6,7 @@ from typing import Any
 
 from ci_toolkit.model.job import JobState
 from ci_toolkit.model.statistics_window import GroupBy
-from ci_toolkit.model.worker import WorkerState
+from ci_toolkit.model.worker import WorkerHealth, WorkerState
 
 Schema = dict[str, Any]
 
@@ -101,8 +101,10 @@ SCHEMAS: dict[str, Schema] = {
             "name": TEXT,
             "class": WHOLE,
             "slots": WHOLE,
+            "used": WHOLE,
             "free": WHOLE,
             "state": {"enum": [state.value for state in WorkerState]},
+            "health": {"enum": [health.value for health in WorkerHealth]},
             "reason": TEXT,
             "since": NUMBER,
             "running": items(record(repository=TEXT, job=WHOLE)),
@@ -111,6 +113,21 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
     "Workers": record(workers=items(named("Worker"))),
+    "Artifact": record(
+        file=TEXT,
+        name=TEXT,
+        version=TEXT,
+        arch=TEXT,
+        sha256={**TEXT, "pattern": "^[0-9a-f]{64}$"},
+        size_bytes=WHOLE,
+    ),
+    "Artifacts": record(artifacts=items(named("Artifact"))),
+    "Purge": {
+        "type": "object",
+        "required": ["before"],
+        "properties": {"before": {"type": ["string", "number"]}, "dry_run": FLAG},
+    },
+    "Purged": record(dry_run=FLAG, jobs=items(named("Job"))),
     "Reason": record(reason={**TEXT, "minLength": 1, "maxLength": 300}),
     "Checks": {
         "type": "object",

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ci_toolkit.backends.job_statistics import statistics_of
-from ci_toolkit.errors import ConfigError, RefusedError
+from ci_toolkit.errors import ConfigError
 from ci_toolkit.farm.web.answers import RequestError, json_answer
+from ci_toolkit.farm.web.asking import require_few, statistics_for
 from ci_toolkit.formats.moments import parse_moment
 from ci_toolkit.formats.statistics_record import statistics_record
-from ci_toolkit.model.names import is_pkgbase
 from ci_toolkit.model.statistics_window import GroupBy, StatisticsWish
 
 if TYPE_CHECKING:
@@ -17,27 +16,17 @@ if TYPE_CHECKING:
 
     from ci_toolkit.farm.web.desk import Call, Desk
 
-_MOST_PACKAGES = 1_000
 _GROUPS = {by.value: by for by in GroupBy}
 
 
 def statistics(desk: Desk, call: Call, repository: str) -> Response:
-    """Figures of a repository's builds; use of workers is what its own builds took of them."""
-    place = desk.repository(repository)
-    now_s = desk.clock.now()
+    """Figures of a repository's builds over a time."""
+    desk.repository(repository)
     try:
-        wish = _wish(call, now_s)
-        with desk.listing, desk.databases.opened(place) as database:
-            found = statistics_of(
-                database,
-                wish,
-                now_s=now_s,
-                kept_days=place.settings.log_days,
-                slots={worker.name: worker.slots for worker in desk.farm.workers()},
-            )
-    except (ConfigError, RefusedError) as error:
+        wish = _wish(call, desk.clock.now())
+    except ConfigError as error:
         raise RequestError(400, error.what) from error
-    return json_answer(statistics_record(found))
+    return json_answer(statistics_record(statistics_for(desk, repository, wish)))
 
 
 def _wish(call: Call, now_s: float) -> StatisticsWish:
@@ -46,8 +35,7 @@ def _wish(call: Call, now_s: float) -> StatisticsWish:
     if by not in _GROUPS:
         raise RequestError(400, f"by is none of {', '.join(_GROUPS)}")
     packages = asked.getlist("package")
-    if len(packages) > _MOST_PACKAGES or not all(map(is_pkgbase, packages)):
-        raise RequestError(400, f"package is no possible name of a package, or there are more than {_MOST_PACKAGES:,}")
+    require_few(packages)
     return StatisticsWish(
         begin_s=parse_moment(asked.get("since", "7d"), now_s=now_s, key="since"),
         end_s=parse_moment(asked["until"], now_s=now_s, key="until") if "until" in asked else None,
