@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import ConfigError, FormatError
 from ci_toolkit.formats.key_value import KeyValueFile
+from ci_toolkit.formats.recipe_toml import RECIPE_PATH
 from ci_toolkit.model.artifact import Artifact
 from ci_toolkit.model.package_config import CONFIG_PATH, parse_package_config
 from ci_toolkit.plugins import recipe_for
@@ -135,7 +136,8 @@ class JobMaker:
             return StillPublished(
                 version=facts.version, reason=f"{why}: ci-toolkit bump {order.job.pkgbase} rebuilds it"
             )
-        why = f"{facts.version} is published already and was made of other files; raise pkgrel"
+        release = f"release in {RECIPE_PATH}" if RECIPE_PATH in order.folder.files else "pkgrel"
+        why = f"{facts.version} is published already and was made of other files; raise {release}"
         reason = f"{why}, or: ci-toolkit bump {order.job.pkgbase}"
         return NotMade(outcome=Failed(phase="evaluate", status=None, reason=reason))
 

@@ -67,9 +67,9 @@ class Publishing:
             self._ready.remove(ready)
             self._refuse(ready, f"it was built against {min(ready.bases & self._at_hand.refused)}, which is not")
         now_s = self._clock.monotonic()
-        gone = self._book.gone if self.fault is None or now_s >= self._again_s else frozenset()
-        if self._held and now_s >= self._again_s:
+        if self.fault is not None and now_s >= self._again_s:
             self._take_up_held()
+        gone = self._book.gone if self.fault is None else frozenset()
         if self.is_going or not (self._ready or gone) or (is_building and now_s < self._next_s):
             return
         for ready in [ready for ready in self._ready if ready.job.pkgbase in gone]:
@@ -93,11 +93,11 @@ class Publishing:
         self._listener.published("failed" if is_failure else "published")
         if end.error is not None:
             return end.error
-        self.fault = next(iter(end.failed.values()), None)
-        if self.fault is None:
+        if not end.failed:
             self._book.removed(end.batch.gone)
             self.removed += self._leaving
         for name, error in end.failed.items():
+            self.fault, self._again_s = error, self._clock.monotonic() + _AGAIN_S
             self._listener.note(f"{name} is left as it was: {error}")
         for ready in end.batch.jobs:
             self._handle_job(ready, end)
@@ -120,7 +120,6 @@ class Publishing:
 
     def _hold(self, ready: ReadyJob, error: PublishError) -> None:
         """It stays what is to be published; other things go on."""
-        self._again_s = self._clock.monotonic() + _AGAIN_S
         self._held.append(ready)
         self._book.explain(ready.job, f"it is built, and {ready.publisher} cannot take it: {error.what}")
 
@@ -130,7 +129,7 @@ class Publishing:
         self._ready += [
             replace(ready, job=waiting[ready.job.number]) for ready in self._held if ready.job.number in waiting
         ]
-        self._held = []
+        self._held, self.fault = [], None
 
     def _refuse(self, ready: ReadyJob, why: str) -> None:
         self._listener.published("refused")

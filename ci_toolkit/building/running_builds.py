@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.redaction import Redactor
     from ci_toolkit.model.settings import Settings
     from ci_toolkit.publishers.signing_key import SigningKey
+    from ci_toolkit.publishers.spec import OpenPublisher
     from ci_toolkit.store.object_store import ObjectStore
 
 _FIRST_PUBLISHER = "pacman"  # where nothing was ever built: a key that is missing is missed before the first build
@@ -80,7 +81,7 @@ class BuildsRun:
                 store=store,
                 now=self.clock.now,
             )
-            published = PublishingPlaces(lambda name: load_publisher(name).opened(self._publisher_tools(name)), open_)
+            published = PublishingPlaces(self._opened_publisher, open_)
             for name in self._used_publishers(database, maker):
                 published.open(name)
             builds = LocalBuilds(
@@ -108,9 +109,16 @@ class BuildsRun:
                     used.add(recipe.publisher(folder.files))
         yield from sorted(used & maker.publishers or {_FIRST_PUBLISHER})
 
-    def _publisher_tools(self, name: str) -> PublisherTools:
+    def _opened_publisher(self, name: str) -> AbstractContextManager[OpenPublisher]:
+        folder = self.place.of_publisher(name)
+        if folder != self.place.repository:
+            # It shows the next run that something was published, wherever that is.
+            folder.mkdir(parents=True, exist_ok=True)
+        return load_publisher(name).opened(self._publisher_tools(folder))
+
+    def _publisher_tools(self, folder: Path) -> PublisherTools:
         return PublisherTools(
-            folder=self.place.of_publisher(name),
+            folder=folder,
             settings=self.settings,
             name=self.settings.repo_name,
             architecture=platform.machine(),

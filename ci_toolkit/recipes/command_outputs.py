@@ -21,11 +21,11 @@ def output_names(pkgbase: str, outputs: Sequence[str]) -> tuple[str, ...]:
     """What the outputs are called, in their order: like the folder, with the name of the file where there are several.
 
     >>> output_names("tool", ["dist/tool"]), output_names("tool", ["dist/tool", "tool.1"])
-    (('tool',), ('tool/tool', 'tool/tool.1'))
+    (('tool',), ('tool@tool', 'tool@tool.1'))
     """
     if len(outputs) == 1:
         return (pkgbase,)
-    return tuple(f"{pkgbase}/{output.rpartition('/')[2]}" for output in outputs)
+    return tuple(f"{pkgbase}@{output.rpartition('/')[2]}" for output in outputs)
 
 
 def take_outputs(
@@ -82,10 +82,13 @@ def _opened(folder: Path, output: str) -> Iterator[BinaryIO]:
         raise UpstreamError(f"{output} cannot be taken: {error.strerror}", hint="only regular files are") from error
     finally:
         os.close(descriptor)
-    with os.fdopen(file, "rb") as opened:
+    try:
         information = os.fstat(file)
         if not stat.S_ISREG(information.st_mode) or information.st_nlink != 1:
             raise UpstreamError(f"{output} is no regular file", hint="pack a folder into an archive")
         if not information.st_size:
             raise UpstreamError(f"{output} is empty")
-        yield opened
+        with os.fdopen(file, "rb", closefd=False) as opened:
+            yield opened
+    finally:
+        os.close(file)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.files import sha256_of
 from ci_toolkit.errors import ConfigError, FormatError, UpstreamError
+from ci_toolkit.formats.recipe_toml import RECIPE_PATH
 from ci_toolkit.recipes.build import BuildEndedError, BuildResult, Built, Failed, Skipped, TimedOut, described
 from ci_toolkit.recipes.build_log import BuildLog
 from ci_toolkit.recipes.described_folder import described as described_folder
@@ -142,6 +143,7 @@ def _run(request: BuildRequest, tools: RecipeTools, log: BuildLog) -> RecipeRun:
     if file.timeout_s is not None and file.timeout_s > limits.most_time_s:
         raise ConfigError(
             f"is more than the {limits.most_time_s:g} s that a recipe may ask for",
+            file=RECIPE_PATH,
             key="timeout",
             got=f"{file.timeout_s:g}",
             hint="raise CI_BUILD_TIMEOUT_MAX, or set BUILDER_EXTRA_TIMEOUT",

@@ -1,0 +1,103 @@
+"""`.CI/recipe.toml` is read strictly, and what is wrong in it is named."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci_toolkit.errors import ConfigError, FormatError
+from ci_toolkit.formats.recipe_toml import RecipeFile, named_recipe, parse_recipe_file
+
+WHOLE = b"""
+recipe = "container"
+version = "1.2.0"
+release = "3"
+needs = ["libfoo>=2", "cmake", "cmake"]
+timeout = 90
+network = true
+file = "Containerfile"
+
+[environment]
+MODE = "release"
+EMPTY = ""
+"""
+
+
+def test_everything_that_can_be_said_is_read() -> None:
+    assert parse_recipe_file(WHOLE) == RecipeFile(
+        recipe="container",
+        version="1.2.0",
+        release="3",
+        needs=("libfoo>=2", "cmake"),
+        timeout_s=90.0,
+        network=True,
+        environment={"MODE": "release", "EMPTY": ""},
+        own={"file": "Containerfile"},
+    )
+
+
+def test_a_version_is_enough() -> None:
+    assert parse_recipe_file(b'version = "7"') == RecipeFile(recipe="command", version="7")
+
+
+def test_pipelines_read_it_as_they_read_srcinfo() -> None:
+    srcinfo = parse_recipe_file(WHOLE).srcinfo("hello")
+    assert (srcinfo.pkgbase, srcinfo.names, srcinfo.version) == ("hello", ("hello",), "1.2.0-3")
+    assert srcinfo.base.values("makedepends") == ("libfoo>=2", "cmake")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", ".CI/recipe.toml: version is missing"),
+        ("version = 1", ".CI/recipe.toml: version is no text"),
+        ('version = "1-2"', ".CI/recipe.toml: version is no version: '1-2' (letters, digits and _.+~ as in pkgver)"),
+        ('version = "1\\n2"', "version is no text"),
+        ('version = "1"\nrelease = "one"', "release is no release: 'one' (a number, as pkgrel)"),
+        ('version = "1"\nrecipe = "../x"', "recipe is no name of a recipe: '../x'"),
+        ('version = "1"\nneeds = "cmake"', "needs is no list of texts"),
+        ('version = "1"\nneeds = ["--rm"]', "needs names no package: '--rm'"),
+        ('version = "1"\ntimeout = 0', "timeout is no number of seconds: '0' (1 or more)"),
+        ('version = "1"\ntimeout = true', "timeout is no number of seconds: 'True'"),
+        ('version = "1"\ntimeout = inf', "timeout is no number of seconds: 'inf'"),
+        ('version = "1"\nnetwork = "yes"', "network is neither true nor false: 'yes'"),
+        ('version = "1"\nenvironment = 5', "environment is no table: '5'"),
+        ('version = "1"\n[environment]\n"A=B" = "c"', "environment has a name that no variable can have: 'A=B'"),
+        ('version = "1"\n[environment]\nA = 5', "environment.A is no text: '5' (write it in quotes)"),
+    ],
+)
+def test_what_cannot_be_is_named_with_its_key(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse_recipe_file(text.encode())
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version = ", "is no TOML"),
+        (b'version = "1"\n\xff', ".CI/recipe.toml line 2: is not UTF-8"),
+        (b"#" * (1 << 20) + b"##", "is larger than"),
+        (b"a = " + b"[" * 100_000, "is nested too deeply"),
+    ],
+)
+def test_what_is_no_toml_is_refused(content: bytes, message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        parse_recipe_file(content)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_nonsense_is_refused_and_never_a_bug(content: bytes) -> None:
+    try:
+        parse_recipe_file(content)
+    except (ConfigError, FormatError):
+        assert named_recipe(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [(b'recipe = "nix"', "nix"), (b"", "command"), (b"recipe = 5", "command"), (b"recipe = ", "command")],
+)
+def test_a_file_that_cannot_be_read_goes_to_the_recipe_that_says_why(content: bytes, name: str) -> None:
+    assert named_recipe(content) == name
