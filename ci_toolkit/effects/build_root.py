@@ -7,10 +7,8 @@ it, but for what is in folders that it was given to write.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -24,7 +22,7 @@ from ci_toolkit.effects.control_groups import control_groups
 from ci_toolkit.effects.disk_use import DiskUse
 from ci_toolkit.effects.host_view import HostView
 from ci_toolkit.effects.lent_users import end_processes, lent_user
-from ci_toolkit.effects.private_folder import private_folder, remove_folder
+from ci_toolkit.effects.private_folder import LOCK, private_folder, sweep_abandoned
 from ci_toolkit.effects.sandbox import BASE_VARIABLES, Sandbox, enter_words, namespaces_hint, proxies
 from ci_toolkit.errors import MachineError
 
@@ -44,8 +42,6 @@ INSIDE = "/build"
 _SOURCES, _HOME, _SCRATCH = "/sources", "/home/builder", "/tmp"  # noqa: S108 - its own
 _OUTPUT_BYTES = 4 << 20
 _PROBE_S = 60.0
-_LOCK = "lock"
-_YOUNG_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,10 +185,10 @@ def build_root(
         # Closed to everybody: what packages hold there is not for this machine's users, least of all setuid programs.
         closed = folder.path.parent / "root"
         closed.mkdir(mode=0o700)
-        held.enter_context(locked(closed / _LOCK))
+        held.enter_context(locked(folder.path.parent / LOCK))
         if isinstance(base, ArchRoot) and base.in_use:
             held.enter_context(locked(base.in_use, shared=True))
-        _sweep(folder.path.parent)
+        sweep_abandoned(folder.path.parent)
         folder.fill(files)
         own = writable or {}
         for name in ("tmp", "home", "sources"):
@@ -262,20 +258,6 @@ def _check_namespaces(root: BuildRoot) -> None:
     done = root.capture(("true",), variables={}, timeout_s=_PROBE_S)
     if done.status:
         raise MachineError(f"packages cannot be built here: {done.complaint}", hint=namespaces_hint())
-
-
-def _sweep(own: Path) -> None:
-    """Remove the folders of builds that were killed: those whose lock nobody holds any more."""
-    prefix = own.name.rpartition("-")[0]
-    for folder in own.parent.glob(f"{prefix}-*"):
-        try:
-            if folder == own or time.time() - folder.stat().st_mtime < _YOUNG_S:
-                continue
-            with (folder / "root" / _LOCK).open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                remove_folder(folder)
-        except OSError:  # it is held, is another user's, or is gone already
-            continue
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:

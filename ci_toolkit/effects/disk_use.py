@@ -34,14 +34,16 @@ class DiskUse:
 
 def used_bytes(folder: str) -> int:
     """What a folder takes up on disk, which may change meanwhile."""
-    total = 0
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    total += used_bytes(entry.path)
-                else:
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
-    except OSError:  # it goes on meanwhile, and removes what was there
-        return total
+    total, left = 0, [folder]
+    # No recursion: a stranger's program makes folders as deep as it likes.
+    while left:
+        try:
+            with os.scandir(left.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        left.append(entry.path)
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_blocks * 512
+        except OSError:  # it goes on meanwhile, and removes what was there
+            continue
     return total

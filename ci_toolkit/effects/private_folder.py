@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import stat
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +18,13 @@ from ci_toolkit.formats.git_objects import EXECUTABLE_MODE, FILE_MODE, LINK_MODE
 from ci_toolkit.model.observation import UpstreamFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _MOST_ENTRIES = 5_000
 _DEEPEST = 12
+_YOUNG_S = 60.0
+LOCK = "root/lock"
+"""Where in a private folder its lock is, for those that sweep away what was abandoned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,3 +141,17 @@ def remove_folder(outer: Path) -> None:
             if not path.is_symlink():
                 path.chmod(0o700)
     shutil.rmtree(outer, ignore_errors=True)
+
+
+def sweep_abandoned(own: Path, remove: Callable[[Path], None] = remove_folder) -> None:
+    """Remove the folders of the same purpose of processes that were killed: whose `LOCK` nobody holds any more."""
+    prefix = own.name.rpartition("-")[0]
+    for folder in own.parent.glob(f"{prefix}-*"):
+        try:
+            if folder == own or time.time() - folder.stat().st_mtime < _YOUNG_S:
+                continue
+            with (folder / LOCK).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove(folder)
+        except OSError:  # it is held, is another user's, or is gone already
+            continue

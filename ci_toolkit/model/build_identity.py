@@ -49,11 +49,16 @@ class BuildInputs:
         return _digest(asdict(self))
 
 
+def is_read_by_builds(path: str) -> bool:
+    """Whether a file of a package's folder goes into what is built, as far as a path can tell."""
+    return path not in _UNREAD
+
+
 def files_digest(files: Mapping[str, UpstreamFile]) -> str:
     """A digest of the files of a folder that a build reads: their paths, modes and contents."""
     digest = hashlib.sha256()
     for path, file in sorted(files.items()):
-        if path not in _UNREAD:
+        if is_read_by_builds(path):
             digest.update(f"{path}\0{file.mode}\0{len(file.content)}\0".encode(errors="surrogateescape"))
             digest.update(file.content)
     return digest.hexdigest()

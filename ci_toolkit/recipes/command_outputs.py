@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.files import copy_opened
+from ci_toolkit.effects.strange_files import opened_inside
 from ci_toolkit.errors import UpstreamError
 from ci_toolkit.recipes.build import BuiltPackage
 
@@ -69,26 +69,8 @@ def described_outputs(
 
 @contextmanager
 def _opened(folder: Path, output: str) -> Iterator[BinaryIO]:
-    """An output, no part of whose path is a link."""
-    *parents, name = output.split("/")
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for parent in parents:
-            inner = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = inner
-        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=descriptor)
-    except OSError as error:
-        raise UpstreamError(f"{output} cannot be taken: {error.strerror}", hint="only regular files are") from error
-    finally:
-        os.close(descriptor)
-    try:
-        information = os.fstat(file)
-        if not stat.S_ISREG(information.st_mode) or information.st_nlink != 1:
-            raise UpstreamError(f"{output} is no regular file", hint="pack a folder into an archive")
-        if not information.st_size:
+    """An output, which has something in it."""
+    with opened_inside(folder, output) as opened:
+        if not os.fstat(opened.fileno()).st_size:
             raise UpstreamError(f"{output} is empty")
-        with os.fdopen(file, "rb", closefd=False) as opened:
-            yield opened
-    finally:
-        os.close(file)
+        yield opened
