@@ -1,0 +1,217 @@
+"""One build of an image: arguments and base images first, then buildah or podman, then what they left."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ci_toolkit.effects.container_root import CONTEXT, OUT, container_root
+from ci_toolkit.effects.emulation import Emulation, emulation_of
+from ci_toolkit.errors import MachineError, UpstreamError
+from ci_toolkit.formats.image_platform import parse_platform, platform_of
+from ci_toolkit.recipes.base_images import BaseImages, sweep_images
+from ci_toolkit.recipes.build import Built, BuiltPackage
+from ci_toolkit.recipes.built_packages import EXTENSION as PACKAGE_EXTENSION
+from ci_toolkit.recipes.built_packages import package_info
+from ci_toolkit.recipes.container_file import build_arguments, parse_container_keys, read_containerfile
+from ci_toolkit.recipes.given_packages import other_files
+from ci_toolkit.recipes.image_archive import archive_name, laid_image, pack_images
+from ci_toolkit.scheduling.dependencies import dependency_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ci_toolkit.effects.container_root import ContainerRoot
+    from ci_toolkit.formats.containerfile import Containerfile, Span
+    from ci_toolkit.formats.image_platform import ImagePlatform
+    from ci_toolkit.formats.recipe_toml import RecipeFile
+    from ci_toolkit.recipes.base_images import FoundImage
+    from ci_toolkit.recipes.container_file import ContainerKeys
+    from ci_toolkit.recipes.image_archive import LaidImage
+    from ci_toolkit.recipes.recipe_run import RecipeRun
+
+NEEDS = ".needs"
+"""The folder of the context where what the image needs of this repository is."""
+_PROGRAMS = ("buildah", "podman")
+_IMAGE = "localhost/ci-toolkit/built"
+
+
+def build_image(run: RecipeRun) -> Built:
+    """The steps of a build, for `run_recipe`; MachineError where the tools for it are missing."""
+    keys = parse_container_keys(run.file.own)
+    containerfile = read_containerfile(keys, run.request.files)
+    known = {"SOURCE_DATE_EPOCH": str(run.request.epoch_s), "PACKAGE": run.request.pkgbase}
+    known |= version_arguments(run.file)
+    arguments = build_arguments(run.file, keys, containerfile, known)
+    return _ImageBuild(
+        run=run, keys=keys, containerfile=containerfile, arguments=arguments, program=_program(run)
+    ).build()
+
+
+def version_arguments(file: RecipeFile) -> dict[str, str]:
+    """What a Containerfile is told of its version, where it has an ARG for it."""
+    return {"CI_VERSION": file.version, "CI_RELEASE": file.release}
+
+
+def needed_images(
+    containerfile: Containerfile, keys: ContainerKeys, arguments: Mapping[str, str], images: BaseImages
+) -> dict[ImagePlatform, dict[Span, FoundImage]]:
+    """What an image is built on, by platform and place in the Containerfile; UpstreamError when one cannot be had."""
+    found: dict[ImagePlatform, dict[Span, FoundImage]] = {}
+    asked: dict[tuple[str, ImagePlatform], FoundImage] = {}
+    for one in keys.platforms:
+        given = {**arguments, **platform_arguments(one)}
+        found[one] = {}
+        for base in containerfile.base_images(keys.target, given):
+            wanted = parse_platform(base.platform) if base.platform else one
+            key = (str(base.reference), wanted)
+            if key not in asked:
+                asked[key] = images.find(base.reference, wanted)
+            found[one][base.span] = asked[key]
+    return found
+
+
+def platform_arguments(target: ImagePlatform) -> dict[str, str]:
+    """The arguments that are there without being declared, by the names that all tools have for them."""
+    sides = {"BUILD": platform_of(platform.machine()), "TARGET": target}
+    return {
+        f"{side}{name}": value
+        for side, one in sides.items()
+        for name, value in (
+            ("PLATFORM", one.text),
+            ("OS", "linux"),
+            ("ARCH", one.architecture),
+            ("VARIANT", one.variant),
+        )
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ImageBuild:
+    run: RecipeRun
+    keys: ContainerKeys
+    containerfile: Containerfile
+    arguments: Mapping[str, str]
+    program: str
+
+    def build(self) -> Built:
+        run, request = self.run, self.run.request
+        emulation = self._emulation()
+        run.begin("fetch")
+        bases, folders = self._fetched()
+        files = self.keys.context_of(request.files)
+        if any(path == NEEDS or path.startswith(f"{NEEDS}/") for path in files):
+            raise UpstreamError(f"the folder has {NEEDS} itself, where packages that it needs are laid")
+        with container_root(run.tools.sandbox, request.limits, files, emulation=emulation) as root:
+            run.begin("dependencies")
+            self._lay_needs(root)
+            root.seal(request.epoch_s)
+            run.begin("build")
+            for number, (digest, folder) in enumerate(folders.items()):
+                given = root.link(f"images/{number}", folder)
+                words = ("skopeo", "copy", "--quiet", "--insecure-policy", f"dir:{given}")
+                self._step(root, (*words, f"containers-storage:{digest}"), "loading a base image")
+            laid = [self._laid(root, one, number, bases[one]) for number, one in enumerate(self.keys.platforms)]
+            run.begin("collect")
+            return Built(packages=(self._packed(laid),))
+
+    def _emulation(self) -> Emulation:
+        """What lets programs of other machines run, where the image's steps run any."""
+        here = platform.machine()
+        foreign = {one.emulation: one.text for one in self.keys.platforms if not one.runs_on(here)}
+        stages = self.containerfile.needed(self.keys.target, {**self.arguments, **platform_arguments(_native())})
+        if not foreign or not any(stage.runs for stage in stages):
+            return Emulation()
+        return emulation_of(foreign)
+
+    def _fetched(self) -> tuple[dict[ImagePlatform, dict[Span, FoundImage]], dict[str, Path]]:
+        """Base images, and the folder of each by its pinned name."""
+        run = self.run
+        images, cache = BaseImages.of(run.tools.fetcher), run.tools.cache / "container"
+        sweep_images(cache)
+        found = needed_images(self.containerfile, self.keys, self.arguments, images)
+        pinned = {image.pinned: image for places in found.values() for image in places.values()}
+        folders = {name: images.fetch(image, cache, say=run.note, run=self._fetch) for name, image in pinned.items()}
+        return found, folders
+
+    def _fetch(self, words: Sequence[str], env: Mapping[str, str]) -> None:
+        run = self.run
+        ended = run.tools.sandbox.processes.stream(words, env=env, timeout_s=run.left_s, take=run.take, watch=run.watch)
+        run.judge(ended, "skopeo")
+
+    def _lay_needs(self, root: ContainerRoot) -> None:
+        """Put what the owner needs of this repository into the context."""
+        given = self.run.request.dependencies
+        others = other_files(given)
+        packages = {path: package_info(path) for path in given if path.name.endswith(PACKAGE_EXTENSION)}
+        there = {*others, *(name for info in packages.values() for name in (info.name, *info.provides))}
+        known = {dependency_name(name) for name in there}
+        missing = [name for name in self.run.file.needs if dependency_name(name) not in known]
+        if missing:
+            raise UpstreamError(f"it needs {', '.join(missing)}, which this repository did not build")
+        for base, paths in others.items():
+            for path in paths:
+                root.lay(f"{NEEDS}/{base}/{path.name}", path)
+        for path in packages:
+            root.lay(f"{NEEDS}/{path.name}", path)
+
+    def _laid(
+        self, root: ContainerRoot, one: ImagePlatform, number: int, bases: Mapping[Span, FoundImage]
+    ) -> LaidImage:
+        """Build for one platform."""
+        names = {span: bases[span].pinned for span in bases}
+        text = self.containerfile.pinned(names)
+        file = root.write(f"{number}/Containerfile", text.encode())
+        self.run.note(f"building for {one} with {self.program}")
+        image = f"{_IMAGE}:{number}"
+        self._step(root, self._words(one, root, file, image), f"{self.program} build")
+        words = (self.program, "push", "--quiet", "--format=oci", image, f"oci:{OUT}/{number}:image")
+        self._step(root, words, f"{self.program} push")
+        return laid_image(root.out, str(number), one)
+
+    def _words(self, one: ImagePlatform, root: ContainerRoot, file: str, image: str) -> list[str]:
+        request = self.run.request
+        created = datetime.fromtimestamp(request.epoch_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        annotations = {"title": request.pkgbase, "version": self.run.version, "created": created}
+        words = [self.program, "build", "--isolation=chroot", "--format=oci", "--pull=never", "--layers=false"]
+        words += ["--no-cache", "--identity-label=false", f"--timestamp={request.epoch_s}", f"--platform={one}"]
+        words += [f"--build-arg={name}={value}" for name, value in self.arguments.items()]
+        words += [f"--label={name}={value}" for name, value in sorted(self.keys.labels.items())]
+        words += [f"--annotation=org.opencontainers.image.{key}={text}" for key, text in sorted(annotations.items())]
+        words += [f"--target={self.keys.target}"] if self.keys.target else []
+        ignored = self.keys.ignore_file(request.files)
+        if ignored:
+            words.append(f"--ignorefile={root.write('ignored', request.files[ignored].content)}")
+        return [*words, f"--file={file}", f"--tag={image}", CONTEXT]
+
+    def _step(self, root: ContainerRoot, words: Sequence[str], what: str) -> None:
+        run = self.run
+        ended = root.stream(words, network=run.network, timeout_s=run.left_s, take=run.take, watch=run.watch)
+        run.judge(ended, what)
+
+    def _packed(self, images: Sequence[LaidImage]) -> BuiltPackage:
+        run = self.run
+        name, architecture = run.request.pkgbase, self.keys.architecture
+        target = run.request.out / archive_name(name, run.version, architecture)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        size = pack_images(images, target, name=f"{name}:{run.version}")
+        return BuiltPackage(path=target, name=name, version=run.version, arch=architecture, size_bytes=size)
+
+
+def _native() -> ImagePlatform:
+    return platform_of(platform.machine())
+
+
+def _program(run: RecipeRun) -> str:
+    path = run.tools.sandbox.environ.get("PATH", os.defpath)
+    for program in _PROGRAMS:
+        if shutil.which(program, path=path) is not None:
+            return program
+    raise MachineError(
+        "images cannot be built here: neither buildah nor podman is installed", hint="apt install buildah"
+    )

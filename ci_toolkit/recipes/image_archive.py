@@ -1,0 +1,235 @@
+"""Images that a build left, or that another machine sent: looked at as if an enemy had made them, and packed anew.
+
+What is published is one file of the form that skopeo calls `oci-archive`: an OCI image layout in a tar archive, whose
+index names the image. The same images always become the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from ci_toolkit.effects.strange_files import opened_inside
+from ci_toolkit.errors import FormatError, UpstreamError
+from ci_toolkit.formats.image_layout import (
+    BLOBS,
+    INDEX_FILE,
+    INDEX_TYPE,
+    LARGEST_DOCUMENT_BYTES,
+    LAYOUT,
+    LAYOUT_FILE,
+    Descriptor,
+    digest_of,
+    format_index,
+    parse_config_platform,
+    parse_index,
+    parse_manifest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from ci_toolkit.formats.image_platform import ImagePlatform
+
+EXTENSION = ".oci.tar"
+_CHUNK = 1 << 20
+_MOST_BLOBS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaidImage:
+    """One image of the layout at `place` in a folder: its manifest's descriptor and all blobs, the manifest first."""
+
+    folder: Path
+    place: str
+    descriptor: Descriptor
+    blobs: tuple[Descriptor, ...]
+
+
+def archive_name(name: str, version: str, architecture: str) -> str:
+    """What the file of an image is called."""
+    return f"{name}-{version}-{architecture}{EXTENSION}"
+
+
+def laid_image(folder: Path, place: str, platform: ImagePlatform) -> LaidImage:
+    """The one image of a layout; FormatError or UpstreamError when it is not what it says, or for something else."""
+    listed = parse_index(_read(folder, f"{place}/{INDEX_FILE}"), file=INDEX_FILE)
+    if len(listed) != 1 or listed[0].is_index:
+        raise UpstreamError("it left no single image")
+    descriptor = listed[0]
+    content = _read(folder, f"{place}/{_blob_path(descriptor)}")
+    _check_blob(content, descriptor)
+    manifest = parse_manifest(content, file="manifest")
+    config = _read(folder, f"{place}/{_blob_path(manifest.config)}")
+    _check_platform(config, platform)
+    said = ("linux", platform.architecture, platform.variant)
+    return LaidImage(
+        folder=folder,
+        place=place,
+        descriptor=replace(descriptor, platform=said, name=None),
+        blobs=(descriptor, *manifest.blobs),
+    )
+
+
+def pack_images(images: Sequence[LaidImage], target: Path, *, name: str) -> int:
+    """Write them as one archive, with an index of all where there are several; how many bytes it has.
+
+    Every blob is compared with its digest while it is copied, and nothing is left at `target` when one differs.
+    """
+    documents: dict[str, bytes] = {}
+    if len(images) == 1:
+        top = replace(images[0].descriptor, name=name)
+    else:
+        index = format_index(image.descriptor for image in images)
+        top = Descriptor(media_type=INDEX_TYPE, digest=digest_of(index), size_bytes=len(index), name=name)
+        documents[top.hexadecimal] = index
+    blobs = {blob.hexadecimal: (image, blob) for image in images for blob in image.blobs}
+    partial = target.with_name(f".{target.name}.part")
+    try:
+        with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as archive:
+            for folder in ("blobs", BLOBS):
+                archive.addfile(_entry(f"{folder}/", 0, tarfile.DIRTYPE))
+            for digits in sorted({*blobs, *documents}):
+                if digits in documents:
+                    _add(archive, f"{BLOBS}/{digits}", documents[digits])
+                else:
+                    _add_blob(archive, *blobs[digits])
+            _add(archive, INDEX_FILE, format_index([top]))
+            _add(archive, LAYOUT_FILE, LAYOUT)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+def check_archive(path: Path, platforms: Sequence[ImagePlatform], *, name: str) -> None:
+    """Nothing; UpstreamError or FormatError when a file is no archive of just these images under this name."""
+    try:
+        with opened_inside(path.parent, path.name) as file, tarfile.open(fileobj=file, mode="r:") as archive:
+            _Archive(archive).check(platforms, name)
+    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
+        raise UpstreamError(f"{path.name} is no archive of an image: {error}") from error
+
+
+class _Archive:
+    """Somebody's archive of images."""
+
+    def __init__(self, archive: tarfile.TarFile) -> None:
+        self._archive = archive
+        self._members: dict[str, tarfile.TarInfo] = {}
+        for member in archive:
+            if member.isdir() and member.name in ("blobs", BLOBS):
+                continue
+            if not member.isreg() or member.name in self._members or len(self._members) > _MOST_BLOBS:
+                raise UpstreamError(f"{member.name!r} is no file, or there twice")
+            self._members[member.name] = member
+        self._unused = set(self._members)
+
+    def check(self, platforms: Sequence[ImagePlatform], name: str) -> None:
+        if self._document(LAYOUT_FILE) != LAYOUT:
+            raise UpstreamError("it is no image layout that is known")
+        top = parse_index(self._document(INDEX_FILE), file=INDEX_FILE)
+        if len(top) != 1 or top[0].name != name:
+            raise UpstreamError(f"it names {[entry.name for entry in top]}, and not {name} alone")
+        listed = parse_index(self._blob(top[0]), file="index") if top[0].is_index else top
+        if len(listed) != len(platforms):
+            raise UpstreamError(f"it has {len(listed)} images, and {len(platforms)} were to be made")
+        for descriptor, platform in zip(listed, platforms, strict=True):
+            manifest = parse_manifest(self._blob(descriptor), file="manifest")
+            _check_platform(self._blob(manifest.config), platform)
+            for layer in manifest.layers:
+                self._check_layer(layer)
+        if self._unused:
+            raise UpstreamError(f"it has {min(self._unused)}, which nothing in it needs")
+
+    def _document(self, path: str) -> bytes:
+        found = self._members.get(path)
+        reader = self._archive.extractfile(found) if found and found.size <= LARGEST_DOCUMENT_BYTES else None
+        if reader is None:
+            raise UpstreamError(f"it has no {path} that can be read")
+        self._unused.discard(path)
+        return reader.read()
+
+    def _blob(self, descriptor: Descriptor) -> bytes:
+        content = self._document(_blob_path(descriptor))
+        _check_blob(content, descriptor)
+        return content
+
+    def _check_layer(self, layer: Descriptor) -> None:
+        found = self._members.get(_blob_path(layer))
+        reader = self._archive.extractfile(found) if found and found.size == layer.size_bytes else None
+        if reader is None or _digest(reader.read) != layer.hexadecimal:
+            raise UpstreamError(f"it has no blob {layer.digest} as it should be")
+        self._unused.discard(_blob_path(layer))
+
+
+def _blob_path(descriptor: Descriptor) -> str:
+    return f"{BLOBS}/{descriptor.hexadecimal}"
+
+
+def _check_blob(content: bytes, descriptor: Descriptor) -> None:
+    if len(content) != descriptor.size_bytes or digest_of(content) != descriptor.digest:
+        raise UpstreamError(f"what it says is {descriptor.digest} is {digest_of(content)}")
+
+
+def _check_platform(config: bytes, platform: ImagePlatform) -> None:
+    found = parse_config_platform(config, file="configuration")
+    if found[:2] != ("linux", platform.architecture):
+        raise UpstreamError(
+            f"the image is for {'/'.join(part for part in found if part)}, and {platform} was asked for",
+            hint="a FROM whose image is for one platform alone makes images for that one",
+        )
+
+
+def _digest(read: Callable[[int], bytes]) -> str:
+    digest = hashlib.sha256()
+    while chunk := read(_CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _entry(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.size, entry.mode = kind, size, 0o755 if kind == tarfile.DIRTYPE else 0o644
+    return entry
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    archive.addfile(_entry(name, len(content)), BytesIO(content))
+
+
+def _add_blob(archive: tarfile.TarFile, image: LaidImage, blob: Descriptor) -> None:
+    with opened_inside(image.folder, f"{image.place}/{_blob_path(blob)}") as file:
+        if os.fstat(file.fileno()).st_size != blob.size_bytes:
+            raise UpstreamError(f"it left another blob than {blob.digest}")
+        summing = _Summing(file)
+        archive.addfile(_entry(_blob_path(blob), blob.size_bytes), summing)
+        if summing.digest.hexdigest() != blob.hexadecimal:
+            raise UpstreamError(f"it left another blob than {blob.digest}")
+
+
+class _Summing:
+    """A file that is read once, and the digest of what was read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.digest = hashlib.sha256()
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._file.read(size)
+        self.digest.update(chunk)
+        return chunk
+
+
+def _read(folder: Path, path: str) -> bytes:
+    with opened_inside(folder, path) as file:
+        content = file.read(LARGEST_DOCUMENT_BYTES + 1)
+    if len(content) > LARGEST_DOCUMENT_BYTES:
+        raise FormatError(f"is larger than {LARGEST_DOCUMENT_BYTES} bytes", file=path)
+    return content
