@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ci_toolkit.errors import PublishError
+from ci_toolkit.errors import NotReadyError, PublishError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from ci_toolkit.publishers.spec import Delivery, OpenPublisher
     from ci_toolkit.scheduling.built_with import AvailablePackage
+
+FIRST_PUBLISHER = "pacman"
+"""Opened where nothing was ever built: a key that is missing is to be missed before the first build."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +32,23 @@ class PublishingPlaces:
     def __init__(self, begin: Callable[[str], AbstractContextManager[OpenPublisher]], until: ExitStack) -> None:
         self._begin, self._until = begin, until
         self._opened: dict[str, OpenPublisher] = {}
+        self._not_ready: dict[str, NotReadyError] = {}
 
-    def open(self, name: str) -> OpenPublisher:
-        """One of them; NotReadyError without what it needs."""
-        if name not in self._opened:
+    def open(self, name: str) -> None:
+        """Open one of them; one that is not ready is tried again by the next publication that needs it.
+
+        NotReadyError without what the first one needs, which is the one that is never to be missed.
+        """
+        if name in self._opened:
+            return
+        try:
             self._opened[name] = self._until.enter_context(self._begin(name))
-        return self._opened[name]
+        except NotReadyError as error:
+            if name == FIRST_PUBLISHER:
+                raise
+            self._not_ready[name] = error
+        else:
+            self._not_ready.pop(name, None)
 
     def available(self) -> tuple[AvailablePackage, ...]:
         """What is published anywhere, to build other packages with."""
@@ -52,7 +66,12 @@ class PublishingPlaces:
         """
         for name in deliveries:
             self.open(name)
-        leaving, refused, failed = frozenset(gone), dict[str, str](), dict[str, PublishError]()
+        leaving, refused = frozenset(gone), dict[str, str]()
+        failed = {
+            name: PublishError(f"{name} is not ready: {error.problem}", hint=error.hint)
+            for name, error in self._not_ready.items()
+            if name in deliveries
+        }
         for step in _steps(deliveries):
             for name, place in self._opened.items():
                 here = [one for one in step.get(name, ()) if not _refuse_upon(one, refused)]

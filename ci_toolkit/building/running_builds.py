@@ -15,7 +15,7 @@ from ci_toolkit.backends.local_folder import local_folder
 from ci_toolkit.building.builder import opened_builder
 from ci_toolkit.building.local_builds import LocalBuilds
 from ci_toolkit.building.one_job import JobMaker
-from ci_toolkit.building.publishing_places import PublishingPlaces
+from ci_toolkit.building.publishing_places import FIRST_PUBLISHER, PublishingPlaces
 from ci_toolkit.building.workplace import PlacesHere, ThisMachine
 from ci_toolkit.effects.build_slots import build_slots
 from ci_toolkit.effects.exclusive_lock import exclusive
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from ci_toolkit.publishers.spec import OpenPublisher
     from ci_toolkit.store.object_store import ObjectStore
 
-_FIRST_PUBLISHER = "pacman"  # where nothing was ever built: a key that is missing is missed before the first build
 _DAY_S = 86_400.0
 _WAIT_S = 2.0  # one that is about to end is waited for
 
@@ -107,7 +106,7 @@ class BuildsRun:
                 recipe = maker.recipe_of(folder)
                 if recipe is not None:
                     used.add(recipe.publisher(folder.files))
-        yield from sorted(used & maker.publishers or {_FIRST_PUBLISHER})
+        yield from sorted(used & maker.publishers or {FIRST_PUBLISHER})
 
     def _opened_publisher(self, name: str) -> AbstractContextManager[OpenPublisher]:
         folder = self.place.of_publisher(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from ci_toolkit.errors import PackagesFailedError, PublishError
+from ci_toolkit.errors import NotReadyError, PackagesFailedError, PublishError
 from tests.support.builds import needs_makepkg
 from tests.support.local_builds import LocalBuilds, Tiny
 
@@ -120,3 +120,23 @@ def test_a_key_of_pacmans_is_wanted_only_where_packages_are(world: World) -> Non
     result = world.run("builds", "run", "--demo-key")
     assert result.status == 0, result.stderr
     assert not (world.folder / "home/.local/share/ci-toolkit/builds/samples/repository").exists()
+
+
+def test_a_place_that_is_not_ready_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    local = LocalBuilds(world, LIB)
+    local.schedule()
+    push(local, command("tool", "echo one >tool", "tool"))
+    from ci_toolkit.publishers import directory  # noqa: PLC0415
+
+    with monkeypatch.context() as broken:
+
+        def refuse(*_: object) -> None:
+            raise NotReadyError("its disk is not there", hint="mount it")
+
+        broken.setattr(directory.DirectoryPublisher, "opened", refuse)
+        result = local.build()
+    assert result.status == PublishError.exit_status
+    assert "directory is not ready: its disk is not there (mount it)" in result.stderr
+    assert local.states() == {"lib": "succeeded", "tool": "publishing"}
+    assert local.build().status == 0
+    assert local.states()["tool"] == "succeeded"
