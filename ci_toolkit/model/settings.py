@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from ci_toolkit.errors import ConfigError
+from ci_toolkit.formats.oci_reference import parse_oci_registry
 from ci_toolkit.model.config_keys import (
     REPOSITORY_KEYS,
     parse_absolute_path,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ci_toolkit.formats.key_value import KeyValueFile
+    from ci_toolkit.formats.oci_reference import OciRegistry
     from ci_toolkit.model.finding import Severity
     from ci_toolkit.model.news import NewsKind
 
@@ -103,6 +105,9 @@ class Settings:
     class_limits: Mapping[str, int]
     publish_dir: str | None
     files_dir: str | None
+    oci_registry: OciRegistry | None
+    oci_fallback: OciRegistry | None
+    oci_ca: str | None
     archive_days: int
     log_days: int
     builds_url: str | None
@@ -180,6 +185,9 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         class_limits=read("CI_CLASS_LIMITS", parse_class_limits),
         publish_dir=read.optional("CI_PUBLISH_DIR", parse_absolute_path),
         files_dir=read.optional("CI_FILES_DIR", parse_absolute_path),
+        oci_registry=read.optional("CI_OCI_REGISTRY", parse_oci_registry),
+        oci_fallback=read.optional("CI_OCI_FALLBACK", parse_oci_registry),
+        oci_ca=read.optional("CI_OCI_CA", parse_absolute_path),
         archive_days=read("CI_ARCHIVE_DAYS", parse_count),
         log_days=read("CI_LOG_DAYS", parse_count),
         builds_url=read.optional("CI_BUILDS_URL", parse_pages_url),

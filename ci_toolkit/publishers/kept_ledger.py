@@ -93,9 +93,9 @@ def without_bases(ledger: KeptLedger, gone: Collection[str], *, now: float) -> K
     return _following(ledger, left, now)
 
 
-def without_expired(ledger: KeptLedger, *, before_s: float) -> KeptLedger:
-    """The ledger without what was retired before; the same one where that is nothing."""
-    kept = tuple(old for old in ledger.retired if old.retired_at >= before_s)
+def without_expired(ledger: KeptLedger, *, before_s: float, postponed: Collection[RetiredPackage] = ()) -> KeptLedger:
+    """The ledger without what was retired before, but for what is `postponed`; the same one where that is nothing."""
+    kept = tuple(old for old in ledger.retired if old.retired_at >= before_s or old in postponed)
     return ledger if len(kept) == len(ledger.retired) else replace(ledger, number=ledger.number + 1, retired=kept)
 
 

@@ -8,12 +8,16 @@ import pytest
 
 from ci_toolkit.plugins import load_publisher, registered
 from ci_toolkit.publishers.directory import DirectoryPublisher
+from ci_toolkit.publishers.oci import OciPublisher
 from ci_toolkit.publishers.pacman import PacmanPublisher
 from tests.support.built import hostile, member
 from tests.support.deliveries import delivery_of, publisher_tools
+from tests.support.oci_layouts import oci_archive
 from tests.support.publisher_contract import PublisherContract
+from tests.support.registry_service import Registry, needs_registry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ci_toolkit.publishers.spec import Delivery, Publisher, PublisherTools
@@ -76,6 +80,45 @@ class TestTheDirectoryPublisherKeepsTheContract(PublisherContract):
         return delivery_of("gamma", [path])
 
 
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with Registry(tmp_path_factory.mktemp("registry") / "of-images") as running:
+        yield running
+
+
+@needs_registry
+class TestTheOciPublisherKeepsTheContract(PublisherContract):
+    @pytest.fixture
+    def publisher(self) -> Publisher:
+        return OciPublisher()
+
+    @pytest.fixture
+    def tools(self, tmp_path: Path, registry: Registry) -> PublisherTools:
+        namespace = tmp_path.name.replace("_", "-")
+        return publisher_tools(tmp_path / "own", key=b"", config=f"CI_OCI_REGISTRY={registry.host}/{namespace}\n")
+
+    @pytest.fixture
+    def older(self, tmp_path: Path) -> Delivery:
+        image, manual = tmp_path / "alpha-1.0-1-any.oci.tar", tmp_path / "alpha-doc-1.0-1-any.tar"
+        oci_archive(image, text="older")
+        manual.write_text("a file that is no image")
+        return delivery_of("alpha", [image, manual])
+
+    @pytest.fixture
+    def newer(self, tmp_path: Path) -> Delivery:
+        return delivery_of("alpha", [oci_archive(tmp_path / "alpha-1.1-1-any.oci.tar", text="newer").path])
+
+    @pytest.fixture
+    def other(self, tmp_path: Path) -> Delivery:
+        return delivery_of("beta", [oci_archive(tmp_path / "beta-1.0-1-any.oci.tar", text="other").path])
+
+    @pytest.fixture
+    def broken(self, tmp_path: Path) -> Delivery:
+        path = tmp_path / "gamma-1.0-1-any.oci.tar"
+        path.write_text("no archive")
+        return delivery_of("gamma", [path])
+
+
 def plain_files(folder: Path, base: str, *names: str) -> Delivery:
     """Files that hold their own names."""
     folder.mkdir()
@@ -85,5 +128,5 @@ def plain_files(folder: Path, base: str, *names: str) -> Delivery:
 
 
 def test_every_registered_publisher_is_tested_here() -> None:
-    tested = {PacmanPublisher, DirectoryPublisher}
+    tested = {PacmanPublisher, DirectoryPublisher, OciPublisher}
     assert {type(load_publisher(name)) for name in registered("publishers")} == tested
