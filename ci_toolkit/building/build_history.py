@@ -11,7 +11,7 @@ from ci_toolkit.backends.job_logs import JobLogs
 from ci_toolkit.effects.build_slots import build_slots
 from ci_toolkit.errors import NotReadyError
 from ci_toolkit.scheduling.dependencies import edges
-from ci_toolkit.store.object_store import open_store
+from ci_toolkit.store.store_reader import read_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ci_toolkit.model.names import Pkgbase
     from ci_toolkit.model.settings import Settings
     from ci_toolkit.store.index import StoredBuild
-    from ci_toolkit.store.object_store import ObjectStore
+    from ci_toolkit.store.store_reader import StoreReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def opened_history(place: LocalFolder, settings: Settings, *, now_s: float) -> I
     logs = JobLogs(folder=place.logs)
     with ExitStack() as opened:
         database = opened.enter_context(closing(JobDatabase(place.jobs)))
-        store = opened.enter_context(open_store(place.store))
+        store = opened.enter_context(read_store(place.store))
         sizes = store.sizes()
         records = [_record(job, database, store, sizes, logs) for job in reversed(database.jobs())]
         yield BuildHistory(
@@ -91,7 +91,7 @@ def opened_history(place: LocalFolder, settings: Settings, *, now_s: float) -> I
 
 
 def _record(
-    job: Job, database: JobDatabase, store: ObjectStore, sizes: Mapping[str, int], logs: JobLogs
+    job: Job, database: JobDatabase, store: StoreReader, sizes: Mapping[str, int], logs: JobLogs
 ) -> BuildRecord:
     identity = database.build_of(job.number)
     build = store.known(identity) if identity else None

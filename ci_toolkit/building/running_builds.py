@@ -72,7 +72,7 @@ class BuildsRun:
             open_.enter_context(exclusive(self.place.lock, who="builds run", wait_s=_WAIT_S, clock=self.clock))
             open_.enter_context(self.announcing())
             database = open_.enter_context(closing(JobDatabase(self.place.jobs)))
-            store = open_.enter_context(open_store(self.place.store))
+            store = open_.enter_context(open_store(self.place.store, who="builds run", clock=self.clock))
             maker = JobMaker(
                 workplace=self.workplace,
                 recipes=load_recipes(),

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ci_toolkit.effects.files import sha256_of
+from ci_toolkit.effects.files import link_or_copy, sha256_of
 from ci_toolkit.errors import MachineError
 from ci_toolkit.recipes.built_packages import EXTENSION
-from ci_toolkit.store.object_store import link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -151,7 +150,7 @@ def laid_out(packages: Iterable[tuple[str, Path, str]], folder: Path) -> tuple[P
     for name, kept, sha256 in packages:
         path = folder / name
         path.parent.mkdir(exist_ok=True)
-        link(kept, path)
+        link_or_copy(kept, path)
         if sha256_of(path) != sha256:
             hint = "ci-toolkit store check --mend, and ci-toolkit publish check --mend, say more"
             raise MachineError(f"{kept}, which {name} was kept in, is damaged", hint=hint)

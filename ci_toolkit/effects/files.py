@@ -7,9 +7,11 @@ import hashlib
 import os
 import shutil
 import tempfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -21,11 +23,18 @@ def write_file(path: Path, content: bytes, *, mode: int = 0o644, durable: bool =
 
     Whether the process is killed or not, there is never half a file; a `durable` one survives a power cut, too.
     """
+    with replaced_file(path, mode=mode, durable=durable) as file:
+        file.write(content)
+
+
+@contextmanager
+def replaced_file(path: Path, *, mode: int = 0o644, durable: bool = True) -> Iterator[BinaryIO]:
+    """A file to write to that is at `path` when all went well; otherwise what was there before stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())

@@ -66,15 +66,20 @@ def parse_base_name(text: str, *, directory: str = NIX_STORE) -> StorePath:
     return StorePath(directory=directory, hash_part=match[1], name=match[2])
 
 
-def source_path(name: str, *, nar_sha256: str, directory: str = NIX_STORE) -> StorePath:
+def source_path(
+    name: str, *, nar_sha256: str, directory: str = NIX_STORE, references: Iterable[StorePath] = ()
+) -> StorePath:
     """The path that `nix-store --add` gives content with this NAR hash (64 hexadecimal digits).
+
+    What refers to others is part of the name where references are known, as for `nix store make-content-addressed`.
 
     FormatError for a name that nothing in a store can have.
     """
     if _NAME.fullmatch(name) is None:
         hint = "letters, digits and +-._?= can be in it, and no dot at the beginning"
         raise FormatError("cannot be the name of something in a store", got=name, hint=hint)
-    what = f"source:sha256:{nar_sha256}:{directory}:{name}"
+    kind = ":".join(("source", *map(str, sorted(references))))
+    what = f"{kind}:sha256:{nar_sha256}:{directory}:{name}"
     hash_part = format_base32(_folded(hashlib.sha256(what.encode()).digest()))
     return StorePath(directory=directory, hash_part=hash_part, name=name)
 

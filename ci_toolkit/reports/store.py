@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ci_toolkit.store.object_store import StoreFault
+    from ci_toolkit.store.store_reader import StoreFault
 
 
 def check_text(faults: Sequence[StoreFault], *, count: int, size_bytes: int, mended: bool) -> str:

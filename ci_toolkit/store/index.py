@@ -1,44 +1,16 @@
-"""Which build made which file: an SQLite file beside the objects."""
+"""Which build made which file, and which files are about to appear or to vanish."""
 
 from __future__ import annotations
 
 import json
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ci_toolkit.effects.sqlite_file import open_sqlite, transaction
-
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterable
 
-_FORM = 1
-_SCHEMA = """
-CREATE TABLE objects (sha256 TEXT PRIMARY KEY, size_bytes INTEGER NOT NULL, stored_at REAL NOT NULL) WITHOUT ROWID;;
-CREATE TABLE builds (
-  identity TEXT PRIMARY KEY,
-  pkgbase TEXT NOT NULL,
-  job INTEGER NOT NULL,
-  built_at REAL NOT NULL,
-  own TEXT NOT NULL,
-  built_with TEXT NOT NULL
-) WITHOUT ROWID;;
-CREATE TABLE outputs (
-  identity TEXT NOT NULL REFERENCES builds ON DELETE CASCADE,
-  file TEXT NOT NULL,
-  sha256 TEXT NOT NULL REFERENCES objects,
-  name TEXT NOT NULL,
-  version TEXT NOT NULL,
-  arch TEXT NOT NULL,
-  provides TEXT NOT NULL,
-  depends TEXT NOT NULL,
-  PRIMARY KEY (identity, file)
-) WITHOUT ROWID;;
-CREATE INDEX outputs_by_content ON outputs (sha256)
-"""
+    from ci_toolkit.store.index_file import IndexFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,24 +52,34 @@ class StoredBuild:
 
 
 class StoreIndex:
-    """One open index; every method is one transaction, and any thread may call it."""
+    """Objects and builds of an index; every method is one transaction, and any thread may call it."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make it."""
-        self._open = open_sqlite(path, schema=_SCHEMA, form=_FORM)
-        self._lock = threading.Lock()
+    def __init__(self, file: IndexFile) -> None:
+        self._file = file
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self._open.close()
+    def begin(self, objects: Iterable[str]) -> None:
+        """Note that files of these objects are about to appear that have no rows yet."""
+        with self._file.writing() as connection:
+            connection.executemany("INSERT OR IGNORE INTO changing VALUES (?)", [(sha256,) for sha256 in objects])
+
+    def settle(self, objects: Iterable[str]) -> None:
+        """Note that files and rows of these objects agree."""
+        with self._file.writing() as connection:
+            connection.executemany("DELETE FROM changing WHERE sha256 = ?", [(sha256,) for sha256 in objects])
+
+    def changing(self) -> dict[str, bool]:
+        """The objects whose files may be there without a row, and whether they have one."""
+        question = "SELECT changing.sha256, size_bytes FROM changing LEFT JOIN objects USING (sha256)"
+        return {row["sha256"]: row["size_bytes"] is not None for row in self._file.read(question)}
 
     def add(self, build: StoredBuild, sizes: dict[str, int]) -> None:
         """Note a build, in place of an earlier one of the same identity, whose objects are all there."""
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO objects VALUES (?, ?, ?)",
                 [(sha256, size, build.built_at_s) for sha256, size in sizes.items()],
             )
+            connection.executemany("DELETE FROM changing WHERE sha256 = ?", [(sha256,) for sha256 in sizes])
             connection.execute("DELETE FROM builds WHERE identity = ?", (build.identity,))
             row = (build.identity, build.pkgbase, build.job, build.built_at_s, build.own, json.dumps(build.built_with))
             connection.execute("INSERT INTO builds VALUES (?, ?, ?, ?, ?, ?)", row)
@@ -120,13 +102,26 @@ class StoreIndex:
 
     def build(self, identity: str) -> StoredBuild | None:
         """The build of an identity, if there was one."""
-        with self._lock:
-            row = self._open.execute("SELECT * FROM builds WHERE identity = ?", (identity,)).fetchone()
-            outputs = self._open.execute(
-                "SELECT * FROM outputs WHERE identity = ? ORDER BY file", (identity,)
-            ).fetchall()
-        if row is None:
-            return None
+        rows = self._file.read("SELECT * FROM builds WHERE identity = ?", identity)
+        return self._built(rows[0]) if rows else None
+
+    def recent_builds(self, limit: int) -> tuple[StoredBuild, ...]:
+        """The builds that were made last, the newest first."""
+        rows = self._file.read("SELECT * FROM builds ORDER BY built_at DESC, identity LIMIT ?", limit)
+        return tuple(self._built(row) for row in rows)
+
+    def makers(self, sha256: str) -> tuple[str, ...]:
+        """The identities of the builds that made an object."""
+        rows = self._file.read("SELECT DISTINCT identity FROM outputs WHERE sha256 = ? ORDER BY identity", sha256)
+        return tuple(row["identity"] for row in rows)
+
+    def builds_with(self, file: str) -> tuple[str, ...]:
+        """The identities of the builds that made a file of this name, the newest first."""
+        question = "SELECT identity FROM outputs JOIN builds USING (identity) WHERE file = ? ORDER BY built_at DESC"
+        return tuple(row["identity"] for row in self._file.read(question, file))
+
+    def _built(self, row: sqlite3.Row) -> StoredBuild:
+        outputs = self._file.read("SELECT * FROM outputs WHERE identity = ? ORDER BY file", row["identity"])
         packages = tuple(
             StoredPackage(
                 file=one["file"],
@@ -140,7 +135,7 @@ class StoreIndex:
             for one in outputs
         )
         return StoredBuild(
-            identity=identity,
+            identity=row["identity"],
             pkgbase=row["pkgbase"],
             job=row["job"],
             built_at_s=row["built_at"],
@@ -152,46 +147,46 @@ class StoreIndex:
     def size_of(self, identity: str) -> int:
         """The bytes of the objects that a build made, together."""
         question = "SELECT total(size_bytes) AS size FROM outputs JOIN objects USING (sha256) WHERE identity = ?"
-        return int(self._read(question, identity)[0]["size"])
+        return int(self._file.read(question, identity)[0]["size"])
 
     def origins(self, sha256: str) -> frozenset[str]:
         """What owners put into the builds that made an object (`StoredBuild.own`)."""
-        rows = self._read("SELECT own FROM outputs JOIN builds USING (identity) WHERE sha256 = ?", sha256)
+        rows = self._file.read("SELECT own FROM outputs JOIN builds USING (identity) WHERE sha256 = ?", sha256)
         return frozenset(row["own"] for row in rows)
 
     def objects(self) -> dict[str, StoredObject]:
         """Every object by its checksum."""
-        rows = self._read("SELECT sha256, size_bytes FROM objects ORDER BY sha256")
+        rows = self._file.read("SELECT sha256, size_bytes FROM objects ORDER BY sha256")
         return {row["sha256"]: StoredObject(sha256=row["sha256"], size_bytes=row["size_bytes"]) for row in rows}
 
-    def unreferenced(self, *, before_s: float, referenced: Iterable[str]) -> tuple[StoredObject, ...]:
-        """Objects that only builds before `before_s` made, of which nothing is among those referenced elsewhere."""
-        kept_objects = frozenset(referenced)
-        made = self._read("SELECT identity, sha256, built_at FROM outputs JOIN builds USING (identity)")
-        # A build is kept whole: one that has lost something is forgotten, and with it what its objects are.
-        kept_builds = {row["identity"] for row in made if row["built_at"] >= before_s or row["sha256"] in kept_objects}
-        kept_objects |= {row["sha256"] for row in made if row["identity"] in kept_builds}
-        rows = self._read("SELECT sha256, size_bytes FROM objects WHERE stored_at < ? ORDER BY sha256", before_s)
-        return tuple(
-            StoredObject(sha256=row["sha256"], size_bytes=row["size_bytes"])
-            for row in rows
-            if row["sha256"] not in kept_objects
-        )
+    def object(self, sha256: str) -> StoredObject | None:
+        """One of them, if it has a row."""
+        rows = self._file.read("SELECT sha256, size_bytes FROM objects WHERE sha256 = ?", sha256)
+        return StoredObject(sha256=rows[0]["sha256"], size_bytes=rows[0]["size_bytes"]) if rows else None
 
-    def forget(self, objects: Iterable[str]) -> None:
-        """Forget objects, and every build that made one of them."""
+    def objects_like(self, beginning: str) -> tuple[str, ...]:
+        """The first two objects whose checksums begin in this way."""
+        question = "SELECT sha256 FROM objects WHERE substr(sha256, 1, ?) = ? ORDER BY sha256 LIMIT 2"
+        return tuple(row["sha256"] for row in self._file.read(question, len(beginning), beginning))
+
+    def made(self) -> tuple[tuple[str, str, float], ...]:
+        """Every build (identity) with each object that it made, and when."""
+        rows = self._file.read("SELECT identity, sha256, built_at FROM outputs JOIN builds USING (identity)")
+        return tuple((row["identity"], row["sha256"], row["built_at"]) for row in rows)
+
+    def stored_before(self, before_s: float) -> tuple[StoredObject, ...]:
+        """The objects that were first stored before a moment."""
+        rows = self._file.read("SELECT sha256, size_bytes FROM objects WHERE stored_at < ? ORDER BY sha256", before_s)
+        return tuple(StoredObject(sha256=row["sha256"], size_bytes=row["size_bytes"]) for row in rows)
+
+    def forget(self, objects: Iterable[str], *, builds: Iterable[str] = (), paths: Iterable[str] = ()) -> None:
+        """Forget objects, every build that made one of them, and these builds and paths; files are to vanish next."""
         rows = [(sha256,) for sha256 in objects]
-        with self._writing() as connection:
+        with self._file.writing() as connection:
+            connection.executemany("DELETE FROM builds WHERE identity = ?", [(one,) for one in builds])
+            connection.executemany("DELETE FROM paths WHERE path = ?", [(one,) for one in paths])
             connection.executemany(
                 "DELETE FROM builds WHERE identity IN (SELECT identity FROM outputs WHERE sha256 = ?)", rows
             )
             connection.executemany("DELETE FROM objects WHERE sha256 = ?", rows)
-
-    def _read(self, question: str, *values: str | float) -> list[sqlite3.Row]:
-        with self._lock:
-            return self._open.execute(question, values).fetchall()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, transaction(self._open):
-            yield self._open
+            connection.executemany("INSERT OR IGNORE INTO changing VALUES (?)", rows)

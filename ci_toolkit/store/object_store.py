@@ -1,46 +1,45 @@
-"""Files kept once by their content, `objects/ab/cdef…`, and the index that says what they are.
+"""A store to read and to change: files kept once by their content, and the index that says what they are.
 
-A file is moved into place before its row is written and removed after its row is gone, so what a killed process leaves
-is a file without a row: `check` finds it. What is read is compared with its checksum first.
+    lock               held by the one process that changes it
+    index.sqlite       what made each object, and which store path it is the archive of
+    objects/ab/cdef…   objects by SHA-256, which nobody can change by accident
+    incoming/          what is being brought at this moment
+
+An object is there if and only if it has a row. Before a file appears or vanishes the index says so, and whoever opens
+the store next removes what was left without a row, so that this holds after a process was killed at any moment. What is
+read is compared with its checksum first.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import tempfile
 import threading
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ci_toolkit.effects.files import sha256_of
-from ci_toolkit.store.index import StoredBuild, StoredPackage, StoreIndex
+from ci_toolkit.effects.clock import SystemClock
+from ci_toolkit.effects.exclusive_lock import exclusive
+from ci_toolkit.effects.files import link_or_copy
+from ci_toolkit.errors import RefusedError
+from ci_toolkit.store.index import StoredPackage
+from ci_toolkit.store.index_file import IndexFile
+from ci_toolkit.store.path_index import StoredPath, in_order, reachable
+from ci_toolkit.store.store_reader import INDEX, StoreReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
-_OBJECT = re.compile(r"[0-9a-f]{2}/[0-9a-f]{62}")
+    from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.formats.nix_signatures import NixSignature
+    from ci_toolkit.formats.store_path import StorePath
+    from ci_toolkit.store.index import StoredBuild
+    from ci_toolkit.store.object_files import Incoming, Receiving
+    from ci_toolkit.store.store_reader import StoreFault
 
-
-class FaultKind(Enum):
-    """What can be wrong with an object."""
-
-    MISSING = "its file is gone"
-    DAMAGED = "its file has another content"
-    UNKNOWN = "no build is known to have made it"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreFault:
-    """One object that is not as it should be; `size_bytes` is that of its file or, without one, of its row."""
-
-    sha256: str
-    kind: FaultKind
-    size_bytes: int
+_CLOCK = SystemClock()
+_WAIT_S = 2.0  # a process that is about to end is waited for
+_BATCH = 200  # of objects that are removed at once: each of them is open meanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,22 +54,41 @@ class Output:
     depends: tuple[str, ...] = ()
 
 
-class ObjectStore:
-    """One store, which several threads may use; open it with `open_store`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """What is to be removed, or was: builds by identity, store paths (referrers first), and objects with all bytes."""
 
-    def __init__(self, folder: Path, index: StoreIndex) -> None:
-        self._objects = folder / "objects"
-        self._index = index
+    builds: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
+    size_bytes: int = 0
+
+
+class ObjectStore(StoreReader):
+    """One store to change, for several threads; open it with `open_store`."""
+
+    def __init__(self, folder: Path, index_file: IndexFile, clock: Clock) -> None:
+        super().__init__(folder, index_file)
+        self._clock = clock
         # An object that one thread finds there and refers to is not removed by another before it has done so.
         self._changing = threading.Lock()
+        self._settle()
+        self._files.sweep()
+
+    # builds
 
     def add(self, outputs: Iterable[Output], made: StoredBuild) -> StoredBuild:
         """Take what a build made; gives `made` with the packages.
 
-        Files are linked, not copied, where that is possible, and stay where they are.
+        Files are linked, not copied, where that is possible, and stay where they are. An earlier build of the same
+        identity is replaced.
         """
-        with self._changing:
-            return self._added(outputs, made)
+        with self._changing, ExitStack() as held:
+            taken = [(output, self._files.linked(output.path, held)) for output in outputs]
+            build = replace(made, packages=tuple(_package(output, incoming.sha256) for output, incoming in taken))
+            with self._bringing({incoming.sha256: incoming for _, incoming in taken}):
+                self._index.add(build, {incoming.sha256: incoming.size_bytes for _, incoming in taken})
+        return build
 
     def build(self, identity: str) -> StoredBuild | None:
         """A build whose packages are all there with the content that they had; None otherwise.
@@ -80,23 +98,11 @@ class ObjectStore:
         found = self._index.build(identity)
         if found is None:
             return None
-        if found.packages and all(self._is_whole(one.sha256) for one in found.packages):
+        if found.packages and all(self._files.is_whole(one.sha256) for one in found.packages):
             return found
         with self._changing:  # another thread may have added it again meanwhile
-            self._drop([one.sha256 for one in found.packages if not self._is_whole(one.sha256)])
+            self._drop([one.sha256 for one in found.packages if not self._files.is_whole(one.sha256)])
         return None
-
-    def known(self, identity: str) -> StoredBuild | None:
-        """What the index says of a build; nothing is compared, so this is for telling and not for using."""
-        return self._index.build(identity)
-
-    def sizes(self) -> dict[str, int]:
-        """The bytes of every object, by its checksum."""
-        return {sha256: one.size_bytes for sha256, one in self._index.objects().items()}
-
-    def size_of(self, identity: str) -> int:
-        """The bytes of everything that a build made, 0 for an unknown one."""
-        return self._index.size_of(identity)
 
     def lay_out(self, build: StoredBuild, folder: Path) -> tuple[Path, ...]:
         """The packages of a build under their own names in a new folder; nothing is copied where links will do."""
@@ -105,123 +111,220 @@ class ObjectStore:
         for package in build.packages:
             path = folder / package.file
             path.unlink(missing_ok=True)
-            link(self.path(package.sha256), path)
+            with self._files.reading(package.sha256):
+                link_or_copy(self.path(package.sha256), path)
             paths.append(path)
         return tuple(paths)
 
-    def origins(self, sha256: str) -> frozenset[str]:
-        """What owners put into the builds that made an object; empty when none is known."""
-        return self._index.origins(sha256)
+    # store paths
 
-    def path(self, sha256: str) -> Path:
-        """Where an object is, under no name that means anything; whoever reads it compares its content."""
-        return self._objects / sha256[:2] / sha256[2:]
+    @contextmanager
+    def receiving(self) -> Iterator[Receiving]:
+        """A file for an archive, to be written and given to `register`; without that nothing of it stays."""
+        with self._files.receiving() as receiving:
+            yield receiving
 
-    def check(self) -> tuple[StoreFault, ...]:
-        """Everything that differs between the files, their contents and the index."""
-        known = self._index.objects()
-        on_disk = dict(self._on_disk())
-        faults = [
-            StoreFault(sha256=sha256, kind=FaultKind.MISSING, size_bytes=row.size_bytes)
-            for sha256, row in known.items()
-            if sha256 not in on_disk
-        ]
-        for sha256, path in sorted(on_disk.items()):
-            size = path.lstat().st_size
-            if sha256 not in known:
-                faults.append(StoreFault(sha256=sha256, kind=FaultKind.UNKNOWN, size_bytes=size))
-            elif not self._is_whole(sha256):
-                faults.append(StoreFault(sha256=sha256, kind=FaultKind.DAMAGED, size_bytes=size))
-        return tuple(faults)
+    def register(
+        self,
+        path: StorePath,
+        archive: Incoming,
+        *,
+        references: Iterable[StorePath] = (),
+        deriver: StorePath | None = None,
+        signatures: Iterable[NixSignature] = (),
+    ) -> bool:
+        """Keep an archive as this path; False when the very same was here already, and then only signatures are added.
+
+        RefusedError when it has another content or other references here, or refers to what is not here.
+        """
+        entry = StoredPath(
+            path=path,
+            sha256=archive.sha256,
+            size_bytes=archive.size_bytes,
+            stored_at_s=self._clock.now(),
+            references=tuple(sorted(set(references))),
+            deriver=deriver,
+            signatures=tuple(signatures),
+        )
+        with self._changing:
+            there = self._paths.path(path)
+            if there is not None and not there.is_same(entry):
+                raise _conflict(there, entry)
+            self._check_references(entry)
+            with self._bringing({archive.sha256: archive}):
+                if there is None:
+                    self._paths.add(entry)
+                else:
+                    self._paths.sign(path, entry.signatures)
+                    self._index.settle([archive.sha256])
+        return there is None
+
+    # removing
+
+    def unneeded(self, *, before_s: float, referenced: Iterable[str]) -> Removal:
+        """What is older and of no use any more: nothing of it is among the objects that are referenced elsewhere.
+
+        A build is kept whole, and a store path with all that it refers to.
+        """
+        kept = frozenset(referenced)
+        made, contents, references = self._index.made(), self._paths.contents(), self._paths.references()
+        kept_builds = {identity for identity, sha256, built_at_s in made if built_at_s >= before_s or sha256 in kept}
+        roots = (path for path, (sha256, at_s) in contents.items() if at_s >= before_s or sha256 in kept)
+        kept_paths = reachable(roots, references)
+        kept |= {sha256 for identity, sha256, _ in made if identity in kept_builds}
+        kept |= {contents[path][0] for path in kept_paths}
+        objects = [one for one in self._index.stored_before(before_s) if one.sha256 not in kept]
+        return Removal(
+            builds=tuple(sorted({identity for identity, _, _ in made} - kept_builds)),
+            paths=tuple(reversed(in_order(contents.keys() - kept_paths, references))),
+            objects=tuple(one.sha256 for one in objects),
+            size_bytes=sum(one.size_bytes for one in objects),
+        )
+
+    def collect(self, *, before_s: float, referenced: Iterable[str]) -> Removal:
+        """Remove what is not needed any more; gives what was removed, which an object that somebody reads is not."""
+        with self._changing:
+            return self._remove(self.unneeded(before_s=before_s, referenced=referenced))
+
+    def deletion(
+        self, *, builds: Iterable[str] = (), paths: Iterable[StorePath] = (), with_referrers: bool = False
+    ) -> Removal:
+        """What goes when these builds and paths do: the objects, too, that nothing else stands for.
+
+        RefusedError, which names them, when other paths refer to these ones, unless they are to go as well.
+        """
+        chosen, named = frozenset(builds), tuple(paths)
+        referrers = self.referrers(named)
+        if referrers and not with_referrers:
+            raise _referred(named, referrers)
+        going = (*referrers, *reversed(in_order(map(str, named), self._paths.references())))
+        contents, made = self._paths.contents(), self._index.made()
+        touched = {contents[path][0] for path in going} | {sha256 for one, sha256, _ in made if one in chosen}
+        touched -= {sha256 for path, (sha256, _) in contents.items() if path not in set(going)}
+        touched -= {sha256 for one, sha256, _ in made if one not in chosen}
+        sizes = self.sizes()
+        return Removal(
+            builds=tuple(sorted(chosen)),
+            paths=going,
+            objects=tuple(sorted(touched)),
+            size_bytes=sum(sizes[sha256] for sha256 in touched),
+        )
+
+    def delete(
+        self, *, builds: Iterable[str] = (), paths: Iterable[StorePath] = (), with_referrers: bool = False
+    ) -> Removal:
+        """Remove what `deletion` says, now; an object that somebody reads is left to the next collection."""
+        with self._changing:
+            return self._remove(self.deletion(builds=builds, paths=paths, with_referrers=with_referrers))
 
     def mend(self, faults: Iterable[StoreFault]) -> None:
-        """Make files and index agree: what is wrong is removed, and the builds that made it are made again."""
+        """Make files and index agree: what is wrong is removed, with everything that was made of it or refers to it."""
         with self._changing:
             self._drop([fault.sha256 for fault in faults])
-            self._sweep()
 
-    def collect(self, *, before_s: float, referenced: Iterable[str]) -> tuple[int, int]:
-        """Remove objects of builds that were made before and of which nothing is referred to; how many, and bytes."""
-        with self._changing:
-            gone = self._index.unreferenced(before_s=before_s, referenced=referenced)
-            self._drop([one.sha256 for one in gone])
-            self._sweep()
-        return len(gone), sum(one.size_bytes for one in gone)
-
-    def size(self) -> tuple[int, int]:
-        """How many objects there are, and their bytes."""
-        objects = self._index.objects().values()
-        return len(objects), sum(one.size_bytes for one in objects)
-
-    def _added(self, outputs: Iterable[Output], made: StoredBuild) -> StoredBuild:
-        sizes, packages = {}, []
-        for output in outputs:
-            sha256, size = self._take(output.path)
-            sizes[sha256] = size
-            packages.append(
-                StoredPackage(
-                    file=output.path.name,
-                    sha256=sha256,
-                    name=output.name,
-                    version=output.version,
-                    arch=output.arch,
-                    provides=output.provides,
-                    depends=output.depends,
-                )
-            )
-        build = replace(made, packages=tuple(packages))
-        self._index.add(build, sizes)
-        return build
-
-    def _take(self, source: Path) -> tuple[str, int]:
-        sha256 = sha256_of(source)
-        target = self.path(sha256)
-        if not self._is_whole(sha256):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as name:
-                partial = Path(name) / "object"
-                link(source, partial)
-                with partial.open("rb") as file:
-                    os.fsync(file.fileno())
-                partial.chmod(0o444)
-                partial.replace(target)
-        return sha256, target.stat().st_size
-
-    def _is_whole(self, sha256: str) -> bool:
-        path = self.path(sha256)
-        return path.is_file() and sha256_of(path) == sha256
+    def _remove(self, removal: Removal) -> Removal:
+        self._index.forget((), builds=removal.builds, paths=removal.paths)
+        sizes = self.sizes()
+        gone = self._vanish(removal.objects)
+        return replace(removal, objects=gone, size_bytes=sum(sizes.get(sha256, 0) for sha256 in gone))
 
     def _drop(self, objects: list[str]) -> None:
-        self._index.forget(objects)
-        for sha256 in objects:
-            path = self.path(sha256)
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+        """Forget objects with all that was made of them, and whatever refers to that."""
+        lost = [entry.path for sha256 in objects for entry in self._paths.paths_of(sha256)]
+        orphans: tuple[str, ...] = ()
+        if lost:
+            removal = self.deletion(paths=lost, with_referrers=True)
+            self._index.forget((), paths=removal.paths)
+            orphans = removal.objects
+        self._vanish(dict.fromkeys((*objects, *orphans)))
 
-    def _sweep(self) -> None:
-        """Remove what killed processes were about to move into place."""
-        for leftover in self._objects.glob("*/.new-*"):
-            shutil.rmtree(leftover)
+    def _vanish(self, objects: Iterable[str]) -> tuple[str, ...]:
+        """Remove objects that no path stands for, but for those that somebody reads."""
+        left, gone = list(objects), list[str]()
+        while left:
+            batch, left = left[:_BATCH], left[_BATCH:]
+            with self._files.claimed(batch) as claimed:
+                self._index.forget(claimed)
+                for sha256 in claimed:
+                    self._files.remove(sha256)
+                self._index.settle(claimed)
+                gone.extend(claimed)
+        return tuple(sorted(gone))
 
-    def _on_disk(self) -> Iterator[tuple[str, Path]]:
-        for path in self._objects.glob("*/*"):
-            place = f"{path.parent.name}/{path.name}"
-            if _OBJECT.fullmatch(place):
-                yield place.replace("/", ""), path
+    # what was begun
+
+    @contextmanager
+    def _bringing(self, incoming: dict[str, Incoming]) -> Iterator[None]:
+        """Place files whose rows are written within; without those they are gone again."""
+        new = [one for one in incoming.values() if not self._files.is_whole(one.sha256)]
+        if new:
+            self._index.begin(one.sha256 for one in new)
+        try:
+            for one in new:
+                self._files.place(one)
+            yield
+        except BaseException:
+            self._settle()
+            raise
+
+    def _settle(self) -> None:
+        """Complete what was begun, by this process or by one that was killed: a file without a row is removed."""
+        begun = self._index.changing()
+        for sha256, has_row in begun.items():
+            if not has_row:
+                self._files.remove(sha256)
+        if begun:
+            self._index.settle(begun)
+
+    def _check_references(self, entry: StoredPath) -> None:
+        missing = [str(one) for one in entry.references if one != entry.path and self._paths.path(one) is None]
+        if missing:
+            hint = "bring it first, or with it: nix-store --export $(nix-store --query --requisites PATH)"
+            raise RefusedError(
+                f"refers to {listed(missing)}, which is not in the store", key=str(entry.path), hint=hint
+            )
 
 
 @contextmanager
-def open_store(folder: Path) -> Iterator[ObjectStore]:
-    """The store in a folder, made where there is none."""
-    with closing(StoreIndex(folder / "index.sqlite")) as index:
-        yield ObjectStore(folder, index)
+def open_store(folder: Path, *, who: str = "a program", clock: Clock = _CLOCK) -> Iterator[ObjectStore]:
+    """The store in a folder, made where there is none, for one process alone to change.
+
+    NotReadyError while another process has it open in this way, which is named by the `who` that it gave; others may
+    read meanwhile, with `read_store`.
+    """
+    hint = "only one process at a time can change a store; try again when it is done"
+    with (
+        exclusive(folder / "lock", who=who, wait_s=_WAIT_S, clock=clock, hint=hint),
+        closing(IndexFile(folder / INDEX)) as index_file,
+    ):
+        yield ObjectStore(folder, index_file, clock)
 
 
-def link(source: Path, target: Path) -> None:
-    """A second name for a file, or a copy on file systems that have no such thing."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Some names in a sentence, of many the first ones."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+
+
+def _package(output: Output, sha256: str) -> StoredPackage:
+    return StoredPackage(
+        file=output.path.name,
+        sha256=sha256,
+        name=output.name,
+        version=output.version,
+        arch=output.arch,
+        provides=output.provides,
+        depends=output.depends,
+    )
+
+
+def _conflict(there: StoredPath, entry: StoredPath) -> RefusedError:
+    differs = "other references" if there.sha256 == entry.sha256 else "another content"
+    hint = f"ci-toolkit store info {entry.path.base_name} shows it; delete it first if this one is to be kept"
+    return RefusedError(f"is in the store already with {differs}", key=str(entry.path), hint=hint)
+
+
+def _referred(paths: Sequence[StorePath], referrers: Sequence[str]) -> RefusedError:
+    what = str(paths[0]) if len(paths) == 1 else "one of them"
+    hint = "--with-referrers deletes them as well"
+    return RefusedError(f"is referred to by {listed(referrers)}", key=what, hint=hint)

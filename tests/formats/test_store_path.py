@@ -83,3 +83,20 @@ def test_what_is_added_gets_the_path_that_nix_gives_it(tmp_path: Path) -> None:
     theirs = nix.add(tmp_path / "a+b-1.0")
     sha256 = parse_nix_sha256(nix.run("nix-store", "--query", "--hash", theirs).decode().strip())
     assert str(source_path("a+b-1.0", nar_sha256=sha256, directory=str(nix.directory))) == theirs
+
+
+@needs_nix
+def test_what_is_referred_to_is_part_of_a_name(tmp_path: Path) -> None:
+    nix = NixStore(tmp_path / "nix")
+    (tmp_path / "lib").write_text("content")
+    lib = nix.add(tmp_path / "lib")
+    user = nix.build(
+        'derivation { name = "user"; system = builtins.currentSystem; builder = "/bin/sh"; '
+        f'args = ["-c" "echo ${{builtins.storePath {lib}}} > $out"]; }}'
+    )
+    nix.run("nix", "--extra-experimental-features", "nix-command", "store", "make-content-addressed", user)
+    sha256 = parse_nix_sha256(nix.run("nix-store", "--query", "--hash", user).decode().strip())
+    [theirs] = [str(path) for path in nix.directory.glob("*-user") if str(path) != user]
+    references = [parse_store_path(lib)]
+    ours = source_path("user", nar_sha256=sha256, directory=str(nix.directory), references=references)
+    assert str(ours) == theirs

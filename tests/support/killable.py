@@ -28,7 +28,7 @@ from ci_toolkit.building import running_builds
 from ci_toolkit.cli.main import run
 from ci_toolkit.effects import cache_files, files
 from ci_toolkit.effects.process import Processes
-from ci_toolkit.store import index
+from ci_toolkit.store import index_file
 from tests.support.instant_recipe import InstantRecipe
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _watch_builds(boundaries: Boundaries, _: list[str]) -> None:
     outside of the published folder, which has a test of its own.
     """
     setattr(running_builds, "load_recipes", lambda: (InstantRecipe(),))  # noqa: B010 - not what it offers to others
-    for module in (job_database, index):
+    for module in (job_database, index_file):
         plain = getattr(module, "transaction")  # noqa: B009 - likewise
 
         @contextmanager

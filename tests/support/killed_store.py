@@ -41,4 +41,4 @@ def story(folder: Path, boundaries: Boundaries) -> None:
     with open_store(folder / "store") as store:
         add(store, folder, "new", **CONTENTS["new"])
         assert store.build("broken") is None
-        assert store.collect(before_s=50.0, referenced=())[0] == 1
+        assert len(store.collect(before_s=50.0, referenced=()).objects) == 1

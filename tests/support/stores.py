@@ -49,7 +49,7 @@ def contents(store: ObjectStore, identity: str) -> dict[str, str] | None:
 
 def files(store: ObjectStore) -> Iterator[Path]:
     """Everything below the objects."""
-    return (path for path in store._objects.rglob("*") if not path.is_dir())
+    return (path for path in store._files._objects.rglob("*") if not path.is_dir())
 
 
 def damage(path: Path, content: str = "damaged") -> str:
