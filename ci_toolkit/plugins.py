@@ -87,13 +87,20 @@ def load(plugin: Plugin) -> Any:  # noqa: ANN401 - what it must be is checked he
     try:
         kind = plugin.entry_point.load()
     except (ImportError, AttributeError) as error:
-        raise PluginError(f"{plugin.family}: {plugin.name} from {plugin.origin} cannot be loaded: {error}") from error
+        problem = f"{plugin.family}: {plugin.name} from {plugin.origin} cannot be loaded: {error}"
+        raise PluginError(problem, hint=_installing(plugin) if isinstance(error, ImportError) else None) from error
     missing = [member for member in FAMILIES[plugin.family] if not hasattr(kind, member)]
     if missing:
         raise PluginError(f"{plugin.family}: {plugin.name} from {plugin.origin} lacks {', '.join(missing)}")
     if kind.name != plugin.name:
         raise PluginError(f"{plugin.family}: {plugin.name} from {plugin.origin} calls itself {kind.name}")
     return kind()
+
+
+def _installing(plugin: Plugin) -> str | None:
+    """How what it needs is installed, where its registration names extras of its package for that."""
+    package, extras = plugin.entry_point.dist, plugin.entry_point.extras
+    return f"pip install '{package.name}[{','.join(extras)}]'" if package and extras else None
 
 
 def load_sources() -> tuple[Source, ...]:

@@ -16,6 +16,7 @@ from ci_toolkit.effects.forge_answers import ForgeHttpError
 from ci_toolkit.effects.forge_http import ForgeHttp, ForgeManners
 from ci_toolkit.effects.token import FARM_VARIABLES, first_token
 from ci_toolkit.errors import ConfigError, FormatError, HandOverError, NotReadyError, RefusedError, ToolkitError
+from ci_toolkit.formats.artifact_record import parse_artifact_record
 from ci_toolkit.formats.job_record import parse_job_record, parse_step_record
 from ci_toolkit.formats.statistics_record import parse_statistics_record
 from ci_toolkit.model.job import Job, JobState
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ci_toolkit.backends.spec import BackendTools, FolderReader
     from ci_toolkit.effects.forge_answers import ForgeAnswer
     from ci_toolkit.effects.token import Token
+    from ci_toolkit.model.artifact import Artifact
     from ci_toolkit.model.build_statistics import BuildStatistics
     from ci_toolkit.model.job import JobFilter, Transition
     from ci_toolkit.model.names import Pkgbase
@@ -153,7 +155,20 @@ class BuildbotBackend:
                 raise RefusedError(error.said, hint=error.hint) from error
             return parse_statistics_record(_record(answer))
 
+    def artifacts(self, job: Job, tools: BackendTools) -> tuple[Artifact, ...]:
+        """What a job made."""
+        with _telling(tools, job) as farm:
+            record = _record(farm.ask_json("GET", f"{_path(farm, tools)}/jobs/{job.number}/artifacts"))
+            return tuple(map(parse_artifact_record, _listed(record, "artifacts")))
+
     # for those who look after the farm
+
+    def purge(self, before_s: float, tools: BackendTools, *, dry_run: bool) -> tuple[Job, ...]:
+        """Have the farm forget jobs, which takes the token of a client that operates it."""
+        with _telling(tools) as farm:
+            asked = {"before": _moment(before_s), "dry_run": dry_run}
+            record = _record(farm.ask_json("POST", f"{_path(farm, tools)}/purge", asked))
+            return tuple(map(parse_job_record, _listed(record, "jobs")))
 
     def workers(self, tools: BackendTools) -> list[dict[str, Any]]:
         """Every machine of the farm, as its API describes it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from ci_toolkit.formats.recipe_toml import RECIPE_PATH
 
@@ -75,6 +75,20 @@ class KnowsArtifacts(Protocol):
 
 
 @runtime_checkable
+class LooksAfterWorkers(Protocol):
+    """A backend whose machines can be looked at, and told to rest."""
+
+    def workers(self, tools: BackendTools) -> list[dict[str, Any]]:
+        """Every machine, as `worker_record` describes it; a newer farm may tell more."""
+
+    def drain(self, worker: str, reason: str, tools: BackendTools) -> str:
+        """Have a worker finish what it builds and take nothing more; what is said to that."""
+
+    def resume(self, worker: str, tools: BackendTools) -> str:
+        """Have a worker take builds again; what is said to that."""
+
+
+@runtime_checkable
 class PurgesJobs(Protocol):
     """A backend that can be told to forget jobs."""
 
@@ -82,8 +96,7 @@ class PurgesJobs(Protocol):
         """Forget jobs that ended before a time, in seconds since 1970, with their logs; gives those.
 
         A job that is not over is never forgotten, nor the last of a package, nor its last that succeeded or failed, nor
-        one whose log another points to. With `dry_run` nothing is forgotten. RefusedError for a time to come, and when
-        somebody asks who may not.
+        one whose log another points to. With `dry_run` nothing is forgotten. RefusedError for a time to come.
         """
 
 

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci_toolkit.backends.local_folder import local_folder
+from ci_toolkit.backends.spec import KnowsArtifacts, PurgesJobs
 from ci_toolkit.cli.build_backend import meant_jobs, opened_backend
 from ci_toolkit.cli.signing import declare_key, key_opener
 from ci_toolkit.cli.surface import Terminal, cache_folder
 from ci_toolkit.effects.files import write_file
 from ci_toolkit.effects.process import Processes
 from ci_toolkit.errors import ConfigError, NotReadyError, PackagesFailedError, RefusedError
+from ci_toolkit.formats.moments import parse_moment
 from ci_toolkit.model.job import JobFilter, JobState
-from ci_toolkit.reports.jobs import job_json, job_text, jobs_json, jobs_text, summary_json, summary_text
+from ci_toolkit.reports.jobs import job_json, job_text, jobs_json, jobs_text, purge_text, summary_json, summary_text
 from ci_toolkit.reports.surroundings import Place
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAME = "builds"
-HELP = "build what is scheduled on this machine; list, show, cancel and try builds again"
+HELP = "build what is scheduled on this machine; list, show, cancel, purge and try builds again"
 
 
 def declare(parser: ArgumentParser) -> None:
@@ -63,7 +65,17 @@ def declare(parser: ArgumentParser) -> None:
     declare_key(run)
     report = verbs.add_parser("report", help="write all of it as pages for a browser, with logs and a dependency graph")
     report.add_argument("folder", metavar="DIR", type=Path, help="an empty folder, or one with an earlier report")
-    for verb in (listing, show, cancel, retry, run, report):
+    purge = verbs.add_parser("purge", help="forget builds that ended before a time, with their logs")
+    purge.add_argument(
+        "--before", required=True, metavar="WHEN", help="those that ended earlier: 30d, 12h, DATE, DATETIME (UTC)"
+    )
+    purge.add_argument("--dry-run", action="store_true", help="show what would be forgotten, and forget nothing")
+    purge.epilog = (
+        "What is not over is never forgotten, nor the last build of a package, nor its last that succeeded or failed,"
+        " nor one whose log another one points to. What was built stays; statistics know only of builds that are kept."
+        " On a farm it takes the token of a client that operates it."
+    )
+    for verb in (listing, show, cancel, retry, run, report, purge):
         verb.add_argument("--json", action="store_true", help="print JSON on stdout")
     status = PackagesFailedError.exit_status
     run.epilog = f"Exit status: 0 all is well; {status} a build failed; 11 another process builds, or there is no key."
@@ -79,13 +91,16 @@ def run(options: Namespace, terminal: Terminal) -> int:
         case "show":
             (job,) = meant_jobs([options.job], backend, tools)
             steps = _steps(job, backend, tools)
-            terminal.say(job_json(job, steps) if options.json else job_text(job, steps))
+            made = backend.artifacts(job, tools) if isinstance(backend, KnowsArtifacts) else ()
+            terminal.say(job_json(job, steps, made) if options.json else job_text(job, steps, made))
         case "cancel":
             _cancel(options, terminal, backend, tools)
         case "retry":
             _retry(options, terminal, backend, tools)
         case "report":
             _report(options, terminal, tools)
+        case "purge":
+            _purge(options, terminal, backend, tools)
         case _:
             return _run(options, terminal, backend, tools)
     return 0
@@ -130,6 +145,16 @@ def _retry(options: Namespace, terminal: Terminal, backend: Backend, tools: Back
     numbers = frozenset(backend.retry(job, tools) for job in jobs)
     now = backend.jobs(JobFilter(numbers=numbers), tools) if numbers else ()
     terminal.say(jobs_json(now) if options.json else jobs_text(now, now_s=terminal.clock.now()))
+
+
+def _purge(options: Namespace, terminal: Terminal, backend: Backend, tools: BackendTools) -> None:
+    now_s = terminal.clock.now()
+    before_s = parse_moment(options.before, now_s=now_s, key="--before")
+    if not isinstance(backend, PurgesJobs):
+        hint = "whoever builds forgets them; the backends local, buildbot and build_service can be told"
+        raise RefusedError(f"CI_BACKEND is {tools.settings.backend}, which keeps no builds here", hint=hint)
+    jobs = backend.purge(before_s, tools, dry_run=options.dry_run)
+    terminal.say(jobs_json(jobs) if options.json else purge_text(jobs, now_s=now_s, dry_run=options.dry_run))
 
 
 def _report(options: Namespace, terminal: Terminal, tools: BackendTools) -> None:

@@ -147,11 +147,12 @@ def _check(options: Namespace, terminal: Terminal) -> None:
 def _operate(options: Namespace, terminal: Terminal) -> int:
     """Ask the farm, which may be anywhere; Buildbot is not needed for that."""
     from ci_toolkit.backends.buildbot import BuildbotBackend  # noqa: PLC0415 - as above
+    from ci_toolkit.backends.spec import LooksAfterWorkers  # noqa: PLC0415 - as above
     from ci_toolkit.cli.build_backend import opened_backend  # noqa: PLC0415 - as above
     from ci_toolkit.reports.workers import workers_text  # noqa: PLC0415 - as above
 
-    _, tools = opened_backend(terminal)
-    farm = BuildbotBackend()
+    backend, tools = opened_backend(terminal)
+    farm = backend if isinstance(backend, LooksAfterWorkers) else BuildbotBackend()
     match options.verb:
         case "drain":
             terminal.say(farm.drain(options.worker, options.reason, tools) + "\n")

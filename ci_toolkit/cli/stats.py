@@ -43,7 +43,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
     backend, tools = opened_backend(terminal)
     wish = _wish(options, terminal.clock.now())
     if not isinstance(backend, KnowsStatistics):
-        hint = "the backends local and buildbot do"
+        hint = "the backends local, buildbot and build_service do"
         raise RefusedError(f"CI_BACKEND is {tools.settings.backend}, which keeps no statistics", hint=hint)
     found = backend.statistics(wish, tools)
     if options.json:

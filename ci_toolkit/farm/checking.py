@@ -17,6 +17,7 @@ from ci_toolkit.errors import ConfigError, NotReadyError
 from ci_toolkit.farm.build_step import CACHE_FOLDER
 from ci_toolkit.farm.endpoints import LOOPBACK, check_client_endpoint, is_loopback, server_endpoint
 from ci_toolkit.farm.farm_file import read_farm_file
+from ci_toolkit.farm.grpc_door import check_build_service
 from ci_toolkit.farm.worker_service import WORKER_FILE, read_worker_file
 from ci_toolkit.farm.worker_site import METRICS_KEY
 from ci_toolkit.formats.farm_layout import FARM_FILE
@@ -54,6 +55,7 @@ def _check_master(file: FarmFile, environ: Mapping[str, str]) -> Iterator[str]:
             hint = "have it listen on 127.0.0.1 behind a proxy that asks who it is, or leave it out"
             raise ConfigError("would show anybody what public = false hides", key="buildbot.web", hint=hint)
     _check_tls(layout)
+    check_build_service(file)
     processes = Processes(redactor=Redactor(environ))
     if not file.repositories:
         raise ConfigError("has no entry, so that nothing is published", key="repositories")
@@ -66,6 +68,9 @@ def _check_master(file: FarmFile, environ: Mapping[str, str]) -> Iterator[str]:
         raise ConfigError("has no entry, so that nothing is built", key="workers")
     for entry in file.workers.values():
         yield f"worker {entry.name}: class {entry.builder_class}, {entry.slots} at once"
+    if layout.grpc is not None:
+        how = "encrypted" if layout.grpc.certificate is not None else "for this machine alone"
+        yield f"the build service over gRPC is at {layout.grpc.listen}, {how}"
     yield f"workers come to {layout.workers_listen}, people and clients to {layout.web}"
 
 

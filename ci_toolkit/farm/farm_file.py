@@ -9,6 +9,10 @@ deadline = 60                         # seconds after which a worker that does n
 url = "https://farm.example.org/buildbot/"
 web = "tcp:8020:interface=127.0.0.1"  # left out: no pages of Buildbot
 database = "sqlite:///state.sqlite"   # or secrets/database-url, when it holds a password
+[grpc]                                # left out: no build service over gRPC
+listen = "0.0.0.0:9190"
+certificate = "tls/cert.pem"          # and key; left out on loopback
+key = "tls/key.pem"
 [repositories.NAME]                   # one that is published
 sources = ["pkgbuilds"]               # BUILD_REPO of those that may have packages built into it
 publish = "/srv/repositories/NAME"    # left out: repositories/NAME/repository

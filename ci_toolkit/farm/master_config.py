@@ -33,6 +33,7 @@ from ci_toolkit.farm.build_step import FarmBuildStep
 from ci_toolkit.farm.engine import SCHEDULER, builder_names
 from ci_toolkit.farm.farm_file import read_farm_file
 from ci_toolkit.farm.farm_worker import FarmWorker
+from ci_toolkit.farm.grpc_door import check_build_service
 from ci_toolkit.farm.history_database import engine_settings
 from ci_toolkit.farm.master_service import FarmService
 from ci_toolkit.farm.running_farm import RunningFarm
@@ -54,6 +55,7 @@ def add_farm(config: dict[str, Any], folder: str) -> RunningFarm:
     farm = _FARMS.get(top)
     if farm is None:
         file = read_farm_file(top)
+        check_build_service(file)
         _log_for_people(redactor := Redactor(os.environ))
         farm = RunningFarm(file, environ=os.environ, clock=SystemClock(), redactor=redactor)
         _FARMS[top] = farm

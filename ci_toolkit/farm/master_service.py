@@ -11,7 +11,9 @@ from twisted.internet import defer, task, threads
 
 from ci_toolkit.farm.engine import BuildbotEngine
 from ci_toolkit.farm.farm_worker import FARM_SERVICE, FarmWorker
+from ci_toolkit.farm.grpc_door import build_service
 from ci_toolkit.farm.service_manager import tell_ready
+from ci_toolkit.farm.web.app import desk_of
 from ci_toolkit.farm.web.site import farm_site, listen
 from ci_toolkit.farm.worker_facts import parse_facts
 
@@ -47,9 +49,13 @@ class FarmService(BuildbotService):  # type: ignore[misc]  # Buildbot has no typ
         self._farm.start(engine)
         # Buildbot ends builds before it stops its services.
         self.master.reactor.addSystemEventTrigger("before", "shutdown", self._farm.begin_to_stop)
+        app = self._farm.app()
         self._port: Any = await listen(
-            farm_site(self._farm.app(), self.master.reactor), self._farm.file.layout.web, self.master.reactor
+            farm_site(app, self.master.reactor), self._farm.file.layout.web, self.master.reactor
         )
+        self._build_service = build_service(self._farm.file, desk_of(app))
+        if self._build_service is not None:
+            await threads.deferToThread(self._build_service.start)
         for worker in self._workers():
             worker.tell_farm()
         self._watch = task.LoopingCall(self._look_after_workers)
@@ -64,6 +70,8 @@ class FarmService(BuildbotService):  # type: ignore[misc]  # Buildbot has no typ
     async def _stop(self) -> None:
         self._watch.stop()
         await defer.maybeDeferred(self._port.stopListening)
+        if self._build_service is not None:
+            await threads.deferToThread(self._build_service.stop)
         await threads.deferToThread(self._farm.stop)
         await super().stopService()
 

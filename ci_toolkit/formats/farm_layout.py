@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ci_toolkit.errors import ConfigError
+from ci_toolkit.formats.service_url import is_loopback
 from ci_toolkit.formats.toml_values import boolean_at, check_keys, number_at, table_at, text_at
 
 if TYPE_CHECKING:
@@ -16,7 +17,19 @@ if TYPE_CHECKING:
 FARM_FILE = "farm.toml"
 _NAME = re.compile(r"[a-z0-9_+][a-z0-9_.+-]{0,99}")
 _WORKER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
-_TOP_KEYS = ("url", "public", "web", "workers_listen", "deadline", "buildbot", "repositories", "workers", "clients")
+_LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(?P<port>[0-9]{1,5})")
+_TOP_KEYS = (
+    "url",
+    "public",
+    "web",
+    "workers_listen",
+    "deadline",
+    "buildbot",
+    "grpc",
+    "repositories",
+    "workers",
+    "clients",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +41,23 @@ class WorkerPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GrpcPlan:
+    """Where the build service over gRPC listens, as `host:port`, and the files of its certificate and key.
+
+    Without them it is for this machine alone.
+    """
+
+    listen: str
+    certificate: str | None
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FarmLayout:
     """URLs without a slash at their end but for Buildbot's, which has one; endpoints are Twisted's strings.
 
-    `publish` is by repository where it is published, None where farm.toml leaves that to the master.
+    `publish` is by repository where it is published, None where farm.toml leaves that to the master; `grpc` is None
+    where there is no service over gRPC.
     """
 
     url: str
@@ -40,6 +66,7 @@ class FarmLayout:
     workers_listen: str
     buildbot_url: str
     buildbot_web: str | None
+    grpc: GrpcPlan | None
     publish: Mapping[str, str | None]
     workers: Mapping[str, WorkerPlan]
 
@@ -66,9 +93,28 @@ def farm_layout(table: Mapping[str, Any]) -> FarmLayout:
         workers_listen=text_at(table, "workers_listen"),
         buildbot_url=text_at(buildbot, "url", "http://localhost:8020/", "buildbot.").rstrip("/") + "/",
         buildbot_web=text_at(buildbot, "web", where="buildbot.") if "web" in buildbot else None,
+        grpc=_grpc(table_at(table, "grpc")) if "grpc" in table else None,
         publish={name: _publish(name, entry) for name, entry in table_at(table, "repositories").items()},
         workers={name: _worker(name, entry) for name, entry in table_at(table, "workers").items()},
     )
+
+
+def _grpc(table: Mapping[str, Any]) -> GrpcPlan:
+    where = "grpc."
+    check_keys(table, ("listen", "certificate", "key"), where)
+    listen = text_at(table, "listen", where=where)
+    found = _LISTEN.fullmatch(listen)
+    if found is None or not 0 < int(found["port"]) < 1 << 16:
+        raise ConfigError("is no host with a port", key=f"{where}listen", got=listen, hint="such as 127.0.0.1:9190")
+    files = {name: text_at(table, name, where=where) if name in table else None for name in ("certificate", "key")}
+    missing = [name for name, file in files.items() if file is None]
+    if len(missing) == 1:
+        raise ConfigError("is missing", key=f"{where}{missing[0]}", hint="a certificate and its key go together")
+    if missing and not is_loopback(found["host"].strip("[]")):
+        hint = "add certificate and key, or have it listen on 127.0.0.1"
+        problem = "would be reached over a network without encryption"
+        raise ConfigError(problem, key=f"{where}listen", got=listen, hint=hint)
+    return GrpcPlan(listen=listen, **files)
 
 
 def _publish(name: str, table: Mapping[str, Any]) -> str | None:

@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ci_toolkit.formats.artifact_record import artifact_record
 from ci_toolkit.formats.job_record import job_record, step_record
 from ci_toolkit.reports.plain_text import one_line
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ci_toolkit.building.build_listener import RunSummary
+    from ci_toolkit.model.artifact import Artifact
     from ci_toolkit.model.job import Job, JobState, Transition
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -42,8 +44,8 @@ def jobs_text(jobs: Sequence[Job], *, now_s: float) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def job_text(job: Job, steps: Iterable[Transition]) -> str:
-    """Everything about one job; no `steps`: nobody tells of them."""
+def job_text(job: Job, steps: Iterable[Transition], artifacts: Iterable[Artifact] = ()) -> str:
+    """Everything about one job; no `steps` or `artifacts`: nobody tells of them."""
     lines = [
         f"{f'job {job.number}: ' if job.number else ''}{job.pkgbase} {job.version or ''}".rstrip(),
         f"  {job.state.value}: {one_line(job.reason)}",
@@ -66,6 +68,7 @@ def job_text(job: Job, steps: Iterable[Transition]) -> str:
             f"  log: ci-toolkit logs {job.number}"
             + (f" (that of job {job.log_of})" if job.log_of != job.number else "")
         )
+    lines += [f"  made {one_line(one.file)}, {one.size_bytes:,} bytes, sha256 {one.sha256}" for one in artifacts]
     told = [f"  {moment(step.at_s)}  {step.new.value}: {one_line(step.reason)}" for step in steps]
     lines += ["", *told] if told else []
     return "".join(f"{line}\n" for line in lines)
@@ -94,9 +97,21 @@ def jobs_json(jobs: Iterable[Job]) -> str:
     return json.dumps([job_record(job) for job in jobs], indent=2) + "\n"
 
 
-def job_json(job: Job, steps: Iterable[Transition]) -> str:
-    """One object, with its transitions."""
-    return json.dumps({**job_record(job), "transitions": [step_record(step) for step in steps]}, indent=2) + "\n"
+def job_json(job: Job, steps: Iterable[Transition], artifacts: Iterable[Artifact] = ()) -> str:
+    """One object, with its transitions and artifacts."""
+    record = {
+        **job_record(job),
+        "transitions": [step_record(step) for step in steps],
+        "artifacts": [artifact_record(one) for one in artifacts],
+    }
+    return json.dumps(record, indent=2) + "\n"
+
+
+def purge_text(jobs: Sequence[Job], *, now_s: float, dry_run: bool) -> str:
+    """The jobs that were forgotten, or would be, and how many that is."""
+    count = f"{len(jobs)} build{'' if len(jobs) == 1 else 's'}"
+    said = f"{count} would be forgotten, with their logs" if dry_run else f"{count} forgotten, with their logs"
+    return (jobs_text(jobs, now_s=now_s) if jobs else "") + f"{said}\n"
 
 
 def summary_json(summary: RunSummary) -> str:

@@ -23,7 +23,7 @@ from tests.support.backend_contract import BackendContract, Folders
 from tests.support.certificates import self_signed
 from tests.support.http_service import JSON, Exchange, FakeClock, HttpService, JsonService, Reply
 from tests.support.jobs import schedule
-from tests.support.quiet_farm import STRANGER, TOKEN, QuietFarm, ServedFarm, served
+from tests.support.quiet_farm import OPERATOR, STRANGER, TOKEN, QuietFarm, ServedFarm, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +56,10 @@ class TestTheFarmsClientKeepsTheContract(BackendContract):
     @pytest.fixture
     def backend(self) -> Backend:
         return BuildbotBackend()
+
+    @pytest.fixture
+    def tools(self, farm: ServedFarm, tmp_path: Path) -> BackendTools:
+        return tools_for(farm.url, tmp_path, token=OPERATOR)
 
 
 def submitted(farm: ServedFarm, tools: BackendTools, *builds: str) -> tuple[Job, ...]:

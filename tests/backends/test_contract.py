@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ci_toolkit.backends.build_job import BuildJobBackend
+from ci_toolkit.backends.build_service.backend import BuildServiceBackend
 from ci_toolkit.backends.buildbot import BuildbotBackend
 from ci_toolkit.backends.chaotic_manager import ChaoticManagerBackend
 from ci_toolkit.backends.job_database import JobDatabase
@@ -69,7 +70,13 @@ class TestTheBuildJobKeepsTheContract(HandingOverContract):
 
 
 def test_every_registered_backend_is_tested_here_or_beside() -> None:
-    tested: tuple[type[Any], ...] = (LocalBackend, ChaoticManagerBackend, BuildJobBackend, BuildbotBackend)
+    tested: tuple[type[Any], ...] = (
+        LocalBackend,
+        ChaoticManagerBackend,
+        BuildJobBackend,
+        BuildbotBackend,
+        BuildServiceBackend,
+    )
     assert {type(load_backend(name)) for name in registered("backends")} == set(tested)
 
 

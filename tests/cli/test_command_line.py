@@ -115,7 +115,7 @@ def test_every_file_of_a_family_is_registered_and_every_plugin_loads() -> None:
     for family, files in {
         "sources": {"aur", "custom", "git", "gitea", "github", "gitlab", "nvchecker"},
         "forges": {"gitea", "github", "gitlab", "local"},
-        "backends": {"build_job", "buildbot", "chaotic_manager", "local"},
+        "backends": {"build_job", "build_service", "buildbot", "chaotic_manager", "local"},
         "recipes": {"makepkg"},
         "publishers": {"pacman"},
         "notifiers": {"commit_status", "mail", "matrix", "telegram", "webhook"},

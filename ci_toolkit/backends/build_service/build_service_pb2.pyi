@@ -224,10 +224,10 @@ class FilePart(_message.Message):
     MODE_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     package: str
-    path: str
+    path: bytes
     mode: str
     content: bytes
-    def __init__(self, package: _Optional[str] = ..., path: _Optional[str] = ..., mode: _Optional[str] = ..., content: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, package: _Optional[str] = ..., path: _Optional[bytes] = ..., mode: _Optional[str] = ..., content: _Optional[bytes] = ...) -> None: ...
 
 class SubmitScheduleResponse(_message.Message):
     __slots__ = ("said", "jobs", "replaced", "taken_before")

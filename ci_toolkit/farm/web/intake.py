@@ -69,6 +69,11 @@ def read_schedule(content: bytes) -> HandedSchedule:
         handed = parse_handed(content, file="the schedule", most_bytes=MOST_BYTES)
     except FormatError as error:
         raise RequestError(400, str(error)) from error
+    return checked_schedule(handed)
+
+
+def checked_schedule(handed: HandedSchedule) -> HandedSchedule:
+    """The same; RequestError 400 for one that says what must not be."""
     fault = _fault(handed)
     if fault is not None:
         raise RequestError(400, f"the schedule is refused: {fault}", hint=_HINT)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
 
 from ci_toolkit.backends.job_purge import purge_jobs
-from ci_toolkit.errors import RefusedError, shortened
+from ci_toolkit.errors import ConfigError, FormatError, RefusedError, shortened
 from ci_toolkit.farm.web.access import require_repository, require_source
 from ci_toolkit.farm.web.answers import RequestError
 from ci_toolkit.farm.web.asking import presented
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ci_toolkit.backends.handed_schedule import HandedSchedule
     from ci_toolkit.backends.schedule_intake import Submission
@@ -52,8 +53,20 @@ def take_schedule(
     desk: Desk, client: Client | None, repository: str, source: str, read: Callable[[], HandedSchedule]
 ) -> Acknowledgement:
     """Take a schedule that `read` gives; once this returns, it is on disk."""
-    try:
+    with counting_refusals(desk):
         taken = _taken(desk, client, repository, source, read)
+    desk.metrics.submitted("known" if taken.done.taken_before else "taken")
+    return taken
+
+
+@contextmanager
+def counting_refusals(desk: Desk) -> Iterator[None]:
+    """Has what goes wrong inside counted as a schedule that was not taken."""
+    try:
+        yield
+    except (FormatError, ConfigError):
+        desk.metrics.submitted("malformed")
+        raise
     except RequestError as error:
         desk.metrics.submitted("too large" if error.status == 413 else "malformed" if error.status == 400 else "denied")
         raise
@@ -63,8 +76,6 @@ def take_schedule(
     except Exception:
         desk.metrics.submitted("failed")
         raise
-    desk.metrics.submitted("known" if taken.done.taken_before else "taken")
-    return taken
 
 
 def _taken(

@@ -12,6 +12,7 @@ from ci_toolkit.farm.web.estimates import HISTORY, queue_places
 from ci_toolkit.farm.web.log_reading import followed, passage
 from ci_toolkit.formats.artifact_record import artifact_record
 from ci_toolkit.formats.job_record import job_record, step_record
+from ci_toolkit.formats.worker_record import worker_record
 from ci_toolkit.model.job import Job, JobFilter, JobState
 from ci_toolkit.scheduling.dependencies import edges
 from ci_toolkit.scheduling.queue import Needs
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ci_toolkit.farm.spec import FarmRepository
     from ci_toolkit.farm.web.desk import Call, Desk
     from ci_toolkit.farm.web.estimates import QueuePlace
-    from ci_toolkit.model.worker import Worker
 
 LOG_NEXT, LOG_COMPLETE, JOB_STATE = "Log-Next", "Log-Complete", "Job-State"
 _STATES = {state.value.replace(" ", "-"): state for state in JobState}
@@ -131,7 +131,7 @@ def _queue_now(desk: Desk, repository: FarmRepository) -> tuple[QueuePlace, ...]
 
 def workers(desk: Desk, call: Call) -> Response:  # noqa: ARG001
     """Every machine."""
-    return json_answer({"workers": [_worker_record(worker) for worker in workers_of(desk)]})
+    return json_answer({"workers": [worker_record(worker) for worker in workers_of(desk)]})
 
 
 def _filter(call: Call) -> JobFilter:
@@ -174,21 +174,4 @@ def _place_record(desk: Desk, place: QueuePlace) -> dict[str, Any]:
         "reason": desk.redactor.clean(place.reason),
         "starts_at": place.starts_at_s,
         "ends_at": place.ends_at_s,
-    }
-
-
-def _worker_record(worker: Worker) -> dict[str, Any]:
-    return {
-        "name": worker.name,
-        "class": worker.builder_class,
-        "slots": worker.slots,
-        "used": worker.used,
-        "free": worker.free,
-        "state": worker.state.value,
-        "health": worker.state.health.value,
-        "reason": worker.reason,
-        "since": worker.since_s,
-        "running": [{"repository": repository, "job": number} for repository, number in worker.running],
-        "version": worker.version,
-        "machine": worker.machine,
     }
