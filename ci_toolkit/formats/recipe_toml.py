@@ -6,6 +6,7 @@
     needs = ["libfoo", "cmake"]     # packages that have to be there, as in makedepends of a PKGBUILD
     timeout = 600                   # seconds, at most CI_BUILD_TIMEOUT_MAX; CI_BUILD_TIMEOUT where it is left out
     network = false                 # true lets the build reach the network, as BUILDER_NETWORK does
+    publish = "directory"           # the publisher; the recipe's own where it is left out
 
     [environment]                   # what the build finds in its environment
     MODE = "release"
@@ -35,7 +36,7 @@ _RELEASE = re.compile(r"[0-9]+(\.[0-9]+)?")
 _RECIPE = re.compile(r"[a-z][a-z0-9_]*")
 _NEEDED = re.compile(r"[A-Za-z0-9@_+][A-Za-z0-9@._+-]*((<|<=|=|>=|>)[A-Za-z0-9:._+~-]+)?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_COMMON = ("recipe", "version", "release", "needs", "timeout", "network", "environment")
+_COMMON = ("recipe", "version", "release", "needs", "timeout", "network", "publish", "environment")
 _HINTS = {"version": "letters, digits and _.+~ as in pkgver", "release": "a number, as pkgrel"}
 
 
@@ -49,6 +50,7 @@ class RecipeFile:
     needs: tuple[str, ...] = ()
     timeout_s: float | None = None
     network: bool = False
+    publisher: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     own: Mapping[str, Any] = field(default_factory=dict)
 
@@ -101,6 +103,7 @@ def _parsed(table: Mapping[str, Any]) -> RecipeFile:
         needs=tuple(dict.fromkeys(needs)),
         timeout_s=_timeout(table),
         network=boolean_at(table, "network", default=False),
+        publisher=text_at(table, "publish") if "publish" in table else None,
         environment=_environment(table_at(table, "environment")),
         own={key: value for key, value in table.items() if key not in _COMMON},
     )

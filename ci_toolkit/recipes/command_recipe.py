@@ -4,7 +4,6 @@ recipe = "command"
 version = "1.0"
 command = ["sh", "-eu", "build.sh"]     # or one text, which sh -eu runs
 outputs = ["dist/tool.tar.zst"]         # files that it leaves, all of which are published
-publish = "directory"                   # the publisher; this one where it is left out
 """
 
 from __future__ import annotations
@@ -17,11 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ci_toolkit.effects.build_root import INSIDE, build_root
 from ci_toolkit.errors import ConfigError, FormatError, UpstreamError
 from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file
-from ci_toolkit.formats.toml_values import check_keys, text_at, texts_at
+from ci_toolkit.formats.toml_values import check_keys, texts_at
 from ci_toolkit.recipes.build import Built
 from ci_toolkit.recipes.command_outputs import described_outputs, output_names, take_outputs
 from ci_toolkit.recipes.described_folder import (
     described,
+    described_publisher,
     folder_facts,
     folder_inputs,
     is_described_as,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ci_toolkit.recipes.spec import PackageFacts, RecipeTools
     from ci_toolkit.scheduling.built_with import AvailablePackage
 
-_KEYS = ("command", "outputs", "publish")
+_KEYS = ("command", "outputs")
 _OUTPUT = re.compile(r"([A-Za-z0-9@_+.-][A-Za-z0-9@._+:~^-]*/)*[A-Za-z0-9@_+][A-Za-z0-9@._+:~^-]*")
 _PUBLISHER = "directory"
 _VERSION = "command 1"
@@ -57,7 +57,6 @@ class Command:
 
     words: tuple[str, ...]
     outputs: tuple[str, ...]
-    publisher: str
 
 
 def parse_command(own: Mapping[str, Any]) -> Command:
@@ -78,7 +77,7 @@ def parse_command(own: Mapping[str, Any]) -> Command:
     files = [output.rpartition("/")[2] for output in outputs]
     if len(set(files)) != len(files):
         raise ConfigError("has two files of the same name", key="outputs", got=", ".join(files))
-    return Command(words=words, outputs=outputs, publisher=text_at(own, "publish", _PUBLISHER))
+    return Command(words=words, outputs=outputs)
 
 
 class CommandRecipe:
@@ -88,10 +87,7 @@ class CommandRecipe:
 
     def publisher(self, files: Mapping[str, UpstreamFile]) -> str:
         """The one that the owner names, a plain directory without."""
-        try:
-            return parse_command(parse_recipe_file(files[RECIPE_PATH].content).own).publisher
-        except (ConfigError, FormatError, KeyError):
-            return _PUBLISHER
+        return described_publisher(files, _PUBLISHER)
 
     def accepts(self, files: Mapping[str, UpstreamFile]) -> bool:
         """Whether the owner's file names this recipe, or none, or cannot be read."""

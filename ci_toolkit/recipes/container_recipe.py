@@ -22,7 +22,14 @@ from ci_toolkit.recipes.base_images import BaseImages
 from ci_toolkit.recipes.build import BuiltPackage
 from ci_toolkit.recipes.container_build import build_image, needed_images, version_arguments
 from ci_toolkit.recipes.container_file import build_arguments, parse_container_keys, read_containerfile
-from ci_toolkit.recipes.described_folder import described, folder_facts, folder_inputs, is_described_as
+from ci_toolkit.recipes.described_folder import (
+    described,
+    described_publisher,
+    folder_facts,
+    folder_inputs,
+    is_described_as,
+    located_in_recipe_file,
+)
 from ci_toolkit.recipes.image_archive import archive_name, check_archive
 from ci_toolkit.recipes.recipe_run import run_recipe
 
@@ -39,6 +46,7 @@ if TYPE_CHECKING:
     from ci_toolkit.recipes.spec import PackageFacts, RecipeTools
     from ci_toolkit.scheduling.built_with import AvailablePackage
 
+_PUBLISHER = "oci"
 _VERSION = "container 1"
 
 
@@ -47,13 +55,19 @@ class ContainerRecipe:
 
     name: ClassVar[str] = "container"
 
-    def publisher(self, files: Mapping[str, UpstreamFile]) -> str:  # noqa: ARG002 - all images go there
-        """A registry."""
-        return "oci"
+    def publisher(self, files: Mapping[str, UpstreamFile]) -> str:
+        """The one that the owner names, a registry without."""
+        return described_publisher(files, _PUBLISHER)
 
     def accepts(self, files: Mapping[str, UpstreamFile]) -> bool:
         """Whether the owner's file names this recipe."""
         return is_described_as(files, self.name)
+
+    def check(self, files: Mapping[str, UpstreamFile]) -> None:
+        """By the owner's file and the Containerfile."""
+        with located_in_recipe_file():
+            keys = parse_container_keys(parse_recipe_file(files[RECIPE_PATH].content).own)
+        read_containerfile(keys, files)
 
     def facts(self, pkgbase: str, files: Mapping[str, UpstreamFile], config: PackageConfig) -> PackageFacts:
         """By the owner's file; the image is called like the folder."""

@@ -37,6 +37,14 @@ def described(pkgbase: str, files: Mapping[str, UpstreamFile], config: PackageCo
     return file if release is None else replace(file, release=release)
 
 
+def described_publisher(files: Mapping[str, UpstreamFile], default: str) -> str:
+    """Where the owner wants it published; the recipe's default where the file does not say, or cannot be read."""
+    try:
+        return parse_recipe_file(files[RECIPE_PATH].content).publisher or default
+    except (ConfigError, FormatError, KeyError):
+        return default
+
+
 @contextmanager
 def located_in_recipe_file() -> Iterator[None]:
     """A ConfigError within says which file it is about."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.files import sha256_of
-from ci_toolkit.errors import ConfigError, FormatError, UpstreamError
+from ci_toolkit.errors import ConfigError, FormatError, MachineError, UpstreamError
 from ci_toolkit.formats.recipe_toml import RECIPE_PATH
 from ci_toolkit.recipes.build import BuildEndedError, BuildResult, Built, Failed, Skipped, TimedOut, described
 from ci_toolkit.recipes.build_log import BuildLog
@@ -92,7 +92,7 @@ def run_recipe(
     *,
     ignored: Iterable[str] = INTERFERING,
 ) -> BuildResult:
-    """Build by these steps; what is wrong with the package is an outcome, and with this machine a ToolkitError.
+    """Build by these steps; what is wrong with the package, or lacks for it on this machine, is an outcome.
 
     Files of the folder that are `ignored` although somebody may expect otherwise are named in the log.
     """
@@ -118,7 +118,8 @@ def run_recipe(
                 installed = run.installed
         except BuildEndedError as ended:
             outcome = ended.outcome
-        except (ConfigError, FormatError, UpstreamError) as error:
+        except (ConfigError, FormatError, MachineError, UpstreamError) as error:
+            # Other packages can be built without what this one lacks here.
             log.note(str(error))
             outcome = Failed(phase=log.phase, status=None, reason=error.what_and_where)
         log.flush()

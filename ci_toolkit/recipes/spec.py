@@ -88,7 +88,10 @@ class Recipe(Protocol):
         """All that goes into a build; None where nobody can tell, so that it is always made."""
 
     def build(self, request: BuildRequest, tools: RecipeTools) -> BuildResult:
-        """Build; what is wrong with the package is an outcome, what is wrong with this machine a ToolkitError."""
+        """Build; what is wrong with the package is an outcome, what is wrong with this machine a ToolkitError.
+
+        Where the machine lacks what other recipes can do without, that is an outcome, too.
+        """
 
     def delivered(
         self, paths: tuple[Path, ...], pkgbase: str, files: Mapping[str, UpstreamFile], config: PackageConfig

@@ -108,7 +108,15 @@ def test_every_key_is_described_and_nothing_that_is_none() -> None:
     lists = re.findall(r"(?:check_keys\((?:table|buildbot), |_TOP_KEYS = )\(([^)]*)\)", source)
     keys = {key for found in lists for key in re.findall(r'"(\w+)"', found)}
     table = GUIDE.partition("## farm.toml")[2].partition("\n## ")[0]
-    elsewhere = {"buildbot", "grpc", "workers", "clients", "config", "key", "demo_key"}  # tables, and in the line of key_file
+    elsewhere = {
+        "buildbot",
+        "grpc",
+        "workers",
+        "clients",
+        "config",
+        "key",
+        "demo_key",
+    }  # tables, and in the line of key_file
     described = set(re.findall(r"^\| (?:`\[[^|]*\]` )?`(\w+)` \|", table, re.MULTILINE))
     assert described <= keys
     assert keys - described <= elsewhere

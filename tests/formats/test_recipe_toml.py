@@ -16,6 +16,7 @@ release = "3"
 needs = ["libfoo>=2", "cmake", "cmake"]
 timeout = 90
 network = true
+publish = "directory"
 file = "Containerfile"
 
 [environment]
@@ -32,6 +33,7 @@ def test_everything_that_can_be_said_is_read() -> None:
         needs=("libfoo>=2", "cmake"),
         timeout_s=90.0,
         network=True,
+        publisher="directory",
         environment={"MODE": "release", "EMPTY": ""},
         own={"file": "Containerfile"},
     )
@@ -62,6 +64,7 @@ def test_pipelines_read_it_as_they_read_srcinfo() -> None:
         ('version = "1"\ntimeout = true', "timeout is no number of seconds: 'True'"),
         ('version = "1"\ntimeout = inf', "timeout is no number of seconds: 'inf'"),
         ('version = "1"\nnetwork = "yes"', "network is neither true nor false: 'yes'"),
+        ('version = "1"\npublish = 5', "publish is no text"),
         ('version = "1"\nenvironment = 5', "environment is no table: '5'"),
         ('version = "1"\n[environment]\n"A=B" = "c"', "environment has a name that no variable can have: 'A=B'"),
         ('version = "1"\n[environment]\nA = 5', "environment.A is no text: '5' (write it in quotes)"),

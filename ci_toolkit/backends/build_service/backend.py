@@ -50,6 +50,7 @@ class BuildServiceBackend:
 
     name: ClassVar[str] = "build_service"
     keeps_order: ClassVar[bool] = True
+    builds_described: ClassVar[bool] = True
 
     def name_fault(self, pkgbase: Pkgbase) -> str | None:  # noqa: ARG002 - every name of a package will do
         """None: it builds whatever a package can be called."""
