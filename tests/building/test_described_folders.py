@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import NotReadyError, PackagesFailedError, PublishError
 from tests.support.builds import needs_makepkg
-from tests.support.local_builds import LocalBuilds, Tiny
+from tests.support.local_builds import Described, LocalBuilds, Tiny
 
 if TYPE_CHECKING:
     import pytest
@@ -19,11 +19,9 @@ pytestmark = needs_makepkg
 LIB = Tiny(name="lib")
 
 
-def command(name: str, text: str, *outputs: str, version: str = "1.0", more: str = "") -> dict[str, str]:
+def command(name: str, text: str, *outputs: str, depends: tuple[str, ...] = (), more: str = "") -> dict[str, str]:
     """A folder that a command builds."""
-    listed = ", ".join(f'"{output}"' for output in outputs)
-    recipe = f'version = "{version}"\ncommand = """\n{text}\n"""\noutputs = [{listed}]\n{more}'
-    return {f"{name}/.CI/recipe.toml": recipe, f"{name}/.CI/config": "CI_PKGBUILD_SOURCE=custom\n"}
+    return Described(name=name, command=text, outputs=outputs, depends=depends, more=more).folder()
 
 
 def push(local: LocalBuilds, files: dict[str, str], *, remove: tuple[str, ...] = ()) -> None:
@@ -38,10 +36,8 @@ def test_the_story_of_a_repository_with_packages_and_plain_files(world: World) -
     files = local.top / "places/directory/current"
 
     # What needs something is built behind it, whoever builds that; each goes to its own place.
-    tool = command(
-        "tool", "cp /usr/share/lib/file tool; echo text >tool.txt", "tool", "tool.txt", more='needs = ["lib"]'
-    )
-    bundle = command("bundle", 'cat "$CI_NEEDS"/tool/* >bundle', "bundle", more='needs = ["tool"]')
+    tool = command("tool", "cp /usr/share/lib/file tool; echo text >tool.txt", "tool", "tool.txt", depends=("lib",))
+    bundle = command("bundle", 'cat "$CI_NEEDS"/tool/* >bundle', "bundle", depends=("tool",))
     push(local, {**tool, **bundle})
     result = local.build()
     assert result.status == 0, result.stdout + result.stderr

@@ -19,7 +19,7 @@ from ci_toolkit.model.job import JobFilter, JobState
 from ci_toolkit.model.names import Pkgbase
 from tests.support.farm_stand import FarmStand, package_folder, running_farm
 from tests.support.jobs import schedule
-from tests.support.local_builds import Tiny
+from tests.support.local_builds import Described, Tiny
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,24 @@ def test_packages_are_built_in_order_and_published_signed(farm: FarmStand) -> No
     assert jobs["lib"].worker in ("one", "two")
     assert {phase for phase, _ in jobs["app"].phases} >= {"package", "collect"}
     assert (farm.place().repository / "x86_64/app-1.0-1-any.pkg.tar.zst.sig").is_file()
+
+
+def test_folders_that_are_described_are_built_and_published_like_packages(farm: FarmStand) -> None:
+    """What a worker made goes to the next one: a package is installed there, and another file lies there."""
+    tool = Described(name="tool", command="cp /usr/share/base/file tool", outputs=("tool",), depends=("base",))
+    bundle = Described(
+        name="bundle",
+        command='cat "$CI_NEEDS/tool/tool" >one; echo more >two',
+        outputs=("one", "two"),
+        depends=("tool",),
+    )
+    farm.submit("d1", Tiny(name="base", content="from base"), tool, bundle)
+    found = farm.finished()
+    assert {found[name] for name in ("base", "tool", "bundle")} == {"succeeded"}, farm.jobs()
+    served = farm.place().top / "places/directory/current"
+    assert (served / "bundle/1.0-1/one").read_text() == "from base\n"
+    assert (served / "bundle/1.0-1/two").read_text() == "more\n"
+    assert farm.jobs()["bundle"].recipe == "command"
 
 
 def test_a_class_that_nobody_has_is_said(farm: FarmStand) -> None:

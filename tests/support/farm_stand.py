@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.backends.spec import PackageFolder
     from ci_toolkit.model.job import Job
-    from tests.support.local_builds import Tiny
+    from tests.support.local_builds import Described, Tiny
 
 _SOON_S = 60.0
 # What a worker runs in place of ci-toolkit's own `farm build`: it builds nothing, at once, and says how that ended by
@@ -289,7 +289,7 @@ class FarmStand:
     def submit(
         self,
         request: str,
-        *packages: Tiny,
+        *packages: Tiny | Described,
         repository: str = "samples",
         classes: dict[str, str] | None = None,
         priority: int = 0,
@@ -359,7 +359,7 @@ class FarmStand:
             time.sleep(look_s)
 
 
-def package_folder(package: Tiny) -> PackageFolder:
+def package_folder(package: Tiny | Described) -> PackageFolder:
     """A package as a backend is handed it."""
     contents = {path.split("/", 1)[1]: text.encode() for path, text in package.folder().items()}
     return folder_of(contents)

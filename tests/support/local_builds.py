@@ -44,7 +44,28 @@ class Tiny:
         }
 
 
-def folders(*packages: Tiny) -> dict[str, str]:
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """A folder that a command builds, which leaves `outputs`; `more` are further lines of its `.CI/recipe.toml`."""
+
+    name: str
+    command: str
+    outputs: tuple[str, ...]
+    version: str = "1.0"
+    depends: tuple[str, ...] = ()
+    more: str = ""
+
+    def folder(self) -> dict[str, str]:
+        """What the package repository holds."""
+        outputs, needs = (", ".join(f'"{one}"' for one in names) for names in (self.outputs, self.depends))
+        text = f'version = "{self.version}"\ncommand = """\n{self.command}\n"""\noutputs = [{outputs}]\n'
+        return {
+            f"{self.name}/.CI/recipe.toml": f"{text}needs = [{needs}]\n{self.more}",
+            f"{self.name}/.CI/config": "CI_PKGBUILD_SOURCE=custom\n",
+        }
+
+
+def folders(*packages: Tiny | Described) -> dict[str, str]:
     """All of them."""
     return {path: text for package in packages for path, text in package.folder().items()}
 
@@ -52,13 +73,13 @@ def folders(*packages: Tiny) -> dict[str, str]:
 class LocalBuilds:
     """The repository of a world with the local backend."""
 
-    def __init__(self, world: World, *packages: Tiny, **settings: str) -> None:
+    def __init__(self, world: World, *packages: Tiny | Described, **settings: str) -> None:
         self.world = world
         self.top = world.folder / "home/.local/share/ci-toolkit/builds/samples"
         self.served = self.top / "repository/x86_64"
         world.start(folders(*packages), settings={"CI_BACKEND": "local", **settings}, seen=False)
 
-    def push(self, *packages: Tiny, remove: tuple[str, ...] = ()) -> None:
+    def push(self, *packages: Tiny | Described, remove: tuple[str, ...] = ()) -> None:
         """A person's commit, scheduled."""
         self.world.push(folders(*packages), remove=remove)
         self.schedule()
