@@ -10,7 +10,7 @@ from ci_toolkit.effects.disk_folder import FolderLimits, read_disk_folder
 from ci_toolkit.errors import ConfigError, FormatError
 from ci_toolkit.formats.git_objects import FILE_MODE, LINK_MODE, TREE_MODE, object_name
 from ci_toolkit.formats.pkgbuild import Pkgbuild
-from ci_toolkit.formats.recipe_toml import RECIPE_PATH
+from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.finding import Finding
 from ci_toolkit.model.names import Oid, nearest
@@ -42,22 +42,30 @@ _SRCINFO = ".SRCINFO"
 class Side:
     """One version of a package folder; `refused` are the reasons why it must not be taken at all.
 
-    `name` is what its folder is called, `revision` its commit where it has one; `is_described`: it needs no PKGBUILD.
+    `name` is what its folder is called, `revision` its commit where it has one; `described` its owner's
+    `.CI/recipe.toml`, which is no part of `files`.
     """
 
     files: Mapping[str, UpstreamFile]
     name: str = ""
     revision: str | None = None
     refused: tuple[Finding, ...] = ()
-    is_described: bool = False
+    described: bytes | None = None
+
+    @property
+    def is_described(self) -> bool:
+        """Whether its owner says how it is built, and makepkg has no part in it."""
+        return self.described is not None
 
     @property
     def srcinfo(self) -> SrcInfo | None:
-        """What its `.SRCINFO` says, None when it has none that can be read."""
+        """What its `.SRCINFO` says, or the owner's file; None when it has none that can be read."""
         file = self.files.get(_SRCINFO)
         try:
+            if self.described is not None:
+                return parse_recipe_file(self.described).srcinfo(self.name)
             return SrcInfo.parse(file.content, file=_SRCINFO) if file else None
-        except FormatError:
+        except (ConfigError, FormatError):
             return None
 
     @property
@@ -97,7 +105,8 @@ def read_folder_side(path: Path) -> Side:
         raise ConfigError("no such folder", got=str(path), hint=nearest(path.name, siblings) or None)
     folder = read_disk_folder(path, _LIMITS, is_left_out=is_ours)
     refused = tuple(refusal(f"{name} {why}", name) for name, why in folder.refused.items())
-    side = Side(files={}, name=path.resolve().name, refused=refused, is_described=(path / RECIPE_PATH).is_file())
+    described = (path / RECIPE_PATH).read_bytes() if (path / RECIPE_PATH).is_file() else None
+    side = Side(files={}, name=path.resolve().name, refused=refused, described=described)
     return _judged(folder.files, side, shown=str(path))
 
 
@@ -120,17 +129,19 @@ def read_commit_side(repository: Repository, revision: str, folder: str | None) 
     entries = [
         FolderEntry(path=entry.path, mode=entry.mode, oid=entry.oid) for entry in listing if not is_ours(entry.path)
     ]
-    is_described = any(entry.path == RECIPE_PATH for entry in listing)
-    if not is_described and not any(entry.path == "PKGBUILD" for entry in entries):
+    described = next(
+        (repository.read_blobs([entry.oid])[entry.oid] for entry in listing if entry.path == RECIPE_PATH), None
+    )
+    if described is None and not any(entry.path == "PKGBUILD" for entry in entries):
         hint = None if folder else f"write {revision}:PACKAGE for a package of this repository"
         raise ConfigError("is no package folder: it has no PKGBUILD", key=shown, hint=hint)
     name = PurePosixPath(path).name
-    fault = _fault(entries, repository.sizes(entry.oid for entry in entries), is_described=is_described)
+    fault = _fault(entries, repository.sizes(entry.oid for entry in entries), is_described=described is not None)
     if fault:
         return Side(files={}, name=name, revision=commit, refused=(refusal(fault),))
     blobs = repository.read_blobs(entry.oid for entry in entries)
     files = {entry.path: UpstreamFile(mode=entry.mode, content=blobs[entry.oid]) for entry in entries}
-    return _judged(files, Side(files={}, name=name, revision=commit, is_described=is_described), shown=shown)
+    return _judged(files, Side(files={}, name=name, revision=commit, described=described), shown=shown)
 
 
 def _judged(files: Mapping[str, UpstreamFile], side: Side, *, shown: str) -> Side:
