@@ -78,7 +78,7 @@ def image_tag(version: str) -> str:
     '1_2.0_git-1'
     """
     text = re.sub(r"[^A-Za-z0-9._-]", "_", version)
-    text = f"_{text}" if text[:1] in ".-" else text
+    text = f"_{text}" if text.startswith((".", "-")) else text
     if not 0 < len(text) <= _LONGEST_TAG or text == "latest":
         raise RefusedError("is no version that can be a tag", got=version, hint="give it another version")
     return text

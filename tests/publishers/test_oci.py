@@ -16,8 +16,12 @@ import requests
 from ci_toolkit.effects.registry_http import RegistryDownError
 from ci_toolkit.errors import ConfigError, NotReadyError, PublishError
 from ci_toolkit.publishers.oci import OciPublisher
+from ci_toolkit.publishers.oci_archive import read_oci_archive
+from tests.support import killed_push
+from tests.support.certificates import self_signed
 from tests.support.deliveries import delivery_of, publisher_tools
 from tests.support.http_service import FakeClock
+from tests.support.killings import killed_everywhere
 from tests.support.oci_layouts import oci_archive
 from tests.support.pacman_stand import DAY_S
 from tests.support.registry_service import PASSWORD, USER, Registry, RegistryFront, needs_registry
@@ -100,6 +104,11 @@ def skopeo(*words: str) -> bytes:
 def raw_digest(reference: str) -> str:
     options = ["--tls-verify=false"] if reference.startswith("docker://") else []
     return f"sha256:{hashlib.sha256(skopeo('inspect', '--raw', *options, reference)).hexdigest()}"
+
+
+def raw_digest_of(delivery: Delivery) -> str:
+    """The digest of the image in an archive, as it was made."""
+    return read_oci_archive(delivery.files[0], file="made").top.digest
 
 
 def digest_in(registry: Registry, path: str, reference: str) -> str | None:
@@ -290,6 +299,44 @@ def test_what_a_registry_does_not_take_is_refused_and_others_are_published(stand
     }
     assert stand.published() == {"other": "1.0-1"}
     assert stand.clock.sleeps == []
+
+
+def test_killed_at_any_request_or_write_the_next_run_goes_on(tmp_path: Path, registry: Registry) -> None:
+    (tmp_path / "before").mkdir()
+    (tmp_path / "before" / "registry").write_text(registry.host)
+    killed, last = killed_everywhere("tests.support.killed_push", tmp_path)
+    assert len(killed) > 20
+    seen = set()
+    for folder in (*killed, last):
+        old, new = killed_push.version(folder, "1.0-1"), killed_push.version(folder, "1.1-1")
+        digests = {version: raw_digest_of(one) for version, one in (("1.0-1", old), ("1.1-1", new))}
+        path = f"{killed_push.namespace(folder)}/hello"
+        latest = digest_in(registry, path, "latest")
+        assert latest in digests.values()
+        with OciPublisher().opened(killed_push.tools_in(folder)) as place:
+            (package,) = place.available()
+            # What is taken for published is, and nothing is left of what is not.
+            assert digest_in(registry, path, package.version) == digests[package.version]
+            assert package.version == "1.0-1" or latest == digests["1.1-1"]
+            assert len(list((folder / "own" / "files").glob("??/*"))) == len(place.kept())
+            seen.add((package.version, latest == digests["1.1-1"]))
+            assert not place.publish([new], [])
+        assert digest_in(registry, path, "latest") == digests["1.1-1"]
+    assert seen == {("1.0-1", False), ("1.0-1", True), ("1.1-1", True)}
+
+
+def test_a_certificate_of_ones_own_is_checked_against_what_is_named(stand: Stand, tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
+    stand.front.encrypt(certificate)
+    stand.config = stand.config.replace("=", "=https://")
+    with pytest.raises(PublishError, match=r"is not accepted \(CI_OCI_CA names"):
+        stand.publish(stand.image("hello", "1.0-1"))
+    assert stand.clock.sleeps == []
+    stand.config += f"CI_OCI_CA={certificate}\n"
+    assert not stand.publish(stand.image("hello", "1.0-1"))
+    stand.config = stand.config.replace(str(certificate), "/nowhere")
+    with pytest.raises(ConfigError, match="CI_OCI_CA is no file of certificates"):
+        stand.publish()
 
 
 # credentials
