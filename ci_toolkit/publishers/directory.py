@@ -42,6 +42,8 @@ class DirectoryPublisher:
     @contextmanager
     def opened(self, tools: PublisherTools) -> Iterator[OpenDirectory]:
         """The directory, with a key that was seen to sign; NotReadyError when there is none, or another run has it."""
+        # A run knows by its own folder that something was published by this publisher, wherever that is.
+        tools.folder.mkdir(parents=True, exist_ok=True)
         folder = Path(tools.settings.files_dir) if tools.settings.files_dir else tools.folder
         ledger_path = folder / "current" / LEDGER
         with (

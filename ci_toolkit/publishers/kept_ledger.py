@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
 _FORM = 1
-_NAME = re.compile(r"[A-Za-z0-9_@+][A-Za-z0-9@._+:~=,-]{0,199}")
+_NAME = re.compile(r"[A-Za-z0-9_@+][A-Za-z0-9@._+:~^=,-]{0,199}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
