@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ci_toolkit.backends.buildbot import BuildbotBackend
-from ci_toolkit.backends.job_logs import JobLogs
 from ci_toolkit.backends.spec import BackendTools
 from ci_toolkit.effects.clock import SystemClock
-from ci_toolkit.errors import ConfigError, FormatError, HandOverError, NotReadyError, RefusedError
+from ci_toolkit.errors import ConfigError, FormatError, HandOverError, NotReadyError
 from ci_toolkit.formats.key_value import KeyValueFile
-from ci_toolkit.model.job import JobFilter, JobState
+from ci_toolkit.model.job import JobFilter
 from ci_toolkit.model.settings import parse_settings
 from tests.support.backend_contract import BackendContract, Folders
 from tests.support.certificates import self_signed
 from tests.support.http_service import JSON, Exchange, FakeClock, HttpService, JsonService, Reply
 from tests.support.jobs import schedule
-from tests.support.quiet_farm import OPERATOR, STRANGER, TOKEN, QuietFarm, ServedFarm, served
+from tests.support.quiet_farm import OPERATOR, TOKEN, QuietFarm, ServedFarm, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from ci_toolkit.backends.spec import Backend
-    from ci_toolkit.model.job import Job
     from tests.support.http_service import Request
 
 
@@ -62,108 +58,7 @@ class TestTheFarmsClientKeepsTheContract(BackendContract):
         return tools_for(farm.url, tmp_path, token=OPERATOR)
 
 
-def submitted(farm: ServedFarm, tools: BackendTools, *builds: str) -> tuple[Job, ...]:
-    BuildbotBackend().submit(schedule("r1", *builds), Folders(), tools)
-    return BuildbotBackend().jobs(JobFilter(), tools)
-
-
-# logs
-
-
-def test_a_log_is_read_to_where_it_is_and_followed_until_the_job_is_over(farm: ServedFarm, tools: BackendTools) -> None:
-    [job] = submitted(farm, tools, "a")
-    farm.farm.write_log(job, "begun\n")
-    building = farm.farm.bring(job, JobState.BUILDING, log_of=job.number)
-    assert "".join(BuildbotBackend().log(building, tools, follow=False)) == "begun\n"
-    told: list[tuple[float, str]] = []
-
-    def follow() -> None:
-        told.extend((time.monotonic(), piece) for piece in BuildbotBackend().log(building, tools, follow=True))
-
-    thread = threading.Thread(target=follow)
-    thread.start()
-    written: list[tuple[float, str]] = []
-    for text in ("one\n", "tw\N{LATIN SMALL LETTER O WITH DIAERESIS}\n", "no end of a line"):
-        time.sleep(0.7)
-        farm.farm.write_log(job, text)
-        written.append((time.monotonic(), text))
-    time.sleep(1.5)
-    with farm.farm.database() as database:
-        database.move(building, JobState.FAILED, "it does not build", now_s=300.0)
-    ended = time.monotonic()
-    thread.join(10)
-    assert not thread.is_alive()
-    assert time.monotonic() - ended < 2
-    assert "".join(piece for _, piece in told) == "begun\n" + "".join(text for _, text in written)
-    for at_s, text in written:
-        came_s = next(came_s for came_s, piece in told if text in piece)
-        assert came_s - at_s < 1.3, text  # half a second of that is patience with a line that is not ended
-
-
-def test_a_packed_log_of_many_parts_is_read_whole(farm: ServedFarm, tools: BackendTools) -> None:
-    [job] = submitted(farm, tools, "a")
-    text = "".join(f"line {number} \N{SNOWMAN}\n" for number in range(150_000))
-    farm.farm.write_log(job, text)
-    over = farm.farm.bring(job, JobState.FAILED, log_of=job.number)
-    for follow in (False, True):
-        assert "".join(BuildbotBackend().log(over, tools, follow=follow)) == text
-    JobLogs(folder=farm.farm.repositories["samples"].place.logs).pack("a", job.number)
-    for follow in (False, True):
-        assert "".join(BuildbotBackend().log(over, tools, follow=follow)) == text
-
-
-def test_a_log_is_followed_over_a_restart_of_the_farm(tmp_path: Path) -> None:
-    quiet = QuietFarm(tmp_path / "farm")
-    with served(quiet) as farm:
-        port = int(farm.url.rpartition(":")[2])
-        tools = tools_for(farm.url, tmp_path)
-        [job] = submitted(farm, tools, "a")
-        quiet.write_log(job, "before\n")
-        building = quiet.bring(job, JobState.BUILDING, log_of=job.number)
-        pieces = BuildbotBackend().log(building, tools, follow=True)
-        assert next(pieces) == "before\n"
-    quiet.write_log(job, "after\n")
-    rest: list[str] = []
-    thread = threading.Thread(target=lambda: rest.extend(pieces))
-    thread.start()
-    time.sleep(1)
-    with quiet.database() as database:
-        database.move(building, JobState.FAILED, "it does not build", now_s=300.0)
-    with served(quiet, port=port):
-        thread.join(20)
-    assert rest == ["after\n"]
-
-
-# jobs
-
-
-def test_many_jobs_are_chosen_by_several_requests(farm: ServedFarm, tools: BackendTools) -> None:
-    names = [f"package-{number}" for number in range(250)]
-    jobs = submitted(farm, tools, *names)
-    assert BuildbotBackend().jobs(JobFilter(numbers=frozenset(job.number for job in jobs)), tools) == jobs
-    assert BuildbotBackend().jobs(JobFilter(packages=frozenset(job.pkgbase for job in jobs)), tools) == jobs
-    assert BuildbotBackend().jobs(JobFilter(states=frozenset({JobState.FAILED})), tools) == ()
-
-
-def test_what_the_farm_refuses_is_told_as_its_own(farm: ServedFarm, tools: BackendTools) -> None:
-    [job] = submitted(farm, tools, "a")
-    with pytest.raises(RefusedError, match=r"a: job 1 of it is queued"):
-        BuildbotBackend().retry(job, tools)
-    gone = replace(job, number=99)
-    with pytest.raises(NotReadyError, match=r"a: samples has no job 99 \(old ones"):
-        BuildbotBackend().cancel(gone, "no need", tools)
-
-
 # who it speaks to
-
-
-@pytest.mark.parametrize("token", ["wrong-token", STRANGER])
-def test_who_is_no_client_of_the_repository_is_told_so(farm: ServedFarm, tools: BackendTools, token: str) -> None:
-    asking = replace(tools, environ={"CI_FARM_TOKEN": token})
-    with pytest.raises(HandOverError) as caught:
-        BuildbotBackend().submit(schedule("r1", "a"), Folders(), asking)
-    assert token not in str(caught.value)
-    assert BuildbotBackend().jobs(JobFilter(), tools) == ()
 
 
 @pytest.mark.parametrize(
@@ -220,7 +115,8 @@ def test_nonsense_is_no_answer(tmp_path: Path, value: object) -> None:
 
 
 def test_only_what_may_be_asked_twice_is_asked_again(tmp_path: Path, farm: ServedFarm, tools: BackendTools) -> None:
-    [job] = submitted(farm, tools, "a")
+    BuildbotBackend().submit(schedule("r1", "a"), Folders(), tools)
+    [job] = BuildbotBackend().jobs(JobFilter(), tools)
     clock = FakeClock()
     with Broken() as service:
         asking = replace(tools_for(service.url, tmp_path), clock=clock)

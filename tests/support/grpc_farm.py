@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from ci_toolkit.backends.build_service import build_service_pb2_grpc as rpc
+from ci_toolkit.backends.build_service.schedule_parts import schedule_messages
+from ci_toolkit.backends.handed_schedule import HandedSchedule
 from ci_toolkit.backends.spec import BackendTools
 from ci_toolkit.effects.clock import SystemClock
 from ci_toolkit.farm.build_service.server import BuildServiceServer, ServerKeys
 from ci_toolkit.farm.web.app import desk_of
 from ci_toolkit.formats.key_value import KeyValueFile
 from ci_toolkit.model.settings import parse_settings
+from tests.support.jobs import folders
 from tests.support.quiet_farm import TOKEN, quiet_app
 
 if TYPE_CHECKING:
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
+    from ci_toolkit.backends.build_service import build_service_pb2 as pb
     from ci_toolkit.farm.metrics import FarmMetrics
+    from ci_toolkit.scheduling.schedule import Schedule
     from tests.support.quiet_farm import QuietFarm
 
 LOOK_S = 0.1
@@ -72,6 +77,18 @@ def stub_of(farm: GrpcFarm) -> Iterator[Any]:
     """What a client of gRPC has that knows nothing of ci-toolkit's own."""
     with grpc.insecure_channel(farm.address) as channel:
         yield rpc.BuildServiceStub(channel)
+
+
+def bearing(token: str | None) -> tuple[tuple[str, str], ...]:
+    """The metadata that a client sends; nothing without a token."""
+    return () if token is None else (("authorization", f"Bearer {token}"),)
+
+
+def schedule_parts(made: Schedule, text: str = "") -> list[pb.SubmitScheduleRequest]:
+    """The messages of a schedule, with folders of that content."""
+    contents = folders((build.pkgbase for build in made.builds), text)
+    handed = HandedSchedule(schedule=made, at_s=1.0, folders=contents)
+    return list(schedule_messages(handed, repository="samples", source="samples"))
 
 
 def grpc_tools(url: str, top: Path, *, token: str = TOKEN, **more: str) -> BackendTools:

@@ -36,7 +36,8 @@ def as_request_error(error: Exception, asked: str) -> RequestError:
         case RefusedError():
             return RequestError(409, error.what if error.hint is None else error.problem, hint=error.hint)
         case FormatError() | ConfigError():
-            return RequestError(400, str(error))
+            said = str(error) if error.hint is None else str(error).removesuffix(f" ({error.hint})")
+            return RequestError(400, said, hint=error.hint)
         case MachineError() | NotReadyError():
             log.error("%s: %s", asked, error)
             return RequestError(503, error.what, headers={"Retry-After": "30"})
