@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -96,14 +96,11 @@ class ContainerRoot:
         return f"{GIVEN}/{name}"
 
     def link(self, name: str, folder: Path) -> str:
-        """Give it the files of a folder, which has none but files, without copying them if possible."""
+        """Give it the files of a folder, which has none but files, without copying them where that is safe."""
         target = self._given / name
         target.mkdir(parents=True)
         for path in folder.iterdir():
-            try:
-                (target / path.name).hardlink_to(path)
-            except OSError:  # another file system, or one that allows no more links
-                shutil.copyfile(path, target / path.name)
+            self._link(path, target / path.name)
             self._open(target / path.name)
         return f"{GIVEN}/{name}"
 
@@ -172,6 +169,14 @@ class ContainerRoot:
     @property
     def _formats(self) -> Path:
         return self.folder.path.parent / "formats"
+
+    def _link(self, path: Path, target: Path) -> None:
+        # Where its root is our own user it could make its view writable, and then change what is kept for others.
+        if self.ids.root is not None:
+            with suppress(OSError):  # another file system, or one that allows no more links
+                target.hardlink_to(path)
+                return
+        shutil.copyfile(path, target)
 
     def _open(self, path: Path) -> None:
         for one in (path, *path.relative_to(self._given).parents):

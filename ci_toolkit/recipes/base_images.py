@@ -72,6 +72,10 @@ class BaseImages:
         env = {name: fetcher.env[name] for name in _KEPT if name in fetcher.env}
         return cls(processes=fetcher.processes, env=env, allow_local=fetcher.downloads.web.manners.allow_local)
 
+    def head(self, reference: ImageReference, platform: ImagePlatform) -> str:
+        """The digest that a name stands for now; nobody is asked where it says so itself. Errors as of `find`."""
+        return reference.digest or self.find(reference, platform).digest
+
     def find(self, reference: ImageReference, platform: ImagePlatform) -> FoundImage:
         """What a name leads to now; UpstreamError when it cannot be had, FormatError when it is no image."""
         content, digest = self._document(reference, reference.digest)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.container_root import ContainerRoot
     from ci_toolkit.formats.containerfile import Containerfile, Span
     from ci_toolkit.formats.image_platform import ImagePlatform
+    from ci_toolkit.formats.image_reference import ImageReference
     from ci_toolkit.formats.recipe_toml import RecipeFile
     from ci_toolkit.recipes.base_images import FoundImage
     from ci_toolkit.recipes.container_file import ContainerKeys
@@ -58,21 +59,16 @@ def version_arguments(file: RecipeFile) -> dict[str, str]:
     return {"CI_VERSION": file.version, "CI_RELEASE": file.release}
 
 
-def needed_images(
-    containerfile: Containerfile, keys: ContainerKeys, arguments: Mapping[str, str], images: BaseImages
-) -> dict[ImagePlatform, dict[Span, FoundImage]]:
-    """What an image is built on, by platform and place in the Containerfile; UpstreamError when one cannot be had."""
-    found: dict[ImagePlatform, dict[Span, FoundImage]] = {}
-    asked: dict[tuple[str, ImagePlatform], FoundImage] = {}
+def base_images(
+    containerfile: Containerfile, keys: ContainerKeys, arguments: Mapping[str, str]
+) -> dict[ImagePlatform, dict[Span, tuple[ImageReference, ImagePlatform]]]:
+    """What an image is built on for each platform: name and platform by the place in the Containerfile."""
+    found: dict[ImagePlatform, dict[Span, tuple[ImageReference, ImagePlatform]]] = {}
     for one in keys.platforms:
-        given = {**arguments, **platform_arguments(one)}
-        found[one] = {}
-        for base in containerfile.base_images(keys.target, given):
-            wanted = parse_platform(base.platform) if base.platform else one
-            key = (str(base.reference), wanted)
-            if key not in asked:
-                asked[key] = images.find(base.reference, wanted)
-            found[one][base.span] = asked[key]
+        bases = containerfile.base_images(keys.target, {**arguments, **platform_arguments(one)})
+        found[one] = {
+            base.span: (base.reference, parse_platform(base.platform) if base.platform else one) for base in bases
+        }
     return found
 
 
@@ -134,9 +130,13 @@ class _ImageBuild:
         run = self.run
         images, cache = BaseImages.of(run.tools.fetcher), run.tools.cache / "container"
         sweep_images(cache)
-        found = needed_images(self.containerfile, self.keys, self.arguments, images)
-        pinned = {image.pinned: image for places in found.values() for image in places.values()}
+        wanted = base_images(self.containerfile, self.keys, self.arguments)
+        asked = {
+            base: images.find(*base) for base in dict.fromkeys(b for bases in wanted.values() for b in bases.values())
+        }
+        pinned = {image.pinned: image for image in asked.values()}
         folders = {name: images.fetch(image, cache, say=run.note, run=self._fetch) for name, image in pinned.items()}
+        found = {one: {span: asked[base] for span, base in bases.items()} for one, bases in wanted.items()}
         return found, folders
 
     def _fetch(self, words: Sequence[str], env: Mapping[str, str]) -> None:

@@ -20,7 +20,7 @@ from ci_toolkit.errors import ConfigError, FormatError, MachineError, UpstreamEr
 from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file
 from ci_toolkit.recipes.base_images import BaseImages
 from ci_toolkit.recipes.build import BuiltPackage
-from ci_toolkit.recipes.container_build import build_image, needed_images, version_arguments
+from ci_toolkit.recipes.container_build import base_images, build_image, version_arguments
 from ci_toolkit.recipes.container_file import build_arguments, parse_container_keys, read_containerfile
 from ci_toolkit.recipes.described_folder import (
     described,
@@ -116,6 +116,6 @@ def _heads(files: Mapping[str, UpstreamFile], config: PackageConfig, fetcher: So
     keys = parse_container_keys(file.own)
     containerfile = read_containerfile(keys, files)
     arguments = build_arguments(file, keys, containerfile, version_arguments(file))
-    found = needed_images(containerfile, keys, arguments, BaseImages.of(fetcher))
-    images = [image for places in found.values() for image in places.values()]
-    return {f"{image.reference} {image.platform}": image.digest for image in images}
+    images = BaseImages.of(fetcher)
+    wanted = {base for bases in base_images(containerfile, keys, arguments).values() for base in bases.values()}
+    return {f"{reference} {one}": images.head(reference, one) for reference, one in sorted(wanted, key=str)}

@@ -1,0 +1,138 @@
+"""Images to build: tiny folders, a program of another machine, a registry on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import tarfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ci_toolkit.model.observation import UpstreamFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Files = dict[str, UpstreamFile]
+_BUSYBOX = shutil.which("busybox")
+_LACKING = [name for name in ("buildah", "bwrap", "skopeo", "busybox") if shutil.which(name) is None]
+needs_buildah = pytest.mark.skipif(bool(_LACKING), reason=f"{', '.join(_LACKING)} not installed")
+needs_registry = pytest.mark.skipif(
+    bool(_LACKING) or shutil.which("docker-registry") is None, reason="docker-registry is not installed"
+)
+
+
+def image_folder(containerfile: str, recipe: str = "", **texts: str) -> Files:
+    """A folder that makes an image: a Containerfile, the owner's file (its first lines given), and busybox."""
+    told = f'recipe = "container"\nversion = "1.0"\n{recipe}'
+    found = {"Containerfile": containerfile, ".CI/recipe.toml": told, **texts}
+    return {name: UpstreamFile(mode="100644", content=text.encode()) for name, text in found.items()}
+
+
+def busybox() -> UpstreamFile:
+    """A program that is many, and needs nothing else."""
+    return UpstreamFile(mode="100755", content=Path(_BUSYBOX or "/bin/busybox").read_bytes())
+
+
+def arm_program(text: str) -> UpstreamFile:
+    """A program for arm64 that says something: seven instructions, and nothing else is needed."""
+    said = text.encode()
+    # x0 = 1; x1 = address of the text; x2 = its length; write; x0 = 0; exit
+    code = [0xD2800020, 0x100000E1, 0xD2800002 | len(said) << 5, 0xD2800808, 0xD4000001, 0xD2800000, 0xD2800BA8]
+    body = struct.pack("<8I", *code, 0xD4000001) + said
+    base, header = 0x400000, 64 + 56
+    size = header + len(body)
+    machine = struct.pack("<HHIQQQIHHHHHH", 2, 183, 1, base + header, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, size, size, 0x1000)
+    return UpstreamFile(mode="100755", content=b"\x7fELF\x02\x01\x01" + bytes(9) + machine + segment + body)
+
+
+def documents(archive: Path) -> dict[str, Any]:
+    """What is in an archive by the names of its members: JSON where it is some, else the size."""
+    found: dict[str, Any] = {}
+    with tarfile.open(archive) as opened:
+        for member in opened:
+            file = opened.extractfile(member)
+            content = file.read() if file else b""
+            found[member.name.removeprefix("blobs/sha256/")] = (
+                json.loads(content) if content[:1] == b"{" else len(content)
+            )
+    return found
+
+
+def config_of(archive: Path, number: int = 0) -> dict[str, Any]:
+    """The configuration of one of its images."""
+    found = documents(archive)
+    top = found["index.json"]["manifests"][0]
+    if "index" in top["mediaType"]:
+        top = found[top["digest"][7:]]["manifests"][number]
+    config = found[found[top["digest"][7:]]["config"]["digest"][7:]]
+    assert isinstance(config, dict)
+    return config
+
+
+def files_of(archive: Path, folder: Path) -> dict[str, tarfile.TarInfo]:
+    """The files of its image, as skopeo unpacks it."""
+    subprocess.run(
+        ["skopeo", "copy", "--quiet", "--insecure-policy", f"oci-archive:{archive}", f"dir:{folder}"], check=True
+    )
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    found = {}
+    for layer in manifest["layers"]:
+        with tarfile.open(folder / layer["digest"][7:]) as opened:
+            found.update({member.name.strip("/"): member for member in opened})
+    return found
+
+
+@contextmanager
+def registry(folder: Path) -> Iterator[str]:
+    """Host and port of a registry that keeps what it gets in a folder."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "config.json"
+    config.write_text(
+        json.dumps(
+            {
+                "version": "0.1",
+                "log": {"level": "error"},
+                "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
+                "http": {"addr": address},
+            }
+        )
+    )
+    with subprocess.Popen(
+        ["docker-registry", "serve", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as served:
+        try:
+            _wait_for(address)
+            yield address
+        finally:
+            served.kill()
+
+
+def push(archive: Path, name: str) -> None:
+    """Put an archive's image into a registry on loopback."""
+    words = ["skopeo", "copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false", "--all"]
+    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    subprocess.run([*words, f"oci-archive:{archive}", f"docker://{name}"], check=True, env=environ)
+
+
+def _wait_for(address: str) -> None:
+    host, _, port = address.partition(":")
+    for _ in range(200):
+        try:
+            socket.create_connection((host, int(port)), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"nothing listens at {address}")
