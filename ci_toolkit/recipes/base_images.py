@@ -12,7 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ci_toolkit.effects.addresses import public_address
 from ci_toolkit.effects.cache_files import locked
@@ -43,12 +43,18 @@ _LARGEST_BYTES = 16 << 30
 _MONTH_S = 30 * 86_400.0
 
 
+class WantedImage(NamedTuple):
+    """An image that another is built on, for one platform."""
+
+    reference: ImageReference
+    platform: ImagePlatform
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundImage:
     """An image for one platform: its own digest, and its manifest."""
 
     reference: ImageReference
-    platform: ImagePlatform
     digest: str
     manifest: bytes
 
@@ -72,19 +78,20 @@ class BaseImages:
         env = {name: fetcher.env[name] for name in _KEPT if name in fetcher.env}
         return cls(processes=fetcher.processes, env=env, allow_local=fetcher.downloads.web.manners.allow_local)
 
-    def head(self, reference: ImageReference, platform: ImagePlatform) -> str:
+    def head(self, wanted: WantedImage) -> str:
         """The digest that a name stands for now; nobody is asked where it says so itself. Errors as of `find`."""
-        return reference.digest or self.find(reference, platform).digest
+        return wanted.reference.digest or self.find(wanted).digest
 
-    def find(self, reference: ImageReference, platform: ImagePlatform) -> FoundImage:
+    def find(self, wanted: WantedImage) -> FoundImage:
         """What a name leads to now; UpstreamError when it cannot be had, FormatError when it is no image."""
+        reference = wanted.reference
         content, digest = self._document(reference, reference.digest)
         if is_index(content, file=str(reference)):
             listed = parse_index(content, file=str(reference))
-            digest = image_for(listed, platform, file=str(reference)).digest
+            digest = image_for(listed, wanted.platform, file=str(reference)).digest
             content, digest = self._document(reference, digest)
         parse_manifest(content, file=str(reference))
-        return FoundImage(reference=reference, platform=platform, digest=digest, manifest=content)
+        return FoundImage(reference=reference, digest=digest, manifest=content)
 
     def fetch(
         self,

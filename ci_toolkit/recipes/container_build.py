@@ -13,7 +13,7 @@ from ci_toolkit.effects.container_root import CONTEXT, OUT, container_root
 from ci_toolkit.effects.emulation import Emulation, emulation_of
 from ci_toolkit.errors import MachineError, UpstreamError
 from ci_toolkit.formats.image_platform import parse_platform, platform_of
-from ci_toolkit.recipes.base_images import BaseImages, sweep_images
+from ci_toolkit.recipes.base_images import BaseImages, WantedImage, sweep_images
 from ci_toolkit.recipes.build import Built, BuiltPackage
 from ci_toolkit.recipes.built_packages import EXTENSION as PACKAGE_EXTENSION
 from ci_toolkit.recipes.built_packages import package_info
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.container_root import ContainerRoot
     from ci_toolkit.formats.containerfile import Containerfile, Span
     from ci_toolkit.formats.image_platform import ImagePlatform
-    from ci_toolkit.formats.image_reference import ImageReference
     from ci_toolkit.formats.recipe_toml import RecipeFile
     from ci_toolkit.recipes.base_images import FoundImage
     from ci_toolkit.recipes.container_file import ContainerKeys
@@ -61,14 +60,14 @@ def version_arguments(file: RecipeFile) -> dict[str, str]:
 
 def base_images(
     containerfile: Containerfile, keys: ContainerKeys, arguments: Mapping[str, str]
-) -> dict[ImagePlatform, dict[Span, tuple[ImageReference, ImagePlatform]]]:
-    """What an image is built on for each platform: name and platform by the place in the Containerfile."""
-    found: dict[ImagePlatform, dict[Span, tuple[ImageReference, ImagePlatform]]] = {}
+) -> dict[ImagePlatform, dict[Span, WantedImage]]:
+    """What an image is built on for each platform, by the place in the Containerfile."""
+    found: dict[ImagePlatform, dict[Span, WantedImage]] = {one: {} for one in keys.platforms}
     for one in keys.platforms:
         bases = containerfile.base_images(keys.target, {**arguments, **platform_arguments(one)})
-        found[one] = {
-            base.span: (base.reference, parse_platform(base.platform) if base.platform else one) for base in bases
-        }
+        for base in bases:
+            wanted = parse_platform(base.platform) if base.platform else one
+            found[one][base.span] = WantedImage(base.reference, wanted)
     return found
 
 
@@ -98,8 +97,9 @@ class _ImageBuild:
     def build(self) -> Built:
         run, request = self.run, self.run.request
         emulation = self._emulation()
+        wanted = base_images(self.containerfile, self.keys, self.arguments)
         run.begin("fetch")
-        bases, folders = self._fetched()
+        bases, folders = self._fetched(wanted)
         files = self.keys.context_of(request.files)
         if any(path == NEEDS or path.startswith(f"{NEEDS}/") for path in files):
             raise UpstreamError(f"the folder has {NEEDS} itself, where packages that it needs are laid")
@@ -125,15 +125,15 @@ class _ImageBuild:
             return Emulation()
         return emulation_of(foreign)
 
-    def _fetched(self) -> tuple[dict[ImagePlatform, dict[Span, FoundImage]], dict[str, Path]]:
+    def _fetched(
+        self, wanted: Mapping[ImagePlatform, Mapping[Span, WantedImage]]
+    ) -> tuple[dict[ImagePlatform, dict[Span, FoundImage]], dict[str, Path]]:
         """Base images, and the folder of each by its pinned name."""
         run = self.run
         images, cache = BaseImages.of(run.tools.fetcher), run.tools.cache / "container"
         sweep_images(cache)
-        wanted = base_images(self.containerfile, self.keys, self.arguments)
-        asked = {
-            base: images.find(*base) for base in dict.fromkeys(b for bases in wanted.values() for b in bases.values())
-        }
+        every = {base for bases in wanted.values() for base in bases.values()}
+        asked = {base: images.find(base) for base in sorted(every, key=str)}
         pinned = {image.pinned: image for image in asked.values()}
         folders = {name: images.fetch(image, cache, say=run.note, run=self._fetch) for name, image in pinned.items()}
         found = {one: {span: asked[base] for span, base in bases.items()} for one, bases in wanted.items()}
@@ -169,7 +169,7 @@ class _ImageBuild:
         file = root.write(f"{number}/Containerfile", text.encode())
         self.run.note(f"building for {one} with {self.program}")
         image = f"{_IMAGE}:{number}"
-        self._step(root, self._words(one, root, file, image), f"{self.program} build")
+        self._step(root, self._words(one, root, file, image), f"{self.program} build", network=self.run.network)
         words = (self.program, "push", "--quiet", "--format=oci", image, f"oci:{OUT}/{number}:image")
         self._step(root, words, f"{self.program} push")
         return laid_image(root.out, str(number), one)
@@ -189,9 +189,9 @@ class _ImageBuild:
             words.append(f"--ignorefile={root.write('ignored', request.files[ignored].content)}")
         return [*words, f"--file={file}", f"--tag={image}", CONTEXT]
 
-    def _step(self, root: ContainerRoot, words: Sequence[str], what: str) -> None:
+    def _step(self, root: ContainerRoot, words: Sequence[str], what: str, *, network: bool = False) -> None:
         run = self.run
-        ended = root.stream(words, network=run.network, timeout_s=run.left_s, take=run.take, watch=run.watch)
+        ended = root.stream(words, network=network, timeout_s=run.left_s, take=run.take, watch=run.watch)
         run.judge(ended, what)
 
     def _packed(self, images: Sequence[LaidImage]) -> BuiltPackage:

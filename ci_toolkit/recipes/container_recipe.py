@@ -118,4 +118,4 @@ def _heads(files: Mapping[str, UpstreamFile], config: PackageConfig, fetcher: So
     arguments = build_arguments(file, keys, containerfile, version_arguments(file))
     images = BaseImages.of(fetcher)
     wanted = {base for bases in base_images(containerfile, keys, arguments).values() for base in bases.values()}
-    return {f"{reference} {one}": images.head(reference, one) for reference, one in sorted(wanted, key=str)}
+    return {f"{base.reference} {base.platform}": images.head(base) for base in sorted(wanted, key=str)}

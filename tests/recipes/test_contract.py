@@ -8,8 +8,10 @@ import pytest
 
 from ci_toolkit.plugins import registered
 from ci_toolkit.recipes.command_recipe import CommandRecipe
+from ci_toolkit.recipes.container_recipe import ContainerRecipe
 from ci_toolkit.recipes.makepkg_recipe import MakepkgRecipe
 from tests.support.builds import needs_makepkg, pkgbuild, srcinfo
+from tests.support.images import image_folder, needs_buildah
 from tests.support.recipe_contract import RecipeContract
 from tests.support.recipes import files, opened_tools
 
@@ -50,6 +52,30 @@ class TestCommandKeepsTheContract(RecipeContract):
         return files(**{".CI/recipe.toml": COMMAND})
 
 
+@needs_buildah
+class TestContainerKeepsTheContract(RecipeContract):
+    @pytest.fixture
+    def recipe(self) -> Recipe:
+        return ContainerRecipe()
+
+    @pytest.fixture
+    def tools(self, tmp_path: Path) -> Iterator[RecipeTools]:
+        with opened_tools(tmp_path / "cache") as tools:
+            yield tools
+
+    @pytest.fixture
+    def folder(self) -> Files:
+        return image_folder("FROM scratch\nCOPY text /text\n", text="something\n")
+
+    @pytest.fixture
+    def foreign(self) -> Files:
+        return files(**{"Containerfile": "FROM scratch\n", ".CI/recipe.toml": COMMAND})
+
+    @pytest.fixture
+    def failing(self) -> Files:
+        return image_folder("FROM scratch\nCOPY text /text\n")
+
+
 @needs_makepkg
 class TestMakepkgKeepsTheContract(RecipeContract):
     @pytest.fixture
@@ -75,5 +101,5 @@ class TestMakepkgKeepsTheContract(RecipeContract):
 
 
 def test_every_registered_recipe_is_tested_here() -> None:
-    tested = {kind().name for kind in (CommandRecipe, MakepkgRecipe)}
+    tested = {kind().name for kind in (CommandRecipe, ContainerRecipe, MakepkgRecipe)}
     assert registered("recipes").keys() == tested

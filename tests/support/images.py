@@ -42,17 +42,23 @@ def busybox() -> UpstreamFile:
     return UpstreamFile(mode="100755", content=Path(_BUSYBOX or "/bin/busybox").read_bytes())
 
 
-def arm_program(text: str) -> UpstreamFile:
-    """A program for arm64 that says something: seven instructions, and nothing else is needed."""
+def program_for(architecture: str, text: str) -> UpstreamFile:
+    """A program for amd64 or arm64 that says something: a few instructions, and nothing else is needed."""
     said = text.encode()
-    # x0 = 1; x1 = address of the text; x2 = its length; write; x0 = 0; exit
-    code = [0xD2800020, 0x100000E1, 0xD2800002 | len(said) << 5, 0xD2800808, 0xD4000001, 0xD2800000, 0xD2800BA8]
-    body = struct.pack("<8I", *code, 0xD4000001) + said
+    if architecture == "arm64":
+        # x0 = 1; x1 = address of the text; x2 = its length; x8 = write; call; x0 = 0; x8 = exit; call
+        words = (0xD2800020, 0x100000E1, 0xD2800002 | len(said) << 5, 0xD2800808, 0xD4000001, 0xD2800000, 0xD2800BA8)
+        machine, code = 183, struct.pack("<8I", *words, 0xD4000001)
+    else:
+        # eax = write; edi = 1; rsi = address of the text; edx = its length; call; eax = exit; edi = 0; call
+        start = b"\xb8\x01\0\0\0\xbf\x01\0\0\0\x48\x8d\x35\x10\0\0\0\xba" + struct.pack("<I", len(said))
+        machine, code = 62, start + b"\x0f\x05\xb8\x3c\0\0\0\x31\xff\x0f\x05"
+    body = code + said
     base, header = 0x400000, 64 + 56
     size = header + len(body)
-    machine = struct.pack("<HHIQQQIHHHHHH", 2, 183, 1, base + header, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    head = struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, base + header, 64, 0, 0, 64, 56, 1, 0, 0, 0)
     segment = struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, size, size, 0x1000)
-    return UpstreamFile(mode="100755", content=b"\x7fELF\x02\x01\x01" + bytes(9) + machine + segment + body)
+    return UpstreamFile(mode="100755", content=b"\x7fELF\x02\x01\x01" + bytes(9) + head + segment + body)
 
 
 def documents(archive: Path) -> dict[str, Any]:
