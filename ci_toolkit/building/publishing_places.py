@@ -55,7 +55,12 @@ class PublishingPlaces:
         return tuple(package for place in self._opened.values() for package in place.available())
 
     def kept(self) -> frozenset[str]:
-        """The checksums (SHA-256) of all files that are published or kept for going back, anywhere."""
+        """The checksums (SHA-256) of all files that are published or kept for going back, anywhere.
+
+        NotReadyError when one of the places cannot be asked.
+        """
+        for error in self._not_ready.values():
+            raise error
         return frozenset().union(*(place.kept() for place in self._opened.values()))
 
     def publish(self, deliveries: Mapping[str, Sequence[Delivery]], gone: Iterable[str]) -> Publication:

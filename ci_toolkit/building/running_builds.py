@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -16,12 +17,12 @@ from ci_toolkit.building.builder import opened_builder
 from ci_toolkit.building.local_builds import LocalBuilds
 from ci_toolkit.building.one_job import JobMaker
 from ci_toolkit.building.publishing_places import FIRST_PUBLISHER, PublishingPlaces
+from ci_toolkit.building.what_is_kept import publisher_tools
 from ci_toolkit.building.workplace import PlacesHere, ThisMachine
 from ci_toolkit.effects.build_slots import build_slots
 from ci_toolkit.effects.exclusive_lock import exclusive
-from ci_toolkit.errors import FormatError
+from ci_toolkit.errors import FormatError, NotReadyError
 from ci_toolkit.plugins import load_publisher, load_recipes, registered
-from ci_toolkit.publishers.spec import PublisherTools
 from ci_toolkit.scheduling.queue import Capacity
 from ci_toolkit.store.object_store import open_store
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from ci_toolkit.publishers.signing_key import SigningKey
     from ci_toolkit.publishers.spec import OpenPublisher
     from ci_toolkit.store.object_store import ObjectStore
+
+log = logging.getLogger(__name__)
 
 _DAY_S = 86_400.0
 _WAIT_S = 2.0  # one that is about to end is waited for
@@ -92,7 +95,7 @@ class BuildsRun:
                 places=self.places,
                 clock=self.clock,
                 listener=listener,
-                tidy=lambda: self._tidy(database, store, published.kept()),
+                tidy=lambda: self._tidy(database, store, published),
                 stop=stop,
             )
             return builds.run()
@@ -113,28 +116,29 @@ class BuildsRun:
         if folder != self.place.repository:
             # It shows the next run that something was published, wherever that is.
             folder.mkdir(parents=True, exist_ok=True)
-        return load_publisher(name).opened(self._publisher_tools(folder))
-
-    def _publisher_tools(self, folder: Path) -> PublisherTools:
-        return PublisherTools(
-            folder=folder,
+        tools = publisher_tools(
+            name,
+            place=self.place,
             settings=self.settings,
-            name=self.settings.repo_name,
-            architecture=platform.machine(),
-            processes=self.processes,
             environ=self.environ,
             clock=self.clock,
-            keep_s=self.settings.archive_days * _DAY_S,
+            processes=self.processes,
             open_key=self.open_key,
         )
+        return load_publisher(name).opened(tools)
 
-    def _tidy(self, database: JobDatabase, store: ObjectStore, kept: frozenset[str]) -> None:
+    def _tidy(self, database: JobDatabase, store: ObjectStore, published: PublishingPlaces) -> None:
         """Remove what has been kept for long enough."""
         now_s = self.clock.now()
         before_s = now_s - self.settings.log_days * _DAY_S
         database.forget(before_s=before_s, let_go=JobLogs(folder=self.place.logs).remove)
         database.forget_happenings(before_s=before_s)
-        store.collect(before_s=now_s - self.settings.archive_days * _DAY_S, referenced=kept)
+        try:
+            kept = published.kept()
+        except NotReadyError as error:
+            log.warning("nothing leaves the store, as nobody can tell what is needed of it: %s", error)
+        else:
+            store.collect(before_s=now_s - self.settings.archive_days * _DAY_S, referenced=kept)
 
 
 def capacity_of(settings: Settings) -> Capacity:

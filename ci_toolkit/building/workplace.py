@@ -152,7 +152,7 @@ def laid_out(packages: Iterable[tuple[str, Path, str]], folder: Path) -> tuple[P
         path.parent.mkdir(exist_ok=True)
         link_or_copy(kept, path)
         if sha256_of(path) != sha256:
-            hint = "ci-toolkit store check --mend, and ci-toolkit publish check --mend, say more"
+            hint = "ci-toolkit store verify --mend, and ci-toolkit publish check --mend, say more"
             raise MachineError(f"{kept}, which {name} was kept in, is damaged", hint=hint)
         found.append(path)
     return tuple(found)

@@ -105,44 +105,33 @@ class StoreIndex:
         rows = self._file.read("SELECT * FROM builds WHERE identity = ?", identity)
         return self._built(rows[0]) if rows else None
 
-    def recent_builds(self, limit: int) -> tuple[StoredBuild, ...]:
-        """The builds that were made last, the newest first."""
-        rows = self._file.read("SELECT * FROM builds ORDER BY built_at DESC, identity LIMIT ?", limit)
-        return tuple(self._built(row) for row in rows)
+    def recent_builds(self, limit: int | None) -> tuple[StoredBuild, ...]:
+        """The builds that were made last, the newest first; None: all of them."""
+        question = "SELECT * FROM builds ORDER BY built_at DESC, identity LIMIT ?"
+        rows = self._file.read(question, -1 if limit is None else limit)
+        if limit is not None:
+            return tuple(self._built(row) for row in rows)
+        outputs: dict[str, list[sqlite3.Row]] = {}
+        for row in self._file.read("SELECT * FROM outputs ORDER BY identity, file"):
+            outputs.setdefault(row["identity"], []).append(row)
+        return tuple(_build(row, outputs.get(row["identity"], [])) for row in rows)
 
     def makers(self, sha256: str) -> tuple[str, ...]:
         """The identities of the builds that made an object."""
         rows = self._file.read("SELECT DISTINCT identity FROM outputs WHERE sha256 = ? ORDER BY identity", sha256)
         return tuple(row["identity"] for row in rows)
 
-    def builds_with(self, file: str) -> tuple[str, ...]:
-        """The identities of the builds that made a file of this name, the newest first."""
-        question = "SELECT identity FROM outputs JOIN builds USING (identity) WHERE file = ? ORDER BY built_at DESC"
-        return tuple(row["identity"] for row in self._file.read(question, file))
+    def builds_called(self, name: str) -> tuple[str, ...]:
+        """The identities of the builds of a package base, or that made a file of this name, the newest first."""
+        question = (
+            "SELECT DISTINCT identity, built_at FROM builds LEFT JOIN outputs USING (identity)"
+            " WHERE pkgbase = ? OR file = ? ORDER BY built_at DESC, identity"
+        )
+        return tuple(row["identity"] for row in self._file.read(question, name, name))
 
     def _built(self, row: sqlite3.Row) -> StoredBuild:
-        outputs = self._file.read("SELECT * FROM outputs WHERE identity = ? ORDER BY file", row["identity"])
-        packages = tuple(
-            StoredPackage(
-                file=one["file"],
-                sha256=one["sha256"],
-                name=one["name"],
-                version=one["version"],
-                arch=one["arch"],
-                provides=tuple(json.loads(one["provides"])),
-                depends=tuple(json.loads(one["depends"])),
-            )
-            for one in outputs
-        )
-        return StoredBuild(
-            identity=row["identity"],
-            pkgbase=row["pkgbase"],
-            job=row["job"],
-            built_at_s=row["built_at"],
-            own=row["own"],
-            built_with=tuple((base, name, version) for base, name, version in json.loads(row["built_with"])),
-            packages=packages,
-        )
+        question = "SELECT * FROM outputs WHERE identity = ? ORDER BY file"
+        return _build(row, self._file.read(question, row["identity"]))
 
     def size_of(self, identity: str) -> int:
         """The bytes of the objects that a build made, together."""
@@ -190,3 +179,27 @@ class StoreIndex:
             )
             connection.executemany("DELETE FROM objects WHERE sha256 = ?", rows)
             connection.executemany("INSERT OR IGNORE INTO changing VALUES (?)", rows)
+
+
+def _build(row: sqlite3.Row, outputs: Iterable[sqlite3.Row]) -> StoredBuild:
+    packages = tuple(
+        StoredPackage(
+            file=one["file"],
+            sha256=one["sha256"],
+            name=one["name"],
+            version=one["version"],
+            arch=one["arch"],
+            provides=tuple(json.loads(one["provides"])),
+            depends=tuple(json.loads(one["depends"])),
+        )
+        for one in outputs
+    )
+    return StoredBuild(
+        identity=row["identity"],
+        pkgbase=row["pkgbase"],
+        job=row["job"],
+        built_at_s=row["built_at"],
+        own=row["own"],
+        built_with=tuple((base, name, version) for base, name, version in json.loads(row["built_with"])),
+        packages=packages,
+    )

@@ -101,6 +101,11 @@ class PathIndex:
             found[row["path"]].add(row["reference"])
         return {path: frozenset(references) for path, references in found.items()}
 
+    def referrers(self, path: StorePath) -> tuple[str, ...]:
+        """The paths that refer to one, itself left out, sorted."""
+        question = "SELECT path FROM path_references WHERE reference = ? AND path != reference ORDER BY path"
+        return tuple(row["path"] for row in self._file.read(question, str(path)))
+
     def contents(self) -> dict[str, tuple[str, float]]:
         """The object of each path, and when it was stored."""
         rows = self._file.read("SELECT path, sha256, stored_at FROM paths")

@@ -64,17 +64,17 @@ class StoreReader:
         """What the index says of a build; nothing is compared, so this is for telling and not for using."""
         return self._index.build(identity)
 
-    def recent_builds(self, limit: int = 20) -> tuple[StoredBuild, ...]:
-        """The builds that were made last, the newest first; nothing is compared."""
+    def recent_builds(self, limit: int | None = None) -> tuple[StoredBuild, ...]:
+        """The builds that were made last, or all, the newest first; nothing is compared."""
         return self._index.recent_builds(limit)
 
     def makers(self, sha256: str) -> tuple[StoredBuild, ...]:
         """The builds that made an object."""
         return tuple(build for one in self._index.makers(sha256) if (build := self._index.build(one)) is not None)
 
-    def builds_with(self, file: str) -> tuple[StoredBuild, ...]:
-        """The builds that made a file of this name, the newest first."""
-        return tuple(build for one in self._index.builds_with(file) if (build := self._index.build(one)) is not None)
+    def builds_called(self, name: str) -> tuple[StoredBuild, ...]:
+        """The builds of a package base, or that made a file of this name, the newest first."""
+        return tuple(build for one in self._index.builds_called(name) if (build := self._index.build(one)) is not None)
 
     def sizes(self) -> dict[str, int]:
         """The bytes of every object, by its checksum."""
@@ -130,6 +130,10 @@ class StoreReader:
         wanted = {str(path) for path in paths}
         found = reachable(wanted, turned(references))
         return tuple(path for path in reversed(in_order(found, references)) if path not in wanted)
+
+    def direct_referrers(self, path: StorePath) -> tuple[str, ...]:
+        """The paths that themselves refer to this one, sorted."""
+        return self._paths.referrers(path)
 
     def archive(self, entry: StoredPath) -> Iterator[bytes]:
         """The archive of a path, in pieces; MachineError, once it was read, when it has another content than it had."""

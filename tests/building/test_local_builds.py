@@ -101,7 +101,7 @@ def test_the_story_of_a_repository(world: World) -> None:
     assert jobs["app"]["started_at"] is None
     assert local.published()["lib"] == "1.1-1"
     assert world.run("publish", "check", "--demo-key").status == 0
-    assert world.run("store", "check").status == 0
+    assert world.run("store", "verify").status == 0
 
 
 def test_only_what_the_owner_has_a_say_in_counts_as_a_change(world: World) -> None:
@@ -221,13 +221,13 @@ def test_a_damaged_package_in_the_store_is_never_used(world: World) -> None:
     stored.chmod(0o644)
     # Its published file is another one: what is published is not changed by that.
     stored.write_bytes(stored.read_bytes()[:-1] + b"x")
-    check = world.run("store", "check")
+    check = world.run("store", "verify")
     assert check.status == PackagesFailedError.exit_status
     assert "its file has another content" in check.stdout
     world.run("schedule", "lib")
     assert local.build().status == 0
     assert local.steps("lib")[-3:] == ["building", "publishing", "succeeded"]
-    assert world.run("store", "check").status == 0
+    assert world.run("store", "verify").status == 0
     assert world.run("publish", "check", "--demo-key").status == 0
 
 
@@ -326,6 +326,6 @@ def test_a_full_disk_ends_the_run_and_keeps_every_job(world: World) -> None:
         subprocess.run(["mount", "-o", "remount,size=100m", str(local.top)], check=True)
         assert local.build().status == 0
         assert local.published() == {"lib": "1.0-1", "large": "1.0-1"}
-        assert world.run("store", "check").status == 0
+        assert world.run("store", "verify").status == 0
     finally:
         subprocess.run(["umount", str(local.top)], check=True)

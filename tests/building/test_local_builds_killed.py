@@ -55,7 +55,7 @@ class Prepared:
             },
             "published": local.published(),
             "files": served,
-            "store": self.world.run("store", "check", "--json").json["faults"],
+            "store": self.world.run("store", "verify", "--json").json["faults"],
             "check": self.world.run("publish", "check", "--demo-key").status,
             "leftovers": leftovers,
             "logs": self.world.run("logs", "alpha").stdout,
