@@ -25,17 +25,23 @@ def story(folder: Path, boundaries: Boundaries) -> None:
         database.submit(SCHEDULE, folders(("a", "b", "new"), "new"), source="pkgs", now_s=9.0)
 
 
-def watch_statements(boundaries: Boundaries) -> None:
-    """Cross a boundary before every statement that this process runs from now on."""
-    sqlite3.connect = _watched(sqlite3.connect, boundaries)  # type: ignore[assignment]  # this process is made for it
+def watch_statements(boundaries: Boundaries, *, only: str = "") -> None:
+    """Cross a boundary before every statement that this process runs from now on, or those alone that begin so."""
+    sqlite3.connect = _watched(sqlite3.connect, boundaries, only)  # type: ignore[assignment]  # this process is made for it
 
 
-def _watched(connect: Callable[..., sqlite3.Connection], boundaries: Boundaries) -> Callable[..., sqlite3.Connection]:
+def _watched(
+    connect: Callable[..., sqlite3.Connection], boundaries: Boundaries, only: str
+) -> Callable[..., sqlite3.Connection]:
     """A connection that tells every statement before it runs it, and every repetition of one."""
+
+    def tell(statement: str) -> None:
+        if statement.startswith(only):
+            boundaries.cross()
 
     def connected(*arguments: Any, **options: Any) -> sqlite3.Connection:
         connection = connect(*arguments, **options)
-        connection.set_trace_callback(lambda _: boundaries.cross())
+        connection.set_trace_callback(tell)
         return connection
 
     return connected
