@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+_MISSING = [program for program in ("docker-registry", "skopeo") if shutil.which(program) is None]
 needs_registry = pytest.mark.skipif(
-    shutil.which("docker-registry") is None and not os.environ.get("CI"), reason="docker-registry is not installed"
+    bool(_MISSING) and not os.environ.get("CI"), reason=f"{' and '.join(_MISSING)} is not installed"
 )
 USER, PASSWORD = "robot", "canary-of-the-first-registry"
 # bcrypt of it, as `htpasswd -nbB -C 4` writes it.
