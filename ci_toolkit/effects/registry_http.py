@@ -78,13 +78,17 @@ class RegistryCredentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryManners:
-    """How a registry is treated; times are seconds, those for connecting and reading limit a silence."""
+    """How a registry is treated; times are seconds, those for connecting and reading limit a silence.
+
+    One that has been sent a large part may be silent longer, as it writes that to a disk of so many bytes a second.
+    """
 
     attempts: int = 5
     backoff_s: float = 1.0
     longest_wait_s: float = 60.0
-    connect_timeout_s: float = 10.0
+    connect_timeout_s: float = 20.0  # which is the limit for a stop while something is sent, too
     read_timeout_s: float = 60.0
+    slowest_disk: float = 10e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +180,8 @@ class RegistryHttp:
         with opened() as stream:
             headers = {"Content-Type": "application/octet-stream"}
             body = stream if size_bytes else None
-            answer = self._once("PUT", place, headers | self._authorization(place, _scope(repository, "PUT")), body)
+            headers |= self._authorization(place, _scope(repository, "PUT"))
+            answer = self._once("PUT", place, headers, body, more_s=size_bytes / self._manners.slowest_disk)
         if answer.status not in (201, 202, 204):
             # Of the session that was begun it may know nothing any more, and what it took may be another's fault.
             self._tokens.clear()
@@ -238,8 +243,8 @@ class RegistryHttp:
             raise self._error(answer)
         return answer
 
-    def _once(self, method: str, url: str, headers: Mapping[str, str], body: object) -> _Answer:
-        timeout = (self._manners.connect_timeout_s, self._manners.read_timeout_s)
+    def _once(self, method: str, url: str, headers: Mapping[str, str], body: object, *, more_s: float = 0.0) -> _Answer:
+        timeout = (self._manners.connect_timeout_s, self._manners.read_timeout_s + more_s)
         with (
             self._translated(),
             self._session.request(

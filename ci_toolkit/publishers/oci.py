@@ -46,7 +46,6 @@ class OciPublisher:
     """Publishes to CI_OCI_REGISTRY, with the user and password that the environment has for it."""
 
     name: ClassVar[str] = "oci"
-    manners: ClassVar[RegistryManners] = RegistryManners()
 
     @contextmanager
     def opened(self, tools: PublisherTools) -> Iterator[OpenRegistries]:
@@ -60,9 +59,7 @@ class OciPublisher:
             credentials = _credentials(tools.environ, "CI_OCI_FALLBACK")
             places.append(_Place(registry=settings.oci_fallback, credentials=credentials))
         with opened_files(tools.folder, clock=tools.clock, who="builds run") as files:
-            opened = OpenRegistries(
-                files=files, places=tuple(places), ca=settings.oci_ca, keep_s=tools.keep_s, manners=self.manners
-            )
+            opened = OpenRegistries(files=files, places=tuple(places), ca=settings.oci_ca, keep_s=tools.keep_s)
             opened.bring_home()
             yield opened
 
@@ -81,7 +78,6 @@ class OpenRegistries:
     places: tuple[_Place, ...]
     ca: str | None
     keep_s: float
-    manners: RegistryManners
 
     def available(self) -> tuple[AvailablePackage, ...]:
         """What is published now, as archives."""
@@ -98,7 +94,7 @@ class OpenRegistries:
         """
         self.bring_home()
         leaving = frozenset(gone)
-        with self._asking(self.manners) as asked:
+        with self._asking(RegistryManners()) as asked:
             try:
                 self._take_away(leaving, asked)
                 refused = published_each(deliveries, leaving, lambda delivery: self._publish(delivery, asked))
@@ -113,7 +109,7 @@ class OpenRegistries:
         away = [package for package in self.files.ledger().packages.values() if package.facts["registry"] != home]
         if not away:
             return
-        with self._asking(replace(self.manners, attempts=1)) as asked:
+        with self._asking(RegistryManners(attempts=1)) as asked:
             for package in away:
                 there = package.facts["registry"]
                 try:

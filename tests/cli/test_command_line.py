@@ -117,7 +117,7 @@ def test_every_file_of_a_family_is_registered_and_every_plugin_loads() -> None:
         "forges": {"gitea", "github", "gitlab", "local"},
         "backends": {"build_job", "build_service", "buildbot", "chaotic_manager", "local"},
         "recipes": {"makepkg"},
-        "publishers": {"pacman"},
+        "publishers": {"directory", "oci", "pacman"},
         "notifiers": {"commit_status", "mail", "matrix", "telegram", "webhook"},
         "listeners": set(),
     }.items():

@@ -82,13 +82,17 @@ class Registry:
 
 @dataclass
 class FrontFault:
-    """What goes wrong with requests whose `METHOD path` matches; `alter` changes what the registry has answered."""
+    """What goes wrong with requests whose `METHOD path` matches.
+
+    `unread`: nobody listens to what is sent; `alter` changes what the registry has answered.
+    """
 
     pattern: str
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     content: bytes = b""
     cut: bool = False
+    unread: bool = False
     alter: Callable[[int, dict[str, str], bytes], tuple[int, dict[str, str], bytes]] | None = None
     times: int | None = None
 
@@ -131,11 +135,19 @@ class RegistryFront(HttpService):
 class _FrontExchange(Exchange):
     service: RegistryFront
 
-    def serve(self) -> None:
+    def _serve(self) -> None:
+        fault = self.service.fault_of(f"{self.command} {urlsplit(self.path).path}")
+        if fault is not None and fault.unread:
+            self.hang_up()
+            self.connection.close()
+            return
+        self.body = self._read_body()
+        self._serve_with(fault)
+
+    def _serve_with(self, fault: FrontFault | None) -> None:
         what = f"{self.command} {urlsplit(self.path).path}"
         authorization = self.headers.get("Authorization")
         self.service.asked.append(Asked(what, authorization))
-        fault = self.service.fault_of(what)
         if fault is not None and fault.cut:
             self.hang_up()
         elif fault is not None and fault.status is not None:
@@ -149,7 +161,7 @@ class _FrontExchange(Exchange):
             answer = self._forwarded()
             self._send(*(fault.alter(*answer) if fault is not None and fault.alter is not None else answer))
 
-    do_HEAD = do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = Exchange._serve  # noqa: N815 - as the base has them
+    do_HEAD = do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve  # noqa: N815 - as the base has them
 
     def _issue(self, authorization: str | None) -> None:
         scope = parse_qs(urlsplit(self.path).query)["scope"][0]
