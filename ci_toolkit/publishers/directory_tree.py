@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.files import link_or_copy, write_file
-from ci_toolkit.errors import RefusedError
+from ci_toolkit.errors import MachineError, RefusedError
 from ci_toolkit.publishers.directory_page import index_page
 from ci_toolkit.publishers.kept_ledger import format_kept_ledger
 
@@ -72,7 +72,7 @@ class DirectoryTree:
         folder.mkdir(parents=True)
         sums = {}
         for file, package in packages.items():
-            link_or_copy(self.files.place(package.sha256), folder / file)
+            link_or_copy(self._found(package), folder / file)
             sums[file] = package.sha256
         for file, package in packages.items():
             alias = file.replace(f"-{package.version}", "", 1)
@@ -80,6 +80,18 @@ class DirectoryTree:
                 os.symlink(file, folder / alias)  # noqa: PTH211 - likewise
                 sums[alias] = package.sha256
         self._sign(place, _sums(sums))
+
+    def _found(self, package: KeptPackage) -> Path:
+        """Where a file is kept, if need be again, as it is published; MachineError when it is lost."""
+        path, published = self.files.place(package.sha256), self.before / package.facts["path"]
+        if path.is_file():
+            return path
+        if not published.is_file():
+            hint = "put it back from a copy of the directory: the last publication stays until then"
+            raise MachineError(f"{package.facts['path']} is lost, and it is published or kept", hint=hint)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy(published, path)
+        return path
 
     def _sign(self, place: str, content: bytes) -> None:
         """Write the checksums of a folder and their signature, or take those that are there already."""

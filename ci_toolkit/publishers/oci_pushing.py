@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from ci_toolkit.errors import RefusedError
+from ci_toolkit.errors import PublishError, RefusedError
 from ci_toolkit.publishers.oci_archive import INDEX_TYPES, MANIFEST_TYPES
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ci_toolkit.publishers.oci_archive import Document, OciImage
 
 LATEST = "latest"
+_LATER = "the next run tries it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +59,12 @@ class ImageRepository:
 
     def _compare(self, document: Document, reference: str) -> None:
         found = self.http.manifest(self._path, reference, media_types=(document.media_type,))
-        given = None if found is None else f"sha256:{hashlib.sha256(found.content).hexdigest()}"
-        said = given if found is None or found.said_digest is None else found.said_digest
+        if found is None:  # it may need a while, or another machine of its own has been asked
+            raise PublishError(f"{self.registry} took {self.image}:{reference} and has no such thing", hint=_LATER)
+        given = f"sha256:{hashlib.sha256(found.content).hexdigest()}"
+        said = found.said_digest or given
         if (given, said) != (document.digest, document.digest):
-            wrong = (said if given == document.digest else given) or "nothing"
+            wrong = said if given == document.digest else given
             raise RefusedError(
                 f"{self.registry} was sent {document.digest} and gives {wrong} as {self.image}:{reference}",
                 hint="nobody should use that image: look at the registry, or at what lies before it",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ci_toolkit.errors import ProcessError, RefusedError
+from ci_toolkit.effects.files import sha256_of
+from ci_toolkit.errors import MachineError, ProcessError, RefusedError
 from ci_toolkit.publishers.directory import DirectoryPublisher
 from tests.support.deliveries import delivery_of, publisher_tools
 from tests.support.killed_directory import QuickKey, prepare, quick_tools, written
@@ -198,6 +199,24 @@ def test_a_publication_that_fails_leaves_what_was_published(tmp_path: Path, monk
     monkeypatch.undo()
     assert not publish(tools, written(tmp_path / "out", "hello", "1.1"))
     assert named(tmp_path / "own" / "current") > OLD
+
+
+def test_a_file_that_is_lost_is_taken_from_what_is_published_or_said(tmp_path: Path) -> None:
+    tools, files = quick_tools(tmp_path / "own"), tmp_path / "own" / "files"
+    publish(tools, written(tmp_path / "out", "hello", "1.0"))
+    for path in files.glob("??/*"):
+        path.unlink()
+    assert not publish(tools, written(tmp_path / "out", "other", "1.0"))
+    assert len(named(tmp_path / "own" / "current")) == 4
+    before = (tmp_path / "own" / "current").readlink()
+    assert len(list(files.glob("??/*"))) == 4
+    lost = tmp_path / "own" / "current" / "hello" / "1.0-1" / "hello-1.0-1-any.tar"
+    sha256 = sha256_of(lost)
+    for path in (files / sha256[:2] / sha256[2:], lost):
+        path.unlink()
+    with pytest.raises(MachineError, match=r"^hello/1.0-1/hello-1.0-1-any.tar is lost"):
+        publish(tools, written(tmp_path / "out", "third", "1.0"))
+    assert (tmp_path / "own" / "current").readlink() == before
 
 
 def test_another_folder_can_be_named(tmp_path: Path) -> None:

@@ -296,8 +296,9 @@ def test_a_registry_that_gives_something_else_is_caught(stand: Stand, reference:
 
 def test_a_registry_that_forgets_what_it_took_is_caught(stand: Stand) -> None:
     stand.front.fail("PUT .*/manifests/.*", 201)
-    refused = stand.publish(stand.image("hello", "1.0-1"))
-    assert "gives nothing as hello:sha256:" in refused["hello"]
+    with pytest.raises(PublishError, match=r"took hello:sha256:[0-9a-f]* and has no such thing \(the next run"):
+        stand.publish(stand.image("hello", "1.0-1"))
+    assert stand.published() == {}
 
 
 @pytest.mark.parametrize("status", [400, 413])
@@ -404,6 +405,36 @@ def test_credentials_that_are_wrong_are_not_tried_again(stand: Stand, second: Re
     assert len(stand.front.asked) <= 4
 
 
+@pytest.mark.parametrize("realm", ["http://registry.invalid/token", "ftp://127.0.0.1/", "https://a:b@127.0.0.1/", "x"])
+def test_credentials_go_to_no_address_that_is_not_safe(stand: Stand, realm: str) -> None:
+    stand.environ = {"CI_OCI_USER": USER, "CI_OCI_PASSWORD": PASSWORD}
+    stand.config = stand.config.replace("=", "=https://", 1)
+    stand.front.encrypt(self_signed(stand.folder))
+    stand.config += f"CI_OCI_CA={stand.folder}/certificate.pem\n"
+    stand.front.fail("HEAD .*", 401, headers={"WWW-Authenticate": f'Bearer realm="{realm}"'})
+    with pytest.raises(PublishError, match="wants credentials at no address that they may be sent to"):
+        stand.publish(stand.image("hello", "1.0-1"))
+
+
+def test_parts_go_to_another_host_without_credentials_and_to_no_strange_address(stand: Stand) -> None:
+    stand.environ = {"CI_OCI_USER": USER, "CI_OCI_PASSWORD": PASSWORD}
+    stand.front.issues_tokens = True
+    places = ["ftp://127.0.0.1/x", "", "http://a:b@127.0.0.1/x"]
+
+    def elsewhere(status: int, headers: dict[str, str], content: bytes) -> tuple[int, dict[str, str], bytes]:
+        place = places[0] if places else other.url + headers["Location"]
+        return status, {**headers, "Location": place}, content
+
+    stand.front.fail("POST .*", alter=elsewhere)
+    with RegistryFront(stand.registry) as other:
+        while places:
+            with pytest.raises(PublishError, match="wants parts to be sent to no address that may be used"):
+                stand.publish(stand.image("hello", "1.0-1"))
+            places.pop(0)
+        assert not stand.publish(stand.image("hello", "1.0-1"))
+        assert [one.authorization for one in other.asked] == [None] * len(other.asked) != []
+
+
 @pytest.mark.parametrize(
     ("environ", "problem"),
     [
@@ -433,9 +464,10 @@ def test_secrets_are_in_no_argument_log_or_file(
     stand.environ = {"CI_OCI_USER": USER, "CI_OCI_PASSWORD": PASSWORD}
     stand.front.issues_tokens = True
     stand.front.fail("PUT .*/manifests/1.0-1", 503, content=f'{{"errors":[{{"code":"{PASSWORD}"}}]}}'.encode(), times=2)
-    started = stand.tools.processes.started
-    assert not stand.publish(stand.image("hello", "1.0-1"))
-    assert stand.tools.processes.started == started == 0  # so there are no arguments
+    tools = stand.tools
+    with OciPublisher().opened(tools) as place:
+        assert not place.publish([stand.image("hello", "1.0-1")], [])
+    assert tools.processes.started == 0  # so there are no arguments
     said = caplog.text + "".join(capfd.readouterr())
     assert "hello 1.0-1 is pushed: " in said
     kept = b"".join(path.read_bytes() for path in (stand.folder / "own").rglob("*") if path.is_file())
