@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from ci_toolkit.backends.build_service.backend import BuildServiceBackend
 from ci_toolkit.backends.buildbot import BuildbotBackend
 from ci_toolkit.model.job import JobFilter, JobState
 from ci_toolkit.model.names import Pkgbase
@@ -23,6 +25,8 @@ from tests.support.local_builds import Described, Tiny
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ci_toolkit.backends.spec import BackendTools
 
 ENDED_WITHIN_S = 10.0
 BEHIND_S = 2.0
@@ -34,7 +38,7 @@ APP = Tiny(name="app", depends=("lib",))
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarmStand]:
     top = tmp_path_factory.mktemp("farm") / "master"
     workers = {"one": "class 1 slots 1", "two": "class 4 slots 2"}
-    with running_farm(FarmStand(top=top, workers=workers)) as stand:
+    with running_farm(FarmStand(top=top, workers=workers, serves_grpc=True)) as stand:
         yield stand
 
 
@@ -48,6 +52,13 @@ def test_packages_are_built_in_order_and_published_signed(farm: FarmStand) -> No
     assert jobs["lib"].worker in ("one", "two")
     assert {phase for phase, _ in jobs["app"].phases} >= {"package", "collect"}
     assert (farm.place().repository / "x86_64/app-1.0-1-any.pkg.tar.zst.sig").is_file()
+    for client, tools in clients(farm):
+        for name in ("app", "lib"):
+            [made] = client.artifacts(jobs[name], tools)
+            published = farm.place().repository / "x86_64" / made.file
+            assert (made.name, made.version, made.arch) == (name, "1.0-1", "any")
+            assert made.sha256 == hashlib.sha256(published.read_bytes()).hexdigest()
+            assert made.size_bytes == published.stat().st_size
 
 
 def test_folders_that_are_described_are_built_and_published_like_packages(farm: FarmStand) -> None:
@@ -106,19 +117,39 @@ def test_what_is_replaced_while_it_is_built_ends_and_its_successor_is_built(farm
     assert [name for name in farm.published() if "moved" in name] == ["moved-2.0-1-any.pkg.tar.zst"]
 
 
+def test_what_is_handed_in_over_grpc_is_built_and_what_is_built_the_same_has_the_same_digest(farm: FarmStand) -> None:
+    client, tools = BuildServiceBackend(), farm.grpc_tools()
+    for request in ("g1", "g2"):
+        package = Tiny(name="over-grpc")
+        handed = {Pkgbase(package.name): package_folder(package)}
+        client.submit(schedule(request, package.name), lambda _, handed=handed: handed, tools)
+        farm.finished()
+    first, second = client.jobs(JobFilter(packages=frozenset({"over-grpc"})), tools)
+    assert (first.state, second.state) == (JobState.SUCCEEDED, JobState.ALREADY_BUILT)
+    assert client.artifacts(first, tools) == client.artifacts(second, tools)
+    assert "".join(client.log(second, tools, follow=True)) == farm.log_of("over-grpc")
+    assert {worker["health"] for worker in client.workers(tools)} == {"good"}
+
+
 def test_logs_are_about_a_second_behind_the_build_in_the_api_and_in_buildbot(farm: FarmStand) -> None:
     stamps = "for i in 1 2 3; do date +stamp-%s.%N; sleep 0.9; done"
     submit(farm, "l1", Tiny(name="talking", body=stamps))
     farm.building("talking")
     seen: dict[str, float] = {}
+    over_grpc: dict[str, float] = {}
     job = farm.jobs()["talking"]
 
     def follow() -> None:
         for piece in BuildbotBackend().log(job, farm.tools(), follow=True):
             note_stamps(seen, piece)
 
-    following = threading.Thread(target=follow)
+    def follow_over_grpc() -> None:
+        for piece in BuildServiceBackend().log(job, farm.grpc_tools(), follow=True):
+            note_stamps(over_grpc, piece)
+
+    following, beside = threading.Thread(target=follow), threading.Thread(target=follow_over_grpc)
     following.start()
+    beside.start()
     in_buildbot: dict[str, float] = {}
     with requests.Session() as session:
         builds = session.get(f"{farm.buildbot_url}api/v2/builds?complete=false", timeout=30).json()["builds"]
@@ -126,9 +157,15 @@ def test_logs_are_about_a_second_behind_the_build_in_the_api_and_in_buildbot(far
         while following.is_alive():
             note_stamps(in_buildbot, session.get(f"{farm.buildbot_url}api/v2/{place}", timeout=30).text)
             following.join(0.05)
-    for found in (seen, in_buildbot):
+    beside.join(10)
+    for found in (seen, over_grpc, in_buildbot):
         assert len(found) == 3
         assert max(at_s - float(stamp) for stamp, at_s in found.items()) < BEHIND_S
+
+
+def clients(farm: FarmStand) -> list[tuple[BuildbotBackend | BuildServiceBackend, BackendTools]]:
+    """Both ways to speak to it."""
+    return [(BuildbotBackend(), farm.tools()), (BuildServiceBackend(), farm.grpc_tools())]
 
 
 def submit(farm: FarmStand, request: str, *packages: Tiny) -> None:

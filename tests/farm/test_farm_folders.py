@@ -90,6 +90,11 @@ def test_a_worker_is_made_and_checked(world: World, tmp_path: Path) -> None:
     assert world.run("farm", "worker", "create", str(top), *words).status == 12
 
 
+def grpc(table: str, expected: str) -> tuple[tuple[str, str], str]:
+    """A farm with that table, and what is wrong with it."""
+    return ("[workers.big]", f"[grpc]\n{table}\n[workers.big]"), expected
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -108,11 +113,34 @@ def test_a_worker_is_made_and_checked(world: World, tmp_path: Path) -> None:
         (("CI_BUILD_TIMEOUT = 7200", 'CI_BUILD_TIMEOUT = "fast"'), "CI_BUILD_TIMEOUT is not a whole number: 'fast'"),
         (("repositories.mine", 'repositories."a/b"'), "is no name of a repository"),
         (("class = 9", "class = ["), "is no TOML"),
+        grpc(
+            'listen = "0.0.0.0:9190"', "grpc.listen would be reached over a network without encryption: '0.0.0.0:9190'"
+        ),
+        grpc('listen = "9190"', "grpc.listen is no host with a port: '9190' (such as 127.0.0.1:9190)"),
+        grpc('listen = "127.0.0.1:70000"', "grpc.listen is no host with a port"),
+        grpc("", "grpc.listen is missing"),
+        grpc('listen = "127.0.0.1:9190"\nkey = "k.pem"', "grpc.certificate is missing (a certificate and its key go"),
+        grpc(
+            'listen = "127.0.0.1:9190"\ncertificates = "c"',
+            "grpc.certificates is no key here (did you mean certificate",
+        ),
+        grpc('listen = "h:9190"\nkey = "k.pem"\ncertificate = "c.pem"', "c.pem cannot be read: No such file"),
+        grpc('listen = "h:9190"\nkey = "farm.toml"\ncertificate = "farm.toml"', "that belong together (/"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_runs(tmp_path: Path, change: tuple[str, str], expected: str) -> None:
     top = farm_of(tmp_path / "farm", GOOD.replace(*change))
     with pytest.raises(ToolkitError, match=re.escape(expected)):
+        checked(top)
+
+
+def test_where_grpc_is_not_installed_a_farm_that_serves_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top = farm_of(tmp_path / "farm", GOOD.replace("[workers.big]", '[grpc]\nlisten = "[::1]:9190"\n[workers.big]'))
+    assert "the build service over gRPC is at [::1]:9190, for this machine alone" in checked(top)
+    monkeypatch.setattr("ci_toolkit.farm.grpc_door.find_spec", lambda _: None)
+    with pytest.raises(ToolkitError, match=r"pip install 'ci-toolkit\[farm,grpc\]'"):
         checked(top)
 
 

@@ -26,6 +26,7 @@ from ci_toolkit.model.job import JobState
 from ci_toolkit.model.names import Pkgbase
 from ci_toolkit.model.settings import parse_settings
 from tests.support.built import hostile, member
+from tests.support.certificates import self_signed
 from tests.support.dropping_proxy import DroppingProxy
 from tests.support.jobs import folder_of, schedule
 
@@ -98,11 +99,13 @@ class FarmStand:
     watched: bool = False  # whether workers serve metrics
     listen: str = "tcp:PORT:interface=127.0.0.1"
     connect: str = "tcp:127.0.0.1:PORT"
+    serves_grpc: bool = False  # with a certificate of its own, `authority`
     environ: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.workers_port, self.web_port, self.buildbot_port = free_port(), free_port(), free_port()
+        self.grpc_port = free_port()
         self.metrics_ports = {name: free_port() for name in self.workers}
         self._write()
 
@@ -115,6 +118,11 @@ class FarmStand:
     def buildbot_url(self) -> str:
         """Where Buildbot's own pages are."""
         return f"http://127.0.0.1:{self.buildbot_port}/"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate of the build service over gRPC."""
+        return self.top / "tls/certificate.pem"
 
     def worker_url(self, name: str) -> str:
         """Where a worker's metrics are."""
@@ -132,6 +140,11 @@ class FarmStand:
             f'web = "tcp:{self.buildbot_port}:interface=127.0.0.1"',
             *([f'database = "{self.database}"'] if self.database else []),
         ]
+        if self.serves_grpc:
+            (self.top / "tls").mkdir()
+            self_signed(self.top / "tls")
+            lines += ["[grpc]", f'listen = "127.0.0.1:{self.grpc_port}"']
+            lines += ['certificate = "tls/certificate.pem"', 'key = "tls/key.pem"']
         for name in self.repositories:
             lines += [f"[repositories.{name}]", 'sources = ["samples"]', "demo_key = true"]
             lines += [f"[repositories.{name}.config]", 'CI_ALLOW_LOCAL_UPSTREAMS = "true"', self.config]
@@ -280,6 +293,13 @@ class FarmStand:
         settings = parse_settings(KeyValueFile.parse(text, file=".ci/config"), {})
         environ = {"CI_FARM_TOKEN": self.token}
         return BackendTools(top=self.top.parent, environ=environ, settings=settings, clock=SystemClock())
+
+    def grpc_tools(self, repository: str = "samples") -> BackendTools:
+        """Likewise, over gRPC."""
+        tools = self.tools(repository)
+        url = f"https://127.0.0.1:{self.grpc_port}"
+        settings = replace(tools.settings, backend="build_service", farm_url=url, farm_ca=str(self.authority))
+        return replace(tools, settings=settings)
 
     def place(self, repository: str = "samples") -> LocalFolder:
         """Where a repository's things are."""
