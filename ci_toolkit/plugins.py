@@ -97,6 +97,17 @@ def load(plugin: Plugin) -> Any:  # noqa: ANN401 - what it must be is checked he
     return kind()
 
 
+def lacking(plugin: Plugin) -> str | None:
+    """How what a plugin needs is installed, where it needs an extra of its package that is not; None otherwise."""
+    try:
+        plugin.entry_point.load()
+    except ModuleNotFoundError:
+        return _installing(plugin)
+    except (ImportError, AttributeError):
+        pass  # `load` says what it is
+    return None
+
+
 def _installing(plugin: Plugin) -> str | None:
     """How what it needs is installed, where its registration names extras of its package for that."""
     package, extras = plugin.entry_point.dist, plugin.entry_point.extras

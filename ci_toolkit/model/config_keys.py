@@ -101,7 +101,7 @@ REPOSITORY_KEYS = _table(
     # Additions of ci-toolkit.
     ("TEMPLATE_UPDATES", Shape.TEXT, "review", "what becomes of a new version of the CI files: review or commit"),
     ("CI_BACKEND", Shape.TEXT, "chaotic_manager", "which build backend takes schedules"),
-    ("CI_FARM_URL", Shape.URL, None, "the farm's address"),
+    ("CI_FARM_URL", Shape.URL, None, "the farm's address; with CI_BACKEND=build_service that of its build service"),
     ("CI_FARM_CA", Shape.TEXT, None, "a file with the certificate authority of the farm"),
     ("CI_MANAGER_URL", Shape.URL, None, "the address of the chaotic-manager's web pages, which tell of its queue"),
     (

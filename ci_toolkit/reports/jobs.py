@@ -109,8 +109,9 @@ def job_json(job: Job, steps: Iterable[Transition], artifacts: Iterable[Artifact
 
 def purge_text(jobs: Sequence[Job], *, now_s: float, dry_run: bool) -> str:
     """The jobs that were forgotten, or would be, and how many that is."""
+    logs = "its log" if len(jobs) == 1 else "their logs"
     count = f"{len(jobs)} build{'' if len(jobs) == 1 else 's'}"
-    said = f"{count} would be forgotten, with their logs" if dry_run else f"{count} forgotten, with their logs"
+    said = f"{count} {'would be forgotten' if dry_run else 'forgotten'}, with {logs}" if jobs else "nothing to forget"
     return (jobs_text(jobs, now_s=now_s) if jobs else "") + f"{said}\n"
 
 

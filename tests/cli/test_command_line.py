@@ -10,7 +10,7 @@ import pytest
 
 from ci_toolkit import errors, plugins
 from ci_toolkit.cli.main import SUBCOMMANDS
-from ci_toolkit.errors import GitError, MachineError, PackagesFailedError, PluginError, ToolkitError
+from ci_toolkit.errors import GitError, MachineError, PackagesFailedError, PluginError, RefusedError, ToolkitError
 from tests.support.packages import SamplePackage
 
 if TYPE_CHECKING:
@@ -124,6 +124,38 @@ def test_every_file_of_a_family_is_registered_and_every_plugin_loads() -> None:
         assert set(plugins.registered(family)) == files
         for plugin in plugins.registered(family).values():
             assert plugins.load(plugin).name == plugin.name
+
+
+WITHOUT_GRPC = """
+import sys
+sys.modules["grpc"] = None
+from ci_toolkit.cli.main import run
+from ci_toolkit.errors import PluginError
+from ci_toolkit.plugins import load_backend
+try:
+    load_backend("build_service")
+except PluginError as error:
+    print(error)
+sys.argv = ["ci-toolkit", "plugins"]
+sys.exit(run())
+"""
+
+
+def test_a_plugin_whose_extra_is_not_installed_says_how_it_is_and_nothing_else_needs_it() -> None:
+    done = subprocess.run((sys.executable, "-c", WITHOUT_GRPC), capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    said, *listed = done.stdout.splitlines()
+    assert said.startswith("backends: build_service from ci-toolkit")
+    assert said.endswith("(pip install 'ci-toolkit[grpc]')")
+    [row] = [line for line in listed if " build_service " in line]
+    assert row.endswith(", which needs: pip install 'ci-toolkit[grpc]'")
+
+
+def test_builds_that_others_keep_are_not_purged_here(world: World) -> None:
+    world.start(SamplePackage(name="foo").folder(), seen=False)
+    result = world.run("builds", "purge", "--before", "30d")
+    assert result.status == RefusedError.exit_status
+    assert "CI_BACKEND is chaotic_manager, which keeps no builds here (whoever builds forgets them" in result.stderr
 
 
 def test_an_unknown_backend_is_answered_with_what_there_is(world: World) -> None:

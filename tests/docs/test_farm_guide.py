@@ -14,10 +14,17 @@ from ci_toolkit.farm import farm_file
 from ci_toolkit.farm.worker_service import WORKER_KEYS
 from ci_toolkit.farm.worker_settings import OWN_KEYS
 from ci_toolkit.formats import farm_layout
+from ci_toolkit.formats.artifact_record import format_artifacts
+from ci_toolkit.model.artifact import Artifact
 from ci_toolkit.model.farm_metrics import MASTER_METRICS, WORKER_METRICS
+from ci_toolkit.model.job import JobState
 from ci_toolkit.model.worker import WorkerState
+from tests.support.certificates import self_signed
 from tests.support.farm_stand import FarmStand
+from tests.support.grpc_farm import grpc_farm
 from tests.support.guides import DOCS, block, sh
+from tests.support.jobs import submit
+from tests.support.quiet_farm import TOKEN, QuietFarm
 from tests.support.rendered_nginx import RunningNginx, running_nginx
 from tests.support.stacks import deployed
 
@@ -68,6 +75,18 @@ def test_a_worker_comes_by_the_guides_certificates_and_is_operated_by_its_comman
     assert '"big finishes what it builds"' in said
     assert '"state": "draining", "reason": "a new disk"' in said
     assert '"big takes builds"' in said
+
+
+def test_a_program_of_the_guide_asks_the_build_service_for_digests(tmp_path: Path) -> None:
+    quiet = QuietFarm(tmp_path / "farm")
+    with grpc_farm(quiet, certificate=self_signed(tmp_path)) as farm:
+        with quiet.database() as database:
+            [job] = submit(database, "r1", "a", source="samples")
+        made = Artifact(file="a.pkg", name="a", version="1-1", arch="any", sha256="ab" * 32, size_bytes=1)
+        quiet.bring(job, JobState.SUCCEEDED, artifacts=format_artifacts([made]))
+        (tmp_path / "client.py").write_text(block("farm.md", "grpc").replace('"mine"', '"samples"'))
+        variables = {"CI_FARM_CA": str(tmp_path / "certificate.pem"), "CI_FARM_TOKEN": TOKEN, "FARM": farm.address}
+        assert sh("python client.py", tmp_path, **variables) == f"a a.pkg {'ab' * 32}\n"
 
 
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
