@@ -18,6 +18,7 @@ from ci_toolkit.recipes.build import Built, BuiltPackage
 from ci_toolkit.recipes.built_packages import EXTENSION as PACKAGE_EXTENSION
 from ci_toolkit.recipes.built_packages import package_info
 from ci_toolkit.recipes.container_file import build_arguments, parse_container_keys, read_containerfile
+from ci_toolkit.recipes.described_folder import located_in_recipe_file
 from ci_toolkit.recipes.given_packages import other_files
 from ci_toolkit.recipes.image_archive import archive_name, laid_image, pack_images
 from ci_toolkit.scheduling.dependencies import dependency_name
@@ -43,11 +44,12 @@ _IMAGE = "localhost/ci-toolkit/built"
 
 def build_image(run: RecipeRun) -> Built:
     """The steps of a build, for `run_recipe`; MachineError where the tools for it are missing."""
-    keys = parse_container_keys(run.file.own)
-    containerfile = read_containerfile(keys, run.request.files)
     known = {"SOURCE_DATE_EPOCH": str(run.request.epoch_s), "PACKAGE": run.request.pkgbase}
     known |= version_arguments(run.file)
-    arguments = build_arguments(run.file, keys, containerfile, known)
+    with located_in_recipe_file():
+        keys = parse_container_keys(run.file.own)
+        containerfile = read_containerfile(keys, run.request.files)
+        arguments = build_arguments(run.file, keys, containerfile, known)
     return _ImageBuild(
         run=run, keys=keys, containerfile=containerfile, arguments=arguments, program=_program(run)
     ).build()

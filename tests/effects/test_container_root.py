@@ -163,7 +163,7 @@ def test_what_it_may_use_is_limited(sandbox: Sandbox) -> None:
         assert time.monotonic() - start < 5
         assert running(root.ids) == []
         if "processes" in root.groups.limits:
-            said, _ = tried(root, "for i in $(seq 100); do sleep 1 & done; wait")
+            said, _ = tried(root, "for i in $(seq 100); do sleep 0.2 & done; wait")
             assert "fork" in said
 
 
@@ -184,7 +184,7 @@ print('it is deep')
 def test_nothing_is_left_of_it_however_deep_and_closed(sandbox: Sandbox) -> None:
     with container_root(sandbox, LIMITS, FILES, emulation=Emulation()) as root:
         root.write("deep.py", DEEP.encode())
-        said, _ = tried(root, "python3 /given/deep.py; mkdir /state/other; sleep 3")
+        said, _ = tried(root, "python3 /given/deep.py; sleep 0.6")
         own = root.folder.path.parent
         assert own.is_dir()
     assert said == "it is deep\n"
