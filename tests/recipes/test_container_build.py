@@ -17,6 +17,7 @@ import pytest
 from ci_toolkit.effects.emulation import emulation_of
 from ci_toolkit.effects.sandbox import Sandbox
 from ci_toolkit.errors import UpstreamError
+from ci_toolkit.model.observation import UpstreamFile
 from ci_toolkit.model.package_config import PackageConfig
 from ci_toolkit.recipes import container_build
 from ci_toolkit.recipes.build import Built, Failed, TimedOut
@@ -147,6 +148,20 @@ def test_what_it_needs_of_the_repository_is_in_its_context(tools: RecipeTools, t
     result, _ = build(tmp_path / "without", files, tools)
     assert failed(result).reason == "it needs lib, which this repository did not build"
     assert failed(result).phase == "dependencies"
+
+
+def test_the_sample_has_what_another_sample_makes(tools: RecipeTools, tmp_path: Path) -> None:
+    sample = Path(__file__).parents[2] / "sample-pkgbuilds/leap-image"
+    paths = [path for path in sample.rglob("*") if path.is_file()]
+    files = {str(path.relative_to(sample)): UpstreamFile(mode="100644", content=path.read_bytes()) for path in paths}
+    given = [tmp_path / "store/leap-list" / name for name in ("leap-list.csv", "leap-list.json")]
+    for path in given:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("1972-06-30\n")
+    result, _ = built(replace(request(tmp_path / "build", files), dependencies=tuple(given)), tools)
+    found = archive(result)
+    assert config_of(found, 1)["config"]["Labels"]["release"] == "2026.1"
+    assert {f"usr/share/leap-list/{path.name}" for path in given} <= files_of(found, tmp_path / "unpacked").keys()
 
 
 def test_podman_does_where_there_is_no_buildah_and_without_both_it_says_what_to_install(
