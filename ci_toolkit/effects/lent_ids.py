@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,9 +93,9 @@ def _are_known(path: Path, first: int, count: int) -> bool:
 def _subordinate() -> LentIds:
     user = _name(os.getuid())
     ranges = [_of_user(Path("/etc") / name, user, os.getuid()) for name in ("subuid", "subgid")]
-    if None in ranges:
+    if None in ranges or shutil.which("newuidmap") is None:
         raise MachineError(
-            f"images cannot be built here by {user}: it has no subordinate user and group ids",
+            f"images cannot be built here by {user}: it has no subordinate user and group ids, or no newuidmap",
             hint=f"apt install uidmap; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}",
         )
     maps = [

@@ -106,8 +106,7 @@ class Containerfile:
         found = []
         for stage in self.needed(target, given):
             number = self.stages.index(stage)
-            platform = self._expanded(stage.platform, stage, given) if stage.platform else None
-            texts = [(self._expanded(stage.base, stage, given), stage.span, platform)]
+            texts = [(self._expanded(stage.base, stage, given), stage.span, self._platform(stage, given))]
             texts += [(text, span, None) for text, span in stage.others]
             for text, span, asked in texts:
                 if text == SCRATCH or self._stage(text.lower(), number) is not None:
@@ -119,6 +118,10 @@ class Containerfile:
                 found.append(BaseImage(reference=reference, span=span, platform=asked))
         return tuple(found)
 
+    def running(self, target: str | None, given: Mapping[str, str]) -> set[str | None]:
+        """The platforms that steps of an image run on, as the text asks for them; None is the image's own."""
+        return {self._platform(stage, given) for stage in self.needed(target, given) if stage.runs}
+
     def pinned(self, names: Mapping[Span, str]) -> str:
         """The text with other names at some places."""
         parts, end = [], 0
@@ -126,6 +129,13 @@ class Containerfile:
             parts += [self.text[end : span.start], name]
             end = span.end
         return "".join([*parts, self.text[end:]])
+
+    def _platform(self, stage: Stage, given: Mapping[str, str]) -> str | None:
+        """What a stage asks for, or else the one that it goes on from."""
+        if stage.platform:
+            return self._expanded(stage.platform, stage, given)
+        before = self._stage(self._expanded(stage.base, stage, given).lower(), self.stages.index(stage))
+        return None if before is None else self._platform(self.stages[before], given)
 
     def _stage(self, text: str, before: int) -> int | None:
         """The number of a stage before another, by its name or its number."""

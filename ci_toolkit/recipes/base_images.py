@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 _POLICY = Path("/etc/containers/policy.json")
 _KEPT = ("PATH", "http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
-_ASK_S, _FETCH_S = 120.0, 3_600.0
+_ASK_S = 120.0
 _LARGEST_BYTES = 16 << 30
-_MONTH_S = 30 * 86_400.0
+_DAY_S, _MONTH_S = 86_400.0, 30 * 86_400.0
+_PARTIAL = ".part-"
 
 
 class WantedImage(NamedTuple):
@@ -122,7 +123,7 @@ class BaseImages:
         manifest = parse_manifest(image.manifest, file=str(image.reference))
         if sum(blob.size_bytes for blob in manifest.blobs) > _LARGEST_BYTES:
             raise UpstreamError(f"{image.pinned} has more than {_LARGEST_BYTES >> 30} GiB")
-        partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".part-"))
+        partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_PARTIAL))
         try:
             words = ["copy", "--src-no-creds", *self._plain("--src-tls-verify=false", image.reference)]
             words += ["--preserve-digests", f"docker://{image.pinned}", f"dir:{partial}"]
@@ -168,17 +169,21 @@ def sweep_images(cache: Path) -> None:
     if not cache.is_dir():
         return
     for path in cache.iterdir():
-        if path.is_dir() and time.time() - path.stat().st_mtime > _MONTH_S:
+        kept_s = _DAY_S if path.name.startswith(_PARTIAL) else _MONTH_S
+        if path.is_dir() and time.time() - path.stat().st_mtime > kept_s:
             shutil.rmtree(path, ignore_errors=True)
 
 
 def _check(folder: Path, image: FoundImage) -> None:
-    if digest_of((folder / MANIFEST).read_bytes()) != image.digest:
-        raise UpstreamError(f"{image.pinned} came with another manifest")
-    for blob in parse_manifest(image.manifest, file=str(image.reference)).blobs:
-        path = folder / blob.hexadecimal
-        if path.stat().st_size != blob.size_bytes or sha256_of(path) != blob.hexadecimal:
-            raise UpstreamError(f"{image.pinned} came with another blob {blob.digest}")
+    try:
+        if digest_of((folder / MANIFEST).read_bytes()) != image.digest:
+            raise UpstreamError(f"{image.pinned} came with another manifest")
+        for blob in parse_manifest(image.manifest, file=str(image.reference)).blobs:
+            path = folder / blob.hexadecimal
+            if path.stat().st_size != blob.size_bytes or sha256_of(path) != blob.hexadecimal:
+                raise UpstreamError(f"{image.pinned} came with another blob {blob.digest}")
+    except OSError as error:
+        raise UpstreamError(f"{image.pinned} came without all its parts: {error.strerror}") from error
 
 
 def _is_here(host: str) -> bool:

@@ -120,12 +120,14 @@ class _ImageBuild:
 
     def _emulation(self) -> Emulation:
         """What lets programs of other machines run, where the image's steps run any."""
-        here = platform.machine()
-        foreign = {one.emulation: one.text for one in self.keys.platforms if not one.runs_on(here)}
-        stages = self.containerfile.needed(self.keys.target, {**self.arguments, **platform_arguments(_native())})
-        if not foreign or not any(stage.runs for stage in stages):
-            return Emulation()
-        return emulation_of(foreign)
+        foreign = dict[str, str]()
+        for one in self.keys.platforms:
+            given = {**self.arguments, **platform_arguments(one)}
+            for text in self.containerfile.running(self.keys.target, given):
+                running = parse_platform(text) if text else one
+                if not running.runs_on(platform.machine()):
+                    foreign[running.emulation] = running.text
+        return emulation_of(dict(sorted(foreign.items())))
 
     def _fetched(
         self, wanted: Mapping[ImagePlatform, Mapping[Span, WantedImage]]
@@ -203,10 +205,6 @@ class _ImageBuild:
         target.parent.mkdir(parents=True, exist_ok=True)
         size = pack_images(images, target, name=f"{name}:{run.version}")
         return BuiltPackage(path=target, name=name, version=run.version, arch=architecture, size_bytes=size)
-
-
-def _native() -> ImagePlatform:
-    return platform_of(platform.machine())
 
 
 def _program(run: RecipeRun) -> str:

@@ -29,9 +29,10 @@ from ci_toolkit.formats.image_layout import (
     parse_index,
     parse_manifest,
 )
+from ci_toolkit.formats.tar_blocks import BLOCK, ZEROS, header_path, header_size, padded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -111,24 +112,32 @@ def pack_images(images: Sequence[LaidImage], target: Path, *, name: str) -> int:
 def check_archive(path: Path, platforms: Sequence[ImagePlatform], *, name: str) -> None:
     """Nothing; UpstreamError or FormatError when a file is no archive of just these images under this name."""
     try:
-        with opened_inside(path.parent, path.name) as file, tarfile.open(fileobj=file, mode="r:") as archive:
-            _Archive(archive).check(platforms, name)
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
-        raise UpstreamError(f"{path.name} is no archive of an image: {error}") from error
+        with opened_inside(path.parent, path.name) as file:
+            _Archive(file).check(platforms, name)
+    except OSError as error:
+        raise UpstreamError(f"{path.name} cannot be read: {error.strerror}") from error
 
 
 class _Archive:
-    """Somebody's archive of images."""
+    """Somebody's archive of images, of plain files in the form that is written here: all else is refused."""
 
-    def __init__(self, archive: tarfile.TarFile) -> None:
-        self._archive = archive
-        self._members: dict[str, tarfile.TarInfo] = {}
-        for member in archive:
-            if member.isdir() and member.name in ("blobs", BLOBS):
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._members: dict[str, tuple[int, int]] = {}
+        end = os.fstat(file.fileno()).st_size
+        while (header := file.read(BLOCK)) != ZEROS:
+            if len(header) < BLOCK:
+                raise UpstreamError("it is cut off: the archive has no end mark")
+            size, path = header_size(header), header_path(header).decode(errors="replace")
+            if header[156:157] == tarfile.DIRTYPE and path in ("blobs/", f"{BLOBS}/") and not size:
                 continue
-            if not member.isreg() or member.name in self._members or len(self._members) > _MOST_BLOBS:
-                raise UpstreamError(f"{member.name!r} is no file, or there twice")
-            self._members[member.name] = member
+            if header[156:157] != tarfile.REGTYPE or path in self._members or len(self._members) > _MOST_BLOBS:
+                raise UpstreamError(f"{path!r} is no file, or there twice")
+            start = file.tell()
+            if start + padded(size) > end:
+                raise UpstreamError(f"it is cut off: {path} is not whole")
+            self._members[path] = (start, size)
+            file.seek(start + padded(size))
         self._unused = set(self._members)
 
     def check(self, platforms: Sequence[ImagePlatform], name: str) -> None:
@@ -149,12 +158,12 @@ class _Archive:
             raise UpstreamError(f"it has {min(self._unused)}, which nothing in it needs")
 
     def _document(self, path: str) -> bytes:
-        found = self._members.get(path)
-        reader = self._archive.extractfile(found) if found and found.size <= LARGEST_DOCUMENT_BYTES else None
-        if reader is None:
+        start, size = self._members.get(path, (0, LARGEST_DOCUMENT_BYTES + 1))
+        if size > LARGEST_DOCUMENT_BYTES:
             raise UpstreamError(f"it has no {path} that can be read")
         self._unused.discard(path)
-        return reader.read()
+        self._file.seek(start)
+        return self._file.read(size)
 
     def _blob(self, descriptor: Descriptor) -> bytes:
         content = self._document(_blob_path(descriptor))
@@ -162,9 +171,9 @@ class _Archive:
         return content
 
     def _check_layer(self, layer: Descriptor) -> None:
-        found = self._members.get(_blob_path(layer))
-        reader = self._archive.extractfile(found) if found and found.size == layer.size_bytes else None
-        if reader is None or _digest(reader.read) != layer.hexadecimal:
+        start, size = self._members.get(_blob_path(layer), (0, -1))
+        self._file.seek(start)
+        if size != layer.size_bytes or _digest(self._file, size) != layer.hexadecimal:
             raise UpstreamError(f"it has no blob {layer.digest} as it should be")
         self._unused.discard(_blob_path(layer))
 
@@ -187,10 +196,12 @@ def _check_platform(config: bytes, platform: ImagePlatform) -> None:
         )
 
 
-def _digest(read: Callable[[int], bytes]) -> str:
+def _digest(file: BinaryIO, size: int) -> str:
+    """The digest of a file's next so many bytes."""
     digest = hashlib.sha256()
-    while chunk := read(_CHUNK):
+    while size and (chunk := file.read(min(size, _CHUNK))):
         digest.update(chunk)
+        size -= len(chunk)
     return digest.hexdigest()
 
 

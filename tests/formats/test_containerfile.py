@@ -70,6 +70,21 @@ def test_arguments_are_those_of_all_stages() -> None:
     assert [stage.runs for stage in read(LONG).stages] == [True, True, False, False]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("FROM scratch\nCOPY a /\n", set()),
+        ("FROM a\nRUN true\n", {None}),
+        ("FROM --platform=$BUILDPLATFORM a AS b\nRUN true\nFROM scratch\nCOPY --from=b /x /x\n", {"linux/amd64"}),
+        ("FROM --platform=linux/arm64 a AS b\nFROM b\nRUN true\n", {"linux/arm64"}),
+        ("FROM a AS b\nRUN true\nFROM --platform=$BUILDPLATFORM b\nRUN true\n", {None, "linux/amd64"}),
+        ("FROM a AS b\nRUN true\nFROM scratch\n", set()),
+    ],
+)
+def test_it_is_known_what_steps_run_on(text: str, expected: set[str | None]) -> None:
+    assert read(text).running(None, {"BUILDPLATFORM": "linux/amd64"}) == expected
+
+
 def test_pinning_changes_the_names_and_nothing_else() -> None:
     containerfile = read(LONG)
     found = containerfile.base_images(None, {"BUILDPLATFORM": "linux/amd64"})

@@ -135,7 +135,7 @@ def _members(path: Path) -> dict[str, bytes]:
 
 
 def _write(path: Path, members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
-    with tarfile.open(path, "w") as archive:
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
         for entry, content in members:
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
@@ -145,7 +145,9 @@ def _as_they_are(members: dict[str, bytes]) -> list[tuple[tarfile.TarInfo, bytes
     return [(tarfile.TarInfo(name), content) for name, content in members.items()]
 
 
-@pytest.mark.parametrize("kind", ["more", "less", "changed", "twice", "link", "cut", "garbage", "empty"])
+@pytest.mark.parametrize(
+    "kind", ["more", "less", "changed", "twice", "link", "sparse", "longer", "cut", "garbage", "empty"]
+)
 def test_what_another_machine_sends_is_not_believed(tmp_path: Path, kind: str) -> None:
     path = packed(tmp_path / "one")
     members = _members(path)
@@ -153,6 +155,9 @@ def test_what_another_machine_sends_is_not_believed(tmp_path: Path, kind: str) -
     entries = _as_they_are(members)
     link = tarfile.TarInfo(layer)
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    sparse, longer = tarfile.TarInfo(layer), tarfile.TarInfo(layer)
+    sparse.type = tarfile.GNUTYPE_SPARSE
+    longer.pax_headers = {"comment": "x" * 10_000}
     without = [entry for entry in entries if entry[0].name != layer]
     _write(
         path,
@@ -161,6 +166,8 @@ def test_what_another_machine_sends_is_not_believed(tmp_path: Path, kind: str) -
             "less": without,
             "changed": [*without, (tarfile.TarInfo(layer), b"Another layer")],
             "twice": [*entries, (tarfile.TarInfo(layer), b"another layer")],
+            "sparse": [*without, (sparse, b"another layer")],
+            "longer": [*without, (longer, b"another layer")],
             "link": [*without, (link, b"")],
         }.get(kind, entries),
     )
