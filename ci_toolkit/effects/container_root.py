@@ -237,6 +237,9 @@ def container_root(
     if missing:
         hint = "on Debian: apt install bubblewrap util-linux"
         raise MachineError(f"images cannot be built here: {', '.join(missing)} not installed", hint=hint)
+    if sandbox.wish not in ("auto", "bubblewrap"):
+        problem = f"images are built in bubblewrap alone, and CI_SANDBOX is {sandbox.wish}"
+        raise MachineError(problem, hint="leave CI_SANDBOX at auto")
     with (
         lent_ids() as ids,
         private_folder(ids.root, purpose="container") as folder,

@@ -287,5 +287,11 @@ def test_a_machine_without_the_tools_is_blamed_itself(sandbox: Sandbox, tmp_path
         container_root(bare, LIMITS, FILES, emulation=Emulation()).__enter__()
 
 
+def test_who_wants_another_sandbox_gets_no_images(sandbox: Sandbox) -> None:
+    other = Sandbox(processes=sandbox.processes, environ=sandbox.environ, wish="none")
+    with pytest.raises(MachineError, match=r"in bubblewrap alone, and CI_SANDBOX is none \(leave CI_SANDBOX at auto"):
+        container_root(other, LIMITS, FILES, emulation=Emulation()).__enter__()
+
+
 def replace_path(sandbox: Sandbox, path: str) -> Sandbox:
     return Sandbox(processes=sandbox.processes, environ={**sandbox.environ, "PATH": path})
