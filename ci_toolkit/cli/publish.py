@@ -17,6 +17,8 @@ from ci_toolkit.publishers.checking import examine, mend
 from ci_toolkit.publishers.copying import copy_published
 from ci_toolkit.publishers.database import DatabasePrograms
 from ci_toolkit.publishers.layout import Layout
+from ci_toolkit.publishers.nix_cache import NixCachePublisher
+from ci_toolkit.publishers.nix_key import make_nix_key
 from ci_toolkit.publishers.pacman_repository import PacmanRepository
 from ci_toolkit.publishers.signing_key import program_environment
 from ci_toolkit.reports.publishing import (
@@ -58,6 +60,10 @@ def declare(parser: ArgumentParser) -> None:
     rollback.add_argument("name", metavar="NAME", nargs="?", help="one package alone (default: all that changed last)")
     copy = verbs.add_parser("copy", help="copy what clients see, without links, to where a web service takes it from")
     copy.add_argument("target", metavar="DIR", type=Path, help="DIR/ARCHITECTURE is made")
+    nix_key = verbs.add_parser(
+        "nix-key", help="make the key that signs what goes into a Nix cache, and print its other half"
+    )
+    nix_key.add_argument("name", metavar="NAME", help="what clients know it by, such as cache.example.org-1")
     for verb in (add, remove, listing, check, rollback, copy):
         _declare_folder(verb)
     for verb in (add, remove, check, rollback):
@@ -87,6 +93,11 @@ def _declare_writing(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, terminal: Terminal) -> int:
     """Do what the verb says."""
+    if options.verb == "nix-key":
+        settings = checkout_settings(find_top(terminal.cwd.resolve()), terminal.environ)
+        folder = local_folder(settings, terminal.environ).of_publisher(NixCachePublisher.name)
+        terminal.say(f"{make_nix_key(folder, options.name)}\n")
+        return 0
     if re.fullmatch(r"[a-z0-9_]{1,32}", options.arch) is None:
         raise ConfigError("is no architecture", key="--arch", got=options.arch)
     repository = _repository(options, terminal)

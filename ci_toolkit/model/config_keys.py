@@ -204,6 +204,13 @@ REPOSITORY_KEYS = _table(
     ("CI_OCI_CA", Shape.TEXT, None, "a file with the certificates that those of both are checked against"),
     ("CI_ARCHIVE_DAYS", Shape.COUNT, "14", "days that packages are kept for going back once they are not published"),
     ("CI_LOG_DAYS", Shape.COUNT, "90", "days that jobs and their logs are kept, but for a package's last one"),
+    (
+        "CI_NIX_CACHE",
+        Shape.TEXT,
+        None,
+        "where closures of Nix are published: a folder, or a server that keeps what is PUT there",
+    ),
+    ("CI_NIX_COMPRESSION", Shape.TEXT, "zstd", "how they are packed there: zstd, xz or none"),
     ("CI_BUILDS_URL", Shape.URL, None, "where people read of builds: the farm's pages, or those of builds report"),
     (
         "CI_NOTIFY",
@@ -232,6 +239,7 @@ REPOSITORY_KEYS = _table(
 )
 
 MERGEABLE = (Severity.LOW, Severity.MEDIUM, Severity.HIGH)
+NIX_COMPRESSIONS = ("zstd", "xz", "none")
 SANDBOXES = ("auto", "bubblewrap", "user", "none")
 
 _REPOSITORY_NAME = re.compile(r"[a-z0-9_+][a-z0-9_.+-]*")
@@ -425,6 +433,19 @@ def parse_absolute_path(text: str) -> str:
     """A path from the root."""
     if not text.startswith("/") or not text.isprintable():
         raise ConfigError("is no path that begins with /", got=text)
+    return text
+
+
+def parse_nix_cache(text: str) -> str:
+    """A path from the root, or an address as those of pages are."""
+    is_address = text.startswith(("https://", "http://"))
+    return parse_pages_url(text) if is_address else parse_absolute_path(text)
+
+
+def parse_nix_compression(text: str) -> str:
+    """One of `NIX_COMPRESSIONS`."""
+    if text not in NIX_COMPRESSIONS:
+        raise ConfigError("names no way of packing", got=text, hint=f"there are {', '.join(NIX_COMPRESSIONS)}")
     return text
 
 

@@ -19,6 +19,8 @@ from ci_toolkit.model.config_keys import (
     parse_count,
     parse_names,
     parse_news_kinds,
+    parse_nix_cache,
+    parse_nix_compression,
     parse_pages_url,
     parse_projects,
     parse_push_url,
@@ -110,6 +112,8 @@ class Settings:
     oci_ca: str | None
     archive_days: int
     log_days: int
+    nix_cache: str
+    nix_compression: str
     builds_url: str | None
     notifiers: tuple[str, ...]
     notify_on: frozenset[NewsKind]
@@ -190,6 +194,8 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         oci_ca=read.optional("CI_OCI_CA", parse_absolute_path),
         archive_days=read("CI_ARCHIVE_DAYS", parse_count),
         log_days=read("CI_LOG_DAYS", parse_count),
+        nix_cache=read.optional("CI_NIX_CACHE", parse_nix_cache) or "",
+        nix_compression=read("CI_NIX_COMPRESSION", parse_nix_compression),
         builds_url=read.optional("CI_BUILDS_URL", parse_pages_url),
         notifiers=tuple(dict.fromkeys(read.text("CI_NOTIFY").split())),
         notify_on=read("CI_NOTIFY_ON", parse_news_kinds),

@@ -8,10 +8,12 @@ import pytest
 
 from ci_toolkit.plugins import load_publisher, registered
 from ci_toolkit.publishers.directory import DirectoryPublisher
+from ci_toolkit.publishers.nix_cache import NixCachePublisher
 from ci_toolkit.publishers.oci import OciPublisher
 from ci_toolkit.publishers.pacman import PacmanPublisher
 from tests.support.built import hostile, member
 from tests.support.deliveries import delivery_of, publisher_tools
+from tests.support.nix_exports import nix_delivery, nix_tools
 from tests.support.oci_layouts import oci_archive
 from tests.support.publisher_contract import PublisherContract
 from tests.support.registry_service import Registry, needs_registry
@@ -127,6 +129,35 @@ def plain_files(folder: Path, base: str, *names: str) -> Delivery:
     return delivery_of(base, [folder / name for name in names])
 
 
+class TestTheNixCachePublisherKeepsTheContract(PublisherContract):
+    @pytest.fixture
+    def publisher(self) -> Publisher:
+        return NixCachePublisher()
+
+    @pytest.fixture
+    def tools(self, tmp_path: Path) -> PublisherTools:
+        return nix_tools(tmp_path / "place")
+
+    @pytest.fixture
+    def older(self, tmp_path: Path) -> Delivery:
+        return nix_delivery(tmp_path / "alpha", "alpha", "1.0-1")
+
+    @pytest.fixture
+    def newer(self, tmp_path: Path) -> Delivery:
+        return nix_delivery(tmp_path / "alpha", "alpha", "1.1-1")
+
+    @pytest.fixture
+    def other(self, tmp_path: Path) -> Delivery:
+        return nix_delivery(tmp_path / "beta", "beta", "1.0-1")
+
+    @pytest.fixture
+    def broken(self, tmp_path: Path) -> Delivery:
+        delivery = nix_delivery(tmp_path / "gamma", "gamma", "1.0-1")
+        (path,) = delivery.files
+        path.write_bytes(path.read_bytes()[:-20])
+        return delivery
+
+
 def test_every_registered_publisher_is_tested_here() -> None:
-    tested = {PacmanPublisher, DirectoryPublisher, OciPublisher}
+    tested = {PacmanPublisher, DirectoryPublisher, NixCachePublisher, OciPublisher}
     assert {type(load_publisher(name)) for name in registered("publishers")} == tested
