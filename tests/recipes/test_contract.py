@@ -10,8 +10,10 @@ from ci_toolkit.plugins import registered
 from ci_toolkit.recipes.command_recipe import CommandRecipe
 from ci_toolkit.recipes.container_recipe import ContainerRecipe
 from ci_toolkit.recipes.makepkg_recipe import MakepkgRecipe
+from ci_toolkit.recipes.nix_recipe import NixRecipe
 from tests.support.builds import needs_makepkg, pkgbuild, srcinfo
 from tests.support.images import image_folder, needs_buildah
+from tests.support.nix_store import needs_nix
 from tests.support.recipe_contract import RecipeContract
 from tests.support.recipes import files, opened_tools
 
@@ -19,6 +21,14 @@ COMMAND = """
 version = "1.0"
 command = ["sh", "-euc", "cp text copied; tar -cf packed.tar text"]
 outputs = ["copied", "packed.tar"]
+"""
+
+NIX = 'recipe = "nix"\nversion = "1.0"\n'
+NIX_FILE = """{ name, system }: derivation {
+  inherit name system;
+  builder = "/bin/sh";
+  args = [ "-euc" "echo made > $out" ];
+}
 """
 
 if TYPE_CHECKING:
@@ -100,6 +110,30 @@ class TestMakepkgKeepsTheContract(RecipeContract):
         return files(**{"PKGBUILD": pkgbuild("package() {\n  false\n}\n"), ".SRCINFO": srcinfo()})
 
 
+@needs_nix
+class TestNixKeepsTheContract(RecipeContract):
+    @pytest.fixture
+    def recipe(self) -> Recipe:
+        return NixRecipe()
+
+    @pytest.fixture
+    def tools(self, tmp_path: Path) -> Iterator[RecipeTools]:
+        with opened_tools(tmp_path / "cache") as tools:
+            yield tools
+
+    @pytest.fixture
+    def folder(self) -> Files:
+        return files(**{".CI/recipe.toml": NIX, "default.nix": NIX_FILE})
+
+    @pytest.fixture
+    def foreign(self) -> Files:
+        return files(**{".CI/recipe.toml": COMMAND, "default.nix": NIX_FILE})
+
+    @pytest.fixture
+    def failing(self) -> Files:
+        return files(**{".CI/recipe.toml": NIX, "default.nix": NIX_FILE.replace("echo made", "false")})
+
+
 def test_every_registered_recipe_is_tested_here() -> None:
-    tested = {kind().name for kind in (CommandRecipe, ContainerRecipe, MakepkgRecipe)}
+    tested = {kind().name for kind in (CommandRecipe, ContainerRecipe, MakepkgRecipe, NixRecipe)}
     assert registered("recipes").keys() == tested
