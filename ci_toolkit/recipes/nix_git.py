@@ -19,7 +19,7 @@ from ci_toolkit.effects.git_command import NETWORK_TIMEOUT_S, Git, memory_file
 from ci_toolkit.effects.git_repository import Repository
 from ci_toolkit.effects.remote_heads import address_options
 from ci_toolkit.errors import ConfigError, GitError, UpstreamError
-from ci_toolkit.formats.git_objects import EXECUTABLE_MODE, FILE_MODE, LINK_MODE, SUBMODULE_MODE, TREE_MODE
+from ci_toolkit.formats.git_objects import EXECUTABLE_MODE, FILE_MODE, LINK_MODE, SUBMODULE_MODE
 from ci_toolkit.model.names import is_oid
 from ci_toolkit.model.observation import UpstreamFile
 from ci_toolkit.review.folder import link_fault
@@ -43,6 +43,7 @@ _MOST_FILES = 50_000
 _LARGEST_FILE_BYTES = 256 << 20
 _LARGEST_FOLDER_BYTES = 512 << 20
 _LONGEST_PATH = 1_000
+_LISTED_FOLDER = "040000"
 _FILES = (FILE_MODE, EXECUTABLE_MODE, LINK_MODE)
 _KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\n[A-Za-z0-9+/=\n]+-----END [A-Z ]*PRIVATE KEY-----\n")
 _SSH = (
@@ -110,7 +111,7 @@ def _fetch(repository: Repository, place: GitPlace, fetcher: SourceFetcher) -> s
 
 def _folder(repository: Repository, place: GitPlace, commit: str) -> FetchedFolder:
     below = f"{place.subfolder}/" if place.subfolder else ""
-    listed = [one for one in repository.list_tree(commit) if one.mode != TREE_MODE and one.path.startswith(below)]
+    listed = [one for one in repository.list_tree(commit) if one.mode != _LISTED_FOLDER and one.path.startswith(below)]
     if not listed:
         raise UpstreamError(f"{place.remote.url} has no folder {place.subfolder} at {commit}")
     sizes = repository.sizes(one.oid for one in listed if one.mode in _FILES)
