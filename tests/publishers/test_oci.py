@@ -522,6 +522,17 @@ def test_the_fall_back_takes_it_while_the_first_is_away_and_it_comes_home(
     assert all(one.authorization is None for one in both.front.asked)
 
 
+def test_a_run_that_goes_on_brings_it_home_itself(both: Stand) -> None:
+    new = both.image("hello", "1.0-1")
+    with OciPublisher().opened(both.tools) as place:
+        both.front.fail(ALL, cut=True)
+        assert not place.publish([new], [])
+        both.front.faults.clear()
+        assert both.there("hello", "latest") is None
+        assert not place.publish([], [])
+        assert both.there("hello", "latest") == both.digest_of(new)
+
+
 def test_a_registry_that_refuses_is_not_gone_round(both: Stand, second: Registry) -> None:
     both.front.fail("PUT .*/manifests/.*", 400)
     assert "does not take it: 400" in both.publish(both.image("hello", "1.0-1"))["hello"]
