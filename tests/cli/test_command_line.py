@@ -116,8 +116,8 @@ def test_every_file_of_a_family_is_registered_and_every_plugin_loads() -> None:
         "sources": {"aur", "custom", "git", "gitea", "github", "gitlab", "nvchecker"},
         "forges": {"gitea", "github", "gitlab", "local"},
         "backends": {"build_job", "build_service", "buildbot", "chaotic_manager", "local"},
-        "recipes": {"makepkg"},
-        "publishers": {"directory", "oci", "pacman"},
+        "recipes": {"command", "container", "makepkg", "nix"},
+        "publishers": {"directory", "nix_cache", "oci", "pacman"},
         "notifiers": {"commit_status", "mail", "matrix", "telegram", "webhook"},
         "listeners": set(),
     }.items():

@@ -139,6 +139,7 @@ BAD = (
     ("ci-config", "tally/.CI/config", "aur", "aur\nCI_NVCHEKER=true", "2: error: CI_NVCHEKER is no key of ci-toolkit"),
     ("pkgbuild-srcinfo", "tally/.SRCINFO", "pkgrel = ", "pkgrel = 9", "4: error: .SRCINFO has another pkgrel than PKGBUILD"),
     ("package-name", "lsdup/PKGBUILD", "=lsdup", "=lsdupe", "3: error: pkgbase is lsdupe, and the folder is called lsdup"),
+    ("recipe-file", "leap-list/.CI/recipe.toml", "outputs", "output", "error: output is no key here"),
     ("pkgbuild-lint", "ini-diff/PKGBUILD", "pkgname=", "sudo true\npkgname=", "3: error: `sudo true` asks for the rights"),
     ("pkgbuild-format", "keyval/PKGBUILD", "pkgbase=", "   pkgbase=", "3: error: is not formatted as shfmt does"),
     ("nvchecker-config", "keyval/.CI/config", "aur", "aur\nCI_NVCHECKER=true", "2: error: CI_NVCHECKER is on, and there"),
@@ -179,7 +180,7 @@ def test_all_samples_pass_good_commits_too_and_bad_ones_are_stopped(
         installed.reset()
         assert (committed, told in said) == (False, True), said
 
-    config, pkgbuild = ((installed.repo.path / "tally" / name).read_text() for name in (".CI/config", "PKGBUILD"))
-    installed.write({"tally/.CI/config": f"{config}# a remark\n", "tally/PKGBUILD": f"{pkgbuild}# a remark\n"})
+    for path in ("tally/.CI/config", "tally/PKGBUILD", "leap-list/.CI/recipe.toml"):
+        installed.write({path: f"{(installed.repo.path / path).read_text()}# a remark\n"})
     committed, said = installed.commit("chore(tally): leave a remark [deploy tally]")
     assert (committed, said.count("Passed")) == (True, len(CHECKS)), said
