@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,9 +34,10 @@ def declare_key(parser: ArgumentParser) -> None:
 def key_opener(
     options: Namespace, terminal: Terminal, processes: Processes
 ) -> Callable[[], AbstractContextManager[SigningKey]]:
-    """Opens the key that is meant; NotReadyError when there is none."""
+    """Opens the key that is meant; NotReadyError when there is none, but not before it is wanted."""
+    choice = cache(lambda: _key_choice(options, terminal))  # what it tells is told once, however many places sign
     return lambda: opened_key(
-        _key_choice(options, terminal),
+        choice(),
         processes=processes,
         environ=terminal.environ,
         passphrase=terminal.environ.get(PASSPHRASE_VARIABLE),

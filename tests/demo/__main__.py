@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.demo.build_steps import BuildSteps
+from tests.demo.recipe_steps import RecipeSteps
 from tests.support.git import GitRepo
 from tests.support.samples import lay_out, move_upstreams
 from tests.support.sealed import sealed_environment
@@ -49,7 +51,7 @@ class Story:
     def call(self, *command: str, status: int = 0, **variables: str) -> None:
         """Run a command in the package repository, its output where the reader sees it."""
         said = [f"{name}={value}" for name, value in variables.items()]
-        print(f"   $ {' '.join([*said, *command])}", flush=True)
+        print(f"   $ {' '.join([*said, shlex.join(command)])}", flush=True)
         done = subprocess.run(command, cwd=self.packages, env={**self.env, **variables}, check=False)
         if done.returncode != status:
             sys.exit(f"the demo expected status {status} and got {done.returncode}")
@@ -70,8 +72,9 @@ def main() -> int:
     FOLDER.mkdir()
     started = time.monotonic()
     story = Story(FOLDER)
-    with Upstreams(FOLDER / "upstreams", story.env) as upstreams:
-        tell(story, upstreams)
+    recipes = RecipeSteps(story)
+    with Upstreams(FOLDER / "upstreams", story.env) as upstreams, recipes.served():
+        tell(story, upstreams, recipes)
     print(f"\nThat took {time.monotonic() - started:.0f} s. Everything is still there to look around in:\n")
     print(f"   {relative(story.packages)}         the package repository; try git log --all --graph")
     print(f"   {relative(story.origin.path)}       its bare origin, with branch state and tag scheduled")
@@ -81,16 +84,18 @@ def main() -> int:
     return 0
 
 
-def tell(story: Story, upstreams: Upstreams) -> None:
+def tell(story: Story, upstreams: Upstreams, recipes: RecipeSteps) -> None:
     """Every step of it."""
     story.step(f"A dozen packages, pushed to a bare origin; their upstreams are served at {upstreams.url}.")
-    story.begin(lay_out(upstreams))
+    story.begin(recipes.chosen(lay_out(upstreams)))
     story.call("git", "log", "--format=%h %an: %s", "--shortstat")
 
     story.step("on-commit: everything is new, so everything is scheduled, dependencies first.")
     story.toolkit("on-commit")
     builds = BuildSteps(story)
     builds.everything()
+    if not builds.missing:
+        recipes.published()
 
     story.step("on-schedule: nothing has moved; what the upstreams have today is recorded on branch state.")
     story.toolkit("on-schedule")
