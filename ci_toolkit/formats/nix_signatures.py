@@ -11,13 +11,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
 from ci_toolkit.errors import FormatError
 
+# The library takes longer to load than most of what is done with store paths, and hardly anything of it is signed.
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@=-]{0,127}")
 _SEED_BYTES, _PUBLIC_BYTES, _SIGNATURE_BYTES = 32, 32, 64
@@ -46,6 +46,9 @@ class PublicKey:
 
     def verifies(self, signed: str, signature: NixSignature) -> bool:
         """Whether the signature is one of this key for this text."""
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - see above
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 - see above
+
         if signature.key_name != self.name:
             return False
         try:
@@ -78,6 +81,8 @@ class SecretKey:
 
     @property
     def _key(self) -> Ed25519PrivateKey:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - see above
+
         return Ed25519PrivateKey.from_private_bytes(self.seed)
 
 
@@ -108,6 +113,8 @@ def parse_secret_key(text: str) -> SecretKey:
 
 def generate_secret_key(name: str) -> SecretKey:
     """A new key; FormatError for a name that a key cannot have."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - see above
+
     if _NAME.fullmatch(name) is None:
         raise FormatError("cannot be the name of a key", got=name, hint="such as cache.example.org-1")
     return SecretKey(name=name, seed=Ed25519PrivateKey.generate().private_bytes_raw())
