@@ -286,7 +286,8 @@ class JobDatabase:
             state = JobState(require_known(connection, job)["state"])
             if state.is_over or state is JobState.PUBLISHING:
                 what = f"job {job.number} is {state.value}" + ("" if state.is_over else ", which is not interrupted")
-                raise RefusedError(what, package=job.pkgbase)
+                hint = "there is nothing to end" if state.is_over else "it is over in a moment"
+                raise RefusedError(what, package=job.pkgbase, hint=hint)
             end_job(connection, job.number, state, JobState.CANCELLED, reason, now_s)
 
     def endings(self) -> dict[int, Ending]:

@@ -155,7 +155,9 @@ class JobLogs:
 
 
 def _no_log(job: Job) -> NotReadyError:
-    return NotReadyError(f"job {job.number} has no log: it is {job.state.value}", package=job.pkgbase)
+    problem = f"job {job.number} has no log: it is {job.state.value}"
+    hint = "nothing was built, or its log is forgotten" if job.state.is_over else "it has one once it is built"
+    return NotReadyError(problem, package=job.pkgbase, hint=hint)
 
 
 def _packed(plain: Path) -> Path:

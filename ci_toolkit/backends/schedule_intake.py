@@ -85,7 +85,8 @@ def _require_same_source(connection: sqlite3.Connection, schedule: Schedule, sou
     """One repository must not answer for another's schedule, which would never be built then."""
     row = connection.execute("SELECT source FROM requests WHERE id = ?", (schedule.request,)).fetchone()
     if row is not None and row["source"] != source:
-        raise RefusedError(f"schedule {schedule.request} is one of {row['source']}, and not of {source}")
+        problem = f"schedule {schedule.request} is one of {row['source']}, and not of {source}"
+        raise RefusedError(problem, hint="give schedules of different repositories different names")
 
 
 def repeat_job(connection: sqlite3.Connection, job: Job, *, now_s: float) -> int:
@@ -94,7 +95,8 @@ def repeat_job(connection: sqlite3.Connection, job: Job, *, now_s: float) -> int
     unfinished = f"SELECT number, state FROM jobs WHERE pkgbase = ? AND state IN ({marks(OPEN)})"
     found = connection.execute(unfinished, (job.pkgbase, *_values(OPEN))).fetchone()
     if found:
-        raise RefusedError(f"job {found['number']} of it is {found['state']}", package=job.pkgbase)
+        problem, hint = f"job {found['number']} of it is {found['state']}", "wait until it is over, or cancel it first"
+        raise RefusedError(problem, package=job.pkgbase, hint=hint)
     there = (
         "SELECT 1 FROM known_packages JOIN requests USING (source) JOIN jobs ON jobs.request = requests.id"
         " WHERE jobs.number = ? AND known_packages.pkgbase = jobs.pkgbase"
@@ -116,7 +118,8 @@ def require_known(connection: sqlite3.Connection, job: Job) -> sqlite3.Row:
     """The row of a job; RefusedError when it was forgotten since somebody looked."""
     row: sqlite3.Row | None = connection.execute("SELECT * FROM jobs WHERE number = ?", (job.number,)).fetchone()
     if row is None:
-        raise RefusedError(f"job {job.number} is not known any more", package=job.pkgbase)
+        hint = "it was forgotten meanwhile; ci-toolkit builds list --all shows those that are kept"
+        raise RefusedError(f"job {job.number} is not known any more", package=job.pkgbase, hint=hint)
     return row
 
 

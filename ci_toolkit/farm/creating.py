@@ -29,6 +29,9 @@ workers_listen = "tcp:9989:interface=127.0.0.1"
 url = "http://localhost:8020/"
 web = "tcp:8020:interface=127.0.0.1"
 
+# [grpc]           # the build service over gRPC; with certificate and key when it is not for this machine alone
+# listen = "127.0.0.1:9190"
+
 # [repositories.NAME]
 # sources = ["pkgbuilds"]
 # key_file = "secrets/signing-key.asc"

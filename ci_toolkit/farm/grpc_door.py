@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -20,30 +21,35 @@ _NEEDED = ("grpc", "grpc_health", "grpc_reflection")
 
 def build_service(file: FarmFile, desk: Desk) -> BuildServiceServer | None:
     """What serves it, to be started; None where the farm has none. NotReadyError as `check_build_service`."""
-    if file.layout.grpc is None:
-        return None
-    keys = check_build_service(file)
-    from ci_toolkit.farm.build_service.server import BuildServiceServer  # noqa: PLC0415 - only where it is wanted
-
-    return BuildServiceServer(desk, file.layout.grpc.listen, keys)
-
-
-def check_build_service(file: FarmFile) -> ServerKeys | None:
-    """The certificate and key, if the farm has them; NotReadyError when they or gRPC itself are missing.
-
-    ConfigError when they do not belong together.
-    """
     plan = file.layout.grpc
     if plan is None:
         return None
+    check_build_service(file)
+    from ci_toolkit.farm.build_service.server import BuildServiceServer  # noqa: PLC0415 - only where it is wanted
+
+    if plan.certificate is None or plan.key is None:
+        return BuildServiceServer(desk, plan.listen, None)
+    return BuildServiceServer(desk, plan.listen, partial(_keys, file.top / plan.certificate, file.top / plan.key))
+
+
+def check_build_service(file: FarmFile) -> None:
+    """Nothing; NotReadyError when gRPC itself, the certificate or its key are missing, though the farm wants them.
+
+    ConfigError when certificate and key do not belong together.
+    """
+    plan = file.layout.grpc
+    if plan is None:
+        return
     if any(find_spec(name) is None for name in _NEEDED):
         hint = "pip install 'ci-toolkit[farm,grpc]', or leave [grpc] out of farm.toml"
         raise NotReadyError("the build service needs gRPC, which is not installed", hint=hint)
-    if plan.certificate is None or plan.key is None:
-        return None
+    if plan.certificate is not None and plan.key is not None:
+        _keys(file.top / plan.certificate, file.top / plan.key)
+
+
+def _keys(certificate: Path, key: Path) -> ServerKeys:
     from ci_toolkit.farm.build_service.server import ServerKeys  # noqa: PLC0415 - only where it is wanted
 
-    certificate, key = file.top / plan.certificate, file.top / plan.key
     keys = ServerKeys(certificate=_content(certificate, "grpc.certificate"), key=_content(key, "grpc.key"))
     try:
         # gRPC takes anything, and refuses whoever comes.

@@ -134,6 +134,20 @@ def test_a_farm_with_a_certificate_of_its_own_is_believed_by_its_file_alone(tmp_
             BuildServiceBackend().jobs(JobFilter(), plain)
 
 
+def test_a_certificate_is_renewed_while_the_farm_serves(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
+    with grpc_farm(QuietFarm(tmp_path / "farm"), certificate=certificate) as farm:
+        tools = grpc_tools(farm.url, tmp_path, CI_FARM_CA=str(certificate))
+        assert BuildServiceBackend().jobs(JobFilter(), tools) == ()
+        old = tmp_path / "old.pem"
+        old.write_bytes(certificate.read_bytes())
+        self_signed(tmp_path)
+        assert BuildServiceBackend().jobs(JobFilter(), tools) == ()
+        believing_the_old = replace(grpc_tools(farm.url, tmp_path, CI_FARM_CA=str(old)), clock=FakeClock())
+        with pytest.raises(NotReadyError, match="CI_FARM_CA"):
+            BuildServiceBackend().jobs(JobFilter(), believing_the_old)
+
+
 @pytest.mark.parametrize(
     ("more", "token", "said"),
     [

@@ -17,10 +17,12 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from ci_toolkit.backends.build_service import build_service_pb2 as pb
 from ci_toolkit.backends.build_service.messages import SERVICE
+from ci_toolkit.errors import MachineError
 from ci_toolkit.farm.build_service import servicer
 from ci_toolkit.farm.build_service.calls import MOST_FOLLOWERS
-from ci_toolkit.farm.build_service.server import MOST_MESSAGE_BYTES
+from ci_toolkit.farm.build_service.server import MOST_MESSAGE_BYTES, BuildServiceServer
 from ci_toolkit.farm.web.access import Access
+from ci_toolkit.farm.web.app import desk_of
 from ci_toolkit.model.job import JobFilter, JobState
 from tests.support.grpc_farm import GrpcFarm, bearing, grpc_farm, schedule_parts, stub_of
 from tests.support.jobs import schedule
@@ -295,6 +297,36 @@ def test_a_schedule_that_is_too_large_in_all_is_refused_before_all_of_it_is_ther
     assert 'submissions_total{outcome="too large"} 1.0' in farm.metrics.text().decode()
 
 
+def test_who_sends_nothing_more_of_a_schedule_holds_up_nobody(
+    farm: GrpcFarm, stub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servicer, "_SILENCE_S", 0.3)
+    head, *files = schedule_parts(schedule("r1", "a"))
+    goes_on = threading.Event()
+
+    def stalling() -> Iterator[pb.SubmitScheduleRequest]:
+        yield head
+        goes_on.wait(20)
+
+    stalled = [stub.SubmitSchedule.future(stalling(), metadata=bearing(TOKEN), timeout=20) for _ in range(3)]
+    try:
+        done = stub.SubmitSchedule(iter([head, *files]), metadata=bearing(TOKEN), timeout=20)
+        assert list(done.jobs) == [1]
+        assert {call.code() for call in stalled} == {Code.DEADLINE_EXCEEDED}
+        assert all("submit it again" in call.details() for call in stalled)
+    finally:
+        goes_on.set()
+
+
+def test_a_port_that_somebody_has_is_named(farm: GrpcFarm) -> None:
+    other = BuildServiceServer(desk_of(farm.app), farm.address, None)
+    with pytest.raises(
+        MachineError, match=r"grpc\.listen cannot be listened on: .*'127\.0\.0\.1:[0-9]+' \(see who listens"
+    ):
+        other.start()
+    other.stop()
+
+
 HOSTILE: dict[str, Any] = {
     "nothing": lambda head, files: [],
     "no-head": lambda head, files: files,
@@ -387,6 +419,6 @@ def test_a_mistake_of_the_farm_is_in_its_log_and_no_traceback_is_sent(
         patched.setattr(farm.farm, "workers", broken)
         refused = refusal(lambda: stub.ListWorkers(pb.ListWorkersRequest(), timeout=20))
     assert refused.code() is Code.INTERNAL
-    assert refused.details() == "the farm has made a mistake, which is in its log"
+    assert (refused.details() or "").startswith("the farm has made a mistake, which is in its log (its operator")
     assert "a secret of the farm" in caplog.text
     assert f'method="gRPC",route="/{SERVICE}/ListWorkers",status="500"' in farm.metrics.text().decode()

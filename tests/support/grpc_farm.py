@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -60,16 +61,18 @@ def grpc_served(
     app: Flask, *, port: int = 0, certificate: Path | None = None
 ) -> Iterator[tuple[BuildServiceServer, str]]:
     """The build service of an application's farm, and where it is."""
-    keys = None
-    if certificate is not None:
-        keys = ServerKeys(certificate=certificate.read_bytes(), key=certificate.with_name("key.pem").read_bytes())
-    server = BuildServiceServer(desk_of(app), f"127.0.0.1:{port}", keys, look_s=LOOK_S)
+    read = None if certificate is None else partial(_keys, certificate)
+    server = BuildServiceServer(desk_of(app), f"127.0.0.1:{port}", read, look_s=LOOK_S)
     bound = server.start()
     try:
         yield server, f"127.0.0.1:{bound}"
     finally:
         desk_of(app).ends.set()
         server.stop()
+
+
+def _keys(certificate: Path) -> ServerKeys:
+    return ServerKeys(certificate=certificate.read_bytes(), key=certificate.with_name("key.pem").read_bytes())
 
 
 @contextmanager

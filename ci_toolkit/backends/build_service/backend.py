@@ -138,7 +138,7 @@ class BuildServiceBackend:
                 if not follow:
                     if request.from_byte == 0:
                         problem = f"job {job.number} has no log: it is {parse_state(state).value}"
-                        raise NotReadyError(problem, package=job.pkgbase)
+                        raise NotReadyError(problem, package=job.pkgbase, hint="it has one once it is built")
                     return
                 tools.clock.sleep(_LOOK_S)
 

@@ -19,7 +19,7 @@ from grpc_reflection.v1alpha import reflection
 
 from ci_toolkit.backends.build_service import build_service_pb2_grpc as rpc
 from ci_toolkit.backends.build_service.messages import SERVICE
-from ci_toolkit.errors import MachineError
+from ci_toolkit.errors import MachineError, ToolkitError
 from ci_toolkit.farm.build_service.calls import Calls
 from ci_toolkit.farm.build_service.servicer import BuildServiceServicer
 from ci_toolkit.farm.build_service.statuses import Refusal
@@ -70,11 +70,14 @@ class ServerKeys:
 class BuildServiceServer:
     """`start` it once, and `stop` it; both may be called by any thread.
 
+    `read_keys` gives the certificate and key, anew for each connection; None for a service without encryption.
     `look_s` is how often it looks whether the farm is well.
     """
 
-    def __init__(self, desk: Desk, listen: str, keys: ServerKeys | None, *, look_s: float = 5.0) -> None:
-        self._desk, self._listen, self._keys, self._look_s = desk, listen, keys, look_s
+    def __init__(
+        self, desk: Desk, listen: str, read_keys: Callable[[], ServerKeys] | None, *, look_s: float = 5.0
+    ) -> None:
+        self._desk, self._listen, self._read_keys, self._look_s = desk, listen, read_keys, look_s
         self._port: Future[int] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Event | None = None
@@ -124,10 +127,9 @@ class BuildServiceServer:
 
     def _bind(self, server: grpc.aio.Server) -> int:
         try:
-            if self._keys is None:
+            if self._read_keys is None:
                 return server.add_insecure_port(self._listen)
-            pair = (self._keys.key, self._keys.certificate)
-            return server.add_secure_port(self._listen, grpc.ssl_server_credentials([pair]))
+            return server.add_secure_port(self._listen, _credentials(self._read_keys))
         except RuntimeError as error:
             hint = "see who listens there, and that certificate and key are PEM and belong together"
             raise MachineError(
@@ -141,6 +143,30 @@ class BuildServiceServer:
         status = statuses.SERVING if is_well else statuses.NOT_SERVING
         for service in ("", SERVICE):
             await well.set(service, status)
+
+
+def _credentials(read_keys: Callable[[], ServerKeys]) -> grpc.ServerCredentials:
+    """Certificate and key as they are at each connection: certificates are renewed while builds go on."""
+    current = read_keys()
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal current
+        try:
+            found = read_keys()
+        except ToolkitError as error:  # half of it may be written at this moment
+            log.warning("the certificate that was there before is used: %s", error)
+            return None
+        if found == current:
+            return None
+        current = found
+        return _configuration(current)
+
+    # None means that nothing has changed, which the types leave out.
+    return grpc.dynamic_ssl_server_credentials(_configuration(current), renewed)  # type: ignore[arg-type]
+
+
+def _configuration(keys: ServerKeys) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration([(keys.key, keys.certificate)])
 
 
 class _Guard(grpc.aio.ServerInterceptor):

@@ -29,7 +29,7 @@ from ci_toolkit.farm.web.asking import (
     steps_of,
     workers_of,
 )
-from ci_toolkit.farm.web.intake import MOST_BYTES, checked_schedule
+from ci_toolkit.farm.web.intake import MOST_BYTES, SMALLER, checked_schedule
 from ci_toolkit.farm.web.log_reading import passage
 from ci_toolkit.farm.web.orders import (
     cancel_job,
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 _JOBS_AT_ONCE = 500
 _COLLECTED_AT_ONCE = 2
-_COLLECTING_S = 600.0
+_COLLECTING_S, _SILENCE_S = 600.0, 60.0
 _LOOK_S = 0.3
 
 
@@ -102,7 +102,8 @@ class BuildServiceServicer(rpc.BuildServiceServicer):
     ) -> ScheduleReader:
         """All of what is sent, as long as it is for somebody who may send it, and no more than is allowed."""
         try:
-            async with asyncio.timeout(_COLLECTING_S):
+            # Nobody holds up others by sending nothing, or too slowly for it ever to end.
+            async with asyncio.timeout(_COLLECTING_S), asyncio.timeout(_SILENCE_S) as silence:
                 first = await anext(aiter(requests), None)
                 if first is None or first.WhichOneof("part") != "schedule":
                     raise RequestError(400, "the first message has no schedule", hint="send it before its files")
@@ -112,14 +113,15 @@ class BuildServiceServicer(rpc.BuildServiceServicer):
                 )
                 reader = ScheduleReader(head)
                 async for request in requests:
+                    silence.reschedule(asyncio.get_running_loop().time() + _SILENCE_S)
                     reader.add(request)
                     if reader.size_bytes > MOST_BYTES:
-                        hint = "submit fewer packages at once, or keep large files out of package folders"
-                        raise RequestError(413, f"the schedule has more than {MOST_BYTES >> 20} MiB", hint=hint)
+                        raise RequestError(413, f"the schedule has more than {MOST_BYTES >> 20} MiB", hint=SMALLER)
                 return reader
         except TimeoutError:
             hint = "submit it again; the same schedule is taken once"
-            raise RequestError(408, f"the schedule was not there within {_COLLECTING_S:g} s", hint=hint) from None
+            problem = f"the schedule did not come within {_COLLECTING_S:g} s, or nothing of it for {_SILENCE_S:g} s"
+            raise RequestError(408, problem, hint=hint) from None
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> AsyncIterator[pb.ListJobsResponse]:
         """Jobs, in parts."""

@@ -34,16 +34,22 @@ def as_request_error(error: Exception, asked: str) -> RequestError:
         case RequestError():
             return error
         case RefusedError():
-            return RequestError(409, error.what if error.hint is None else error.problem, hint=error.hint)
+            return told_as(409, error, error.what)
         case FormatError() | ConfigError():
-            said = str(error) if error.hint is None else str(error).removesuffix(f" ({error.hint})")
-            return RequestError(400, said, hint=error.hint)
+            return told_as(400, error, str(error))
         case MachineError() | NotReadyError():
             log.error("%s: %s", asked, error)
-            return RequestError(503, error.what, headers={"Retry-After": "30"})
+            return told_as(503, error, error.what, headers={"Retry-After": "30"})
         case _:
             log.error("%s", asked, exc_info=error)
-            return RequestError(500, "the farm has made a mistake, which is in its log")
+            hint = "its operator finds it there; ask again once that is mended"
+            return RequestError(500, "the farm has made a mistake, which is in its log", hint=hint)
+
+
+def told_as(status: int, error: ToolkitError, text: str, *, headers: Mapping[str, str] | None = None) -> RequestError:
+    """An error as an answer of that status: `text`, which may end with what to do, has that apart."""
+    said = text if error.hint is None else text.removesuffix(f" ({error.hint})")
+    return RequestError(status, said, hint=error.hint, headers=headers)
 
 
 def json_answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401 - any JSON

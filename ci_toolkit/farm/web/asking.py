@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.backends.job_statistics import statistics_of
 from ci_toolkit.errors import RefusedError, ToolkitError, shortened
-from ci_toolkit.farm.web.answers import RequestError
+from ci_toolkit.farm.web.answers import RequestError, told_as
 from ci_toolkit.model.names import is_pkgbase
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def statistics_for(desk: Desk, repository: str, wish: StatisticsWish) -> BuildSt
                 slots={worker.name: worker.slots for worker in desk.farm.workers()},
             )
     except RefusedError as error:
-        raise RequestError(400, error.what) from error
+        raise told_as(400, error, error.what) from error
 
 
 def faults_of(desk: Desk) -> dict[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ci_toolkit.backends.job_logs import JobLogs
+from ci_toolkit.errors import shortened
 from ci_toolkit.farm.web.answers import RequestError
 from ci_toolkit.model.job import JobFilter
 from ci_toolkit.model.names import nearest
@@ -58,9 +59,8 @@ class Desk:
         """A repository that the farm publishes; RequestError 404 for another one."""
         found = self.farm.repositories.get(name)
         if found is None:
-            raise RequestError(
-                404, f"this farm does not publish {name!r}", hint=nearest(name, self.farm.repositories) or None
-            )
+            hint = nearest(name, self.farm.repositories) or f"it publishes {', '.join(self.farm.repositories)}"
+            raise RequestError(404, f"this farm does not publish {shortened(name)!r}", hint=hint)
         return found
 
     def job(self, repository: FarmRepository, number: int) -> Job:

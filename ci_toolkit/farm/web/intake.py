@@ -12,7 +12,7 @@ import zstandard
 
 from ci_toolkit.backends.handed_schedule import parse_handed
 from ci_toolkit.errors import FormatError
-from ci_toolkit.farm.web.answers import RequestError
+from ci_toolkit.farm.web.answers import RequestError, told_as
 from ci_toolkit.formats.git_objects import EXECUTABLE_MODE, FILE_MODE, LINK_MODE, ObjectDraft
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 256 << 20
 """What a schedule may have, packed as it is sent, unpacked, and again as the folders that it brings."""
+SMALLER = "submit fewer packages at once, or keep large files out of package folders"
 _MOST_PACKAGES = 20_000
 _MOST_FILES = 10_000
 _LONGEST_PATH = 1_000
@@ -44,7 +45,7 @@ def read_body(stream: IO[bytes], encoding: str) -> bytes:
             while chunk := reader.read(_CHUNK):
                 content += chunk
                 if len(content) > MOST_BYTES:
-                    raise RequestError(413, f"the schedule has more than {MOST_BYTES >> 20} MiB unpacked")
+                    raise RequestError(413, f"the schedule has more than {MOST_BYTES >> 20} MiB unpacked", hint=SMALLER)
     except (zlib.error, gzip.BadGzipFile, EOFError, zstandard.ZstdError) as error:
         raise RequestError(400, "the schedule cannot be unpacked", hint=_HINT) from error
     return bytes(content)
@@ -68,7 +69,7 @@ def read_schedule(content: bytes) -> HandedSchedule:
     try:
         handed = parse_handed(content, file="the schedule", most_bytes=MOST_BYTES)
     except FormatError as error:
-        raise RequestError(400, str(error)) from error
+        raise told_as(400, error, str(error)) from error
     return checked_schedule(handed)
 
 

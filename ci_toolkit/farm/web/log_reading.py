@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import NotReadyError
-from ci_toolkit.farm.web.answers import RequestError
+from ci_toolkit.farm.web.answers import told_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def passage(desk: Desk, repository: FarmRepository, job: Job, *, start: int, mos
         part = desk.logs(repository).part(job, start=start, most=most)
     except NotReadyError as error:
         if is_over:
-            raise RequestError(404, error.problem) from error
+            raise told_as(404, error, error.what) from error
         return Passage(text="", following=start, is_last=False)
     is_all = len(part.content) < most
     is_quiet = is_all and desk.clock.now() - part.quiet_since_s > _PATIENCE_S

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from ci_toolkit.backends.job_purge import purge_jobs
 from ci_toolkit.errors import ConfigError, FormatError, RefusedError, shortened
 from ci_toolkit.farm.web.access import require_repository, require_source
-from ci_toolkit.farm.web.answers import RequestError
+from ci_toolkit.farm.web.answers import RequestError, told_as
 from ci_toolkit.farm.web.asking import presented
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _with_worker(change: Callable[[], None]) -> None:
     try:
         change()
     except RefusedError as error:
-        raise RequestError(404, error.problem, hint=error.hint) from error
+        raise told_as(404, error, error.what) from error
 
 
 def _told_reason(desk: Desk, reason: object) -> str:

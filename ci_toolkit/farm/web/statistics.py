@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import ConfigError
-from ci_toolkit.farm.web.answers import RequestError, json_answer
+from ci_toolkit.farm.web.answers import RequestError, json_answer, told_as
 from ci_toolkit.farm.web.asking import require_few, statistics_for
 from ci_toolkit.formats.moments import parse_moment
 from ci_toolkit.formats.statistics_record import statistics_record
@@ -25,7 +25,7 @@ def statistics(desk: Desk, call: Call, repository: str) -> Response:
     try:
         wish = _wish(call, desk.clock.now())
     except ConfigError as error:
-        raise RequestError(400, error.what) from error
+        raise told_as(400, error, error.what) from error
     return json_answer(statistics_record(statistics_for(desk, repository, wish)))
 
 
@@ -33,7 +33,7 @@ def _wish(call: Call, now_s: float) -> StatisticsWish:
     asked = call.request.args
     by = asked.get("by", GroupBy.PACKAGE.value)
     if by not in _GROUPS:
-        raise RequestError(400, f"by is none of {', '.join(_GROUPS)}")
+        raise RequestError(400, "by is none of the groups", hint=f"there are {', '.join(_GROUPS)}")
     packages = asked.getlist("package")
     require_few(packages)
     return StatisticsWish(

@@ -6,7 +6,6 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from ci_toolkit.errors import ConfigError
 from ci_toolkit.farm.web.answers import RequestError, json_answer
 from ci_toolkit.farm.web.intake import read_body, read_schedule
 from ci_toolkit.farm.web.orders import (
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from ci_toolkit.backends.handed_schedule import HandedSchedule
     from ci_toolkit.farm.web.desk import Call, Desk
 
+_NO_TIME_S = 1e11
 _FEW_DIGITS = re.compile(r"[0-9]{1,9}")
 
 
@@ -64,11 +64,8 @@ def purge_finished(desk: Desk, call: Call, repository: str) -> Response:
     before, dry_run = (record.get("before"), record.get("dry_run", False)) if isinstance(record, dict) else (None, None)
     if not isinstance(before, str | int | float) or isinstance(before, bool) or not isinstance(dry_run, bool):
         raise RequestError(400, "before and dry_run are needed", hint='such as {"before": "30d", "dry_run": true}')
-    try:
-        text = before if isinstance(before, str) else f"{before:.6f}"
-        before_s = parse_moment(text, now_s=desk.clock.now(), key="before")
-    except (ConfigError, OverflowError) as error:
-        raise RequestError(400, error.what if isinstance(error, ConfigError) else "before is no time") from error
+    text = before if isinstance(before, str) else _digits(before)
+    before_s = parse_moment(text, now_s=desk.clock.now(), key="before")
     gone = purge(desk, call.client, repository, before_s, dry_run=dry_run)
     return json_answer({"dry_run": dry_run, "jobs": [job_record(job) for job in gone]})
 
@@ -91,6 +88,11 @@ def resume(desk: Desk, call: Call, worker: str) -> Response:  # noqa: ARG001 - a
     return json_answer({"said": resume_worker(desk, worker)})
 
 
+def _digits(seconds: float) -> str:
+    """Seconds since 1970 as times are written; nothing for what is none."""
+    return f"{seconds:.6f}" if abs(seconds) < _NO_TIME_S else ""
+
+
 def _told_reviews(call: Call) -> ReviewCounts | None:
     """How many reviews there are, if that is told; older pipelines do not, and some have nothing to do with any."""
     texts = [call.request.args.get(key) for key in ("reviews_open", "reviews_opened")]
@@ -106,7 +108,7 @@ def _json(call: Call) -> Any:  # noqa: ANN401 - any JSON
     try:
         return json.loads(call.request.get_data(cache=False) or b"{}")
     except (ValueError, RecursionError) as error:
-        raise RequestError(400, "the request is no JSON") from error
+        raise RequestError(400, "the request is no JSON", hint="/api/openapi.json says what is sent here") from error
 
 
 def _reason(call: Call) -> object:
