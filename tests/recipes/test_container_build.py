@@ -29,13 +29,12 @@ from tests.support.images import (
     files_of,
     image_folder,
     needs_buildah,
-    needs_registry,
     program_for,
     push,
-    registry,
 )
 from tests.support.recipe_contract import ROOT, request
 from tests.support.recipes import opened_tools
+from tests.support.registry_service import FrontFault, Registry, RegistryFront, needs_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -363,7 +362,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @needs_registry
 def test_base_images_are_fetched_before_and_pinned(tools: RecipeTools, tmp_path: Path, base: Path) -> None:
-    with registry(tmp_path / "registry") as address:
+    with Registry(tmp_path / "registry") as registry:
+        address = registry.host
         push(base, f"{address}/some/base:1")
         text = f"ARG TAG=2\nFROM {address}/some/base:$TAG\nCOPY --from={address}/some/base:1 /busybox /again\n"
         step = f"RUN {SHELL.format('/again echo it runs; /again nc -w 1 ' + address.replace(':', ' ') + ' && exit 9; true')}\n"
@@ -393,6 +393,29 @@ def test_base_images_are_fetched_before_and_pinned(tools: RecipeTools, tmp_path:
     told = _inputs(pinned, tools)
     assert told is not None
     assert told.heads == {f"{address}/some/base@{digest} linux/amd64": digest}
+
+
+def _another_content(status: int, headers: dict[str, str], content: bytes) -> tuple[int, dict[str, str], bytes]:
+    return status, headers, content.replace(b'"schemaVersion"', b' "schemaVersion"') + b" "
+
+
+@needs_registry
+@pytest.mark.parametrize("lie", ["manifest", "blob", "errors", "users"])
+def test_registries_that_lie_or_want_a_password_make_no_image(
+    tools: RecipeTools, tmp_path: Path, base: Path, lie: str
+) -> None:
+    with Registry(tmp_path / "registry", has_users=lie == "users") as registry, RegistryFront(registry) as front:
+        if lie != "users":
+            push(base, f"{registry.host}/some/base:1")
+        kinds = {"manifest": "manifests/sha256", "blob": "blobs", "errors": "manifests"}
+        if lie in kinds:
+            status = 500 if lie == "errors" else None
+            fault = FrontFault(f"GET .*/{kinds[lie]}.*", status=status, alter=None if status else _another_content)
+            front.faults.append(fault)
+        digest = _digest_in(base)
+        result, _ = build(tmp_path / "build", image_folder(f"FROM {front.host}/some/base@{digest}\n"), tools)
+    assert failed(result).phase == "fetch"
+    assert not list((tmp_path / "cache").rglob("manifest.json"))
 
 
 def test_registries_of_this_machine_are_not_asked_unless_local_upstreams_are_allowed(tmp_path: Path) -> None:
