@@ -251,10 +251,16 @@ from ci_toolkit.effects.redaction import Redactor
 from ci_toolkit.effects.sandbox import Sandbox
 sandbox = Sandbox(processes=Processes(redactor=Redactor({})), environ=dict(os.environ))
 with container_root(sandbox, BuildLimits(), {}, emulation=Emulation()) as root:
-    words = ("sh", "-c", "id -u; mkdir /state/a; chown 5:5 /state/a; chmod 0 /state/a; stat -c %u /state/a; ls /home")
     said = bytearray()
-    root.stream(words, network=False, timeout_s=60, take=said.extend, watch=lambda: None)
+    def run(text):
+        root.stream(("sh", "-c", text), network=False, timeout_s=60, take=said.extend, watch=lambda: None)
+    run("id -u; mkdir /state/a; chown 5:5 /state/a; chmod 0 /state/a; stat -c %u /state/a; ls /home")
     print(said.decode().split(), (root.folder.scratch / "state/a").stat().st_uid)
+    build = "cp /usr/bin/busybox . && buildah build --isolation=chroot --quiet --file=/given/file ."
+    root.write("file", b'FROM scratch\\nCOPY busybox /\\nRUN ["/busybox", "chown", "33:44", "/busybox"]\\n')
+    if os.path.exists("/usr/bin/buildah") and os.path.exists("/usr/bin/busybox"):
+        run(f"mkdir /tmp/build; cd /tmp/build; {build}; echo ended with $?")
+        assert said.endswith(b"ended with 0\\n"), said
 print(root.folder.path.parent.exists())
 """
 

@@ -395,6 +395,26 @@ def test_base_images_are_fetched_before_and_pinned(tools: RecipeTools, tmp_path:
     assert told.heads == {f"{address}/some/base@{digest} linux/amd64": digest}
 
 
+@needs_registry
+def test_each_platform_is_built_on_its_own_image_of_an_index(tools: RecipeTools, tmp_path: Path) -> None:
+    both = 'platforms = ["linux/amd64", "linux/arm64"]\n'
+    result, _ = build(tmp_path / "base", image_folder("FROM scratch\nCOPY text /text\n", both, text="one\n"), tools)
+    index = documents(archive(result))
+    listed = index[_digest_in(archive(result))[7:]]["manifests"]
+    with Registry(tmp_path / "registry") as registry:
+        push(archive(result), f"{registry.host}/some/base:1")
+        files = image_folder(f"FROM {registry.host}/some/base:1\nCOPY other /\n", both, other="two\n")
+        told = _inputs(files, tools)
+        result, _ = build(tmp_path / "build", files, tools)
+    assert told is not None
+    name = f"{registry.host}/some/base:1"
+    digests = [image["digest"] for image in listed]
+    assert told.heads == {f"{name} linux/amd64": digests[0], f"{name} linux/arm64": digests[1]}
+    found = [config_of(archive(result), number) for number in (0, 1)]
+    assert [one["architecture"] for one in found] == ["amd64", "arm64"]
+    assert [len(one["rootfs"]["diff_ids"]) for one in found] == [2, 2]
+
+
 def _another_content(status: int, headers: dict[str, str], content: bytes) -> tuple[int, dict[str, str], bytes]:
     return status, headers, content.replace(b'"schemaVersion"', b' "schemaVersion"') + b" "
 
