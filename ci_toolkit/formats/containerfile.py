@@ -145,13 +145,14 @@ class Containerfile:
         return int(text) if text.isascii() and text.isdigit() and len(text) < 4 and int(text) < before else None
 
     def _expanded(self, text: str, stage: Stage, given: Mapping[str, str]) -> str:
-        values = dict[str, str]()
-        for name, default in self.defaults.items():
-            value = given.get(name, default)
-            if value is not None:
-                values[name] = value if name in given else _expanded(value, values)
         # The build's own platform and the target's are known without being declared.
-        expanded = _expanded(text, {**{name: given[name] for name in _AUTOMATIC & given.keys()}, **values})
+        values = {name: given[name] for name in _AUTOMATIC & given.keys()}
+        for name, default in self.defaults.items():
+            if name in given:
+                values[name] = given[name]
+            elif default is not None:
+                values[name] = _expanded(default, values)
+        expanded = _expanded(text, values)
         if not expanded or "$" in expanded:
             raise FormatError("has a name without a value", file=self.file, line=stage.line, got=text)
         return expanded

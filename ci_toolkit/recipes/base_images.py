@@ -125,7 +125,7 @@ class BaseImages:
             raise UpstreamError(f"{image.pinned} has more than {_LARGEST_BYTES >> 30} GiB")
         partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=_PARTIAL))
         try:
-            words = ["copy", "--src-no-creds", *self._plain("--src-tls-verify=false", image.reference)]
+            words = ["copy", "--quiet", "--src-no-creds", *self._plain("--src-tls-verify=false", image.reference)]
             words += ["--preserve-digests", f"docker://{image.pinned}", f"dir:{partial}"]
             run([*self._skopeo(), *words], self.env)
             _check(partial, image)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.errors import ConfigError, FormatError, MachineError, UpstreamError
 from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file
-from ci_toolkit.recipes.base_images import BaseImages
+from ci_toolkit.recipes.base_images import BaseImages, WantedImage
 from ci_toolkit.recipes.build import BuiltPackage
 from ci_toolkit.recipes.container_build import base_images, build_image, version_arguments
 from ci_toolkit.recipes.container_file import build_arguments, parse_container_keys, read_containerfile
@@ -64,10 +64,8 @@ class ContainerRecipe:
         return is_described_as(files, self.name)
 
     def check(self, files: Mapping[str, UpstreamFile]) -> None:
-        """By the owner's file and the Containerfile."""
-        with located_in_recipe_file():
-            keys = parse_container_keys(parse_recipe_file(files[RECIPE_PATH].content).own)
-        read_containerfile(keys, files)
+        """By the owner's file and the Containerfile: that both can be read, and what one says of the other."""
+        _bases(files)
 
     def facts(self, pkgbase: str, files: Mapping[str, UpstreamFile], config: PackageConfig) -> PackageFacts:
         """By the owner's file; the image is called like the folder."""
@@ -110,12 +108,18 @@ class ContainerRecipe:
 
 def _heads(files: Mapping[str, UpstreamFile], config: PackageConfig, fetcher: SourceFetcher) -> dict[str, str]:
     """The digest of each image that it is built on, by name and platform."""
-    file = parse_recipe_file(files[RECIPE_PATH].content)
-    if file.network or config.network:
+    if config.network or parse_recipe_file(files[RECIPE_PATH].content).network:
         return {}
-    keys = parse_container_keys(file.own)
-    containerfile = read_containerfile(keys, files)
-    arguments = build_arguments(file, keys, containerfile, version_arguments(file))
     images = BaseImages.of(fetcher)
-    wanted = {base for bases in base_images(containerfile, keys, arguments).values() for base in bases.values()}
-    return {f"{base.reference} {base.platform}": images.head(base) for base in sorted(wanted, key=str)}
+    return {f"{base.reference} {base.platform}": images.head(base) for base in _bases(files)}
+
+
+def _bases(files: Mapping[str, UpstreamFile]) -> list[WantedImage]:
+    """The images that it is built on."""
+    with located_in_recipe_file():
+        file = parse_recipe_file(files[RECIPE_PATH].content)
+        keys = parse_container_keys(file.own)
+        containerfile = read_containerfile(keys, files)
+        arguments = build_arguments(file, keys, containerfile, version_arguments(file))
+    found = base_images(containerfile, keys, arguments)
+    return sorted({base for bases in found.values() for base in bases.values()}, key=str)

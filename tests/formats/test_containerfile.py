@@ -110,6 +110,7 @@ def test_pinning_changes_the_names_and_nothing_else() -> None:
         ("FROM b AS x\nFROM scratch\nCOPY --from=X /a /a", ["docker.io/library/b:latest"]),
         ("FROM scratch\r\nCOPY --from=c /a /a\r\n", ["docker.io/library/c:latest"]),
         ("FROM b:$TARGETARCH", ["docker.io/library/b:arm64"]),
+        ("ARG W=c-$TARGETARCH-$V\nFROM b:$W", ["docker.io/library/b:c-arm64-1"]),
     ],
 )
 def test_variables_lines_and_stages(text: str, expected: list[str]) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from ci_toolkit.effects.emulation import emulation_of
 from ci_toolkit.effects.sandbox import Sandbox
-from ci_toolkit.errors import UpstreamError
+from ci_toolkit.errors import ConfigError, FormatError, UpstreamError
 from ci_toolkit.model.observation import UpstreamFile
 from ci_toolkit.model.package_config import PackageConfig
 from ci_toolkit.recipes import container_build
@@ -247,9 +247,17 @@ def test_a_platform_that_does_not_run_here_is_named(
 def test_what_is_wrong_with_a_folder_is_said(
     tools: RecipeTools, tmp_path: Path, containerfile: str, recipe: str, phase: str, said: str
 ) -> None:
-    result, _ = build(tmp_path / "build", image_folder(containerfile, recipe), tools)
+    files = image_folder(containerfile, recipe)
+    result, _ = build(tmp_path / "build", files, tools)
     assert failed(result).phase == phase
     assert said in failed(result).reason
+    # What can be known before a push is said before.
+    if phase == "evaluate":
+        with pytest.raises((ConfigError, FormatError)) as caught:
+            ContainerRecipe().check(files)
+        assert said in caught.value.what_and_where
+    else:
+        ContainerRecipe().check(files)
 
 
 def test_a_step_that_fails_is_told_with_its_own_status(tools: RecipeTools, tmp_path: Path) -> None:
