@@ -42,6 +42,7 @@ class Wish:
     assumed: tuple[str, ...] = ()
     out: Path
     log: Path | None = None
+    keep_failed: bool = False
 
 
 def build_here(
@@ -78,6 +79,8 @@ def build_here(
         )
         given = tuple(path.resolve() for path in wish.dependencies)
         request = replace(request, dependencies=given, assumed=(*request.assumed, *wish.assumed))
+        if wish.keep_failed:
+            request = replace(request, keep_failed=wish.out / f"{folder.name}-failed.tar.zst")
         return recipe.build(request, replace(builder.tools, show=show))
 
 

@@ -15,6 +15,7 @@ from ci_toolkit.effects.sandbox import Sandbox
 from ci_toolkit.effects.web import Web, WebManners
 from ci_toolkit.recipes.build import BuildRequest
 from ci_toolkit.recipes.build_sources import SourceFetcher
+from ci_toolkit.recipes.failed_folder import sweep_failed_folders
 from ci_toolkit.recipes.spec import RecipeTools
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _REMEMBERED_S = 10.0
+_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class Builder:
     root: BaseRoot
     root_identity: Callable[[], RootIdentity]
     cache: Path
+    failed: Path
     compiler_caches: Path | None
     fetcher: SourceFetcher
     sandbox: Sandbox
@@ -92,6 +95,7 @@ class Builder:
             root=self.root,
             limits=self.limits,
             compiler_caches=self.compiler_caches,
+            keep_failed=self.failed / f"{pkgbase}.tar.zst" if self.settings.keep_failed else None,
         )
 
 
@@ -106,7 +110,7 @@ def opened_builder(
     cache: Path,
     slots: int = 1,
 ) -> Iterator[Builder]:
-    """A builder for as many builds at once as there are slots; sources that are long unused leave the cache.
+    """A builder for as many builds at once as there are slots; what is long unused leaves the cache.
 
     MachineError when there is no such build root as the settings ask for.
     """
@@ -122,11 +126,14 @@ def opened_builder(
             cache=cache / "sources",
         )
         fetcher.sweep(clock.now())
+        failed = cache / "failed"
+        sweep_failed_folders(failed, before_s=clock.now() - settings.log_days * _DAY_S)
         yield Builder(
             settings=settings,
             root=root,
             root_identity=_remembered(root.identity, clock),
             cache=cache / "recipes",
+            failed=failed,
             compiler_caches=cache / "ccache" if settings.build_ccache else None,
             fetcher=fetcher,
             sandbox=Sandbox(processes=processes, environ=environ, wish=settings.sandbox),

@@ -38,6 +38,7 @@ def declare(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--out", metavar="DIR", type=Path, default=Path("packages"), help="for packages (%(default)s)")
     parser.add_argument("--log", metavar="FILE", type=Path, help="the log (default: DIR/PKG.log)")
+    parser.add_argument("--keep-failed", action="store_true", help="keep the folder of a build that fails, in DIR")
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout, the log on stderr")
     status = PackagesFailedError.exit_status
     parser.epilog = f"Exit status: 0 built, or skipped on purpose; {status} it failed; others: it could not begin."
@@ -61,6 +62,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
         assumed=tuple(options.assume),
         out=(cwd / options.out).resolve(),
         log=cwd / options.log if options.log else None,
+        keep_failed=options.keep_failed,
     )
     result = build_here(
         wish,

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ci_toolkit.model.settings import Settings
 
 # What a worker's environment says about its machine, and nothing else of a repository's keys, holds there.
-OWN_KEYS = ("CI_BUILD_ROOT", "CI_BUILD_MEMORY", "CI_BUILD_DISK", "CI_BUILD_CCACHE", "CI_BUILD_ASSUME", "CI_SANDBOX")
+OWN_KEYS = (
+    *("CI_BUILD_ROOT", "CI_BUILD_MEMORY", "CI_BUILD_DISK", "CI_BUILD_CCACHE"),
+    *("CI_BUILD_ASSUME", "CI_KEEP_FAILED", "CI_SANDBOX"),
+)
 
 
 def handed_settings(settings: Settings) -> dict[str, str]:
@@ -23,10 +26,13 @@ def handed_settings(settings: Settings) -> dict[str, str]:
         "GIT_AUTHOR_NAME": settings.author_name,
         "GIT_AUTHOR_EMAIL": settings.author_email,
         "CI_BUILD_TIMEOUT": str(settings.build_timeout_s),
+        "CI_BUILD_TIMEOUT_MAX": str(settings.most_build_timeout_s),
         "CI_BUILD_MEMORY": str(settings.build_memory_mib),
         "CI_BUILD_DISK": str(settings.build_disk_mib),
         "CI_BUILD_ROOT": settings.build_root or "",
         "CI_BUILD_CCACHE": str(settings.build_ccache).lower(),
+        "CI_KEEP_FAILED": str(settings.keep_failed).lower(),
+        "CI_LOG_DAYS": str(settings.log_days),
         "CI_BUILD_ASSUME": " ".join(settings.build_assumed),
         "CI_CODE_SKIP": str(settings.skip_status),
         "CI_CLONE_DELAY": str(settings.clone_delay_s),

@@ -169,6 +169,12 @@ REPOSITORY_KEYS = _table(
         "false",
         "compile with ccache, and keep what each package compiled for its next build alone",
     ),
+    (
+        "CI_KEEP_FAILED",
+        Shape.BOOLEAN,
+        "false",
+        "keep the folder of a package's last failed build, packed, in the cache for CI_LOG_DAYS; its log says where",
+    ),
     ("CI_BUILD_SLOTS", Shape.COUNT, "0", "builds at once on this machine; 0: by its processors and memory"),
     (
         "CI_BUILD_ASSUME",

@@ -102,6 +102,7 @@ class Settings:
     build_disk_mib: int
     build_root: str
     build_ccache: bool
+    keep_failed: bool
     build_slots: int
     build_assumed: tuple[str, ...]
     class_limits: Mapping[str, int]
@@ -184,6 +185,7 @@ def parse_settings(file: KeyValueFile, environ: Mapping[str, str]) -> Settings:
         build_disk_mib=read("CI_BUILD_DISK", parse_count),
         build_root=read("CI_BUILD_ROOT", parse_build_root),
         build_ccache=read("CI_BUILD_CCACHE", parse_boolean),
+        keep_failed=read("CI_KEEP_FAILED", parse_boolean),
         build_slots=read("CI_BUILD_SLOTS", parse_count),
         build_assumed=tuple(read.text("CI_BUILD_ASSUME").split()),
         class_limits=read("CI_CLASS_LIMITS", parse_class_limits),

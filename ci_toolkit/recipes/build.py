@@ -39,7 +39,7 @@ class BuildRequest:
     `assumed` are names of packages that the machine has although nobody can tell, which an Arch root has none of.
     Packages are put into `out`. `epoch_s` becomes SOURCE_DATE_EPOCH; `limits` are multiplied by BUILDER_EXTRA_TIMEOUT
     where that is said. `root` is what to build in. `compiler_caches` is a folder with a cache of ccache's for each
-    package; None keeps none.
+    package, `keep_failed` an archive that the folder of a build that fails is kept in; None keeps none.
     """
 
     pkgbase: str
@@ -55,6 +55,7 @@ class BuildRequest:
     skip_status: int = 123
     root: BaseRoot = field(default_factory=HostRoot)
     compiler_caches: Path | None = None
+    keep_failed: Path | None = None
     limits: BuildLimits = field(default_factory=BuildLimits)
 
 

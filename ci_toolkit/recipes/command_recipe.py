@@ -145,7 +145,10 @@ def _steps(run: RecipeRun) -> Built:
     with located_in_recipe_file():
         command = parse_command(run.file.own)
     request = run.request
-    with build_root(run.tools.sandbox, request.limits, request.files, base=request.root) as root:
+    with (
+        build_root(run.tools.sandbox, request.limits, request.files, base=request.root) as root,
+        run.kept_if_it_fails(root.folder.path),
+    ):
         run.begin("dependencies")
         given = GivenPackages(run=run, root=root)
         given.install()

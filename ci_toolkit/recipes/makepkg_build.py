@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from ci_toolkit.effects.build_root import build_root
 from ci_toolkit.effects.compiler_cache import compiler_cache
 from ci_toolkit.errors import FormatError, UpstreamError
-from ci_toolkit.recipes.build import BuildEndedError, BuildResult, Built, Failed, described
+from ci_toolkit.recipes.build import BuildEndedError, BuildResult, Built, Failed, TimedOut, described
 from ci_toolkit.recipes.build_log import BuildLog
 from ci_toolkit.recipes.build_sources import remote_sources
 from ci_toolkit.recipes.built_packages import take_packages
 from ci_toolkit.recipes.compiling import CACHE_PLACE
+from ci_toolkit.recipes.failed_folder import keep_failed_folder
 from ci_toolkit.recipes.installing import DEPENDENCIES_MISSING, Installing
 from ci_toolkit.recipes.interference import (
     PATCH,
@@ -136,6 +137,9 @@ class _Build:
             self.log.note(str(error))
             outcome = Failed(phase=self.log.phase, status=None, reason=error.what_and_where)
         self._refuse_stale(outcome)
+        if isinstance(outcome, Failed | TimedOut):
+            folder, processes = self.root.folder.path, self.root.processes
+            keep_failed_folder(folder, self.request.keep_failed, processes, self.log.note)
         self.runner.tell_owner(outcome)
         self.log.flush()
         times = self.log.times

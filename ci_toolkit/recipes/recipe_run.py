@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,12 @@ from ci_toolkit.formats.recipe_toml import RECIPE_PATH
 from ci_toolkit.recipes.build import BuildEndedError, BuildResult, Built, Failed, Skipped, TimedOut, described
 from ci_toolkit.recipes.build_log import BuildLog
 from ci_toolkit.recipes.described_folder import described as described_folder
+from ci_toolkit.recipes.failed_folder import keep_failed_folder
 from ci_toolkit.recipes.interference import INTERFERING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from ci_toolkit.effects.process import Streamed
     from ci_toolkit.formats.recipe_toml import RecipeFile
@@ -70,6 +73,16 @@ class RecipeRun:
     def watch(self) -> str | None:
         """Why it has to end, if it has, for `Processes.stream`."""
         return self.tools.cancelled() or ("it printed too much" if self.log.is_full else None)
+
+    @contextmanager
+    def kept_if_it_fails(self, folder: Path) -> Iterator[None]:
+        """The build that happens within is one in this folder, which is kept if it fails and that is wished."""
+        try:
+            yield
+        except (BuildEndedError, UpstreamError) as error:
+            if not isinstance(error, BuildEndedError) or isinstance(error.outcome, Failed | TimedOut):
+                keep_failed_folder(folder, self.request.keep_failed, self.tools.sandbox.processes, self.note)
+            raise
 
     def judge(self, ended: Streamed, what: str, *, skip_status: int | None = None) -> None:
         """BuildEndedError unless a program of the build has succeeded; with `skip_status` it says to leave it."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_toolkit.recipes.build import Failed, TimedOut
-from tests.support.builds import LIMITS, PACKAGE, Bench, built, needs_makepkg, pkgbuild
+from tests.support.builds import LIMITS, PACKAGE, Bench, built, contents, needs_makepkg, pkgbuild
 from tests.support.running import left_behind
 from tests.support.sealed import sealed_environment
 
@@ -32,6 +32,13 @@ def test_a_function_that_fails_is_named_and_nothing_comes_out(bench: Bench, phas
     assert (outcome.phase, outcome.status) == (phase, 4)
     assert "went wrong here" in bench.log
     assert names(bench.folder / "out") == {"demo.log"}
+
+
+def test_the_folder_of_a_build_that_fails_is_kept_on_request(bench: Bench) -> None:
+    kept = bench.folder / "failed/demo.tar.zst"
+    failed(bench.build(pkgbuild(f"build() {{\n  echo half >made; false\n}}\n{PACKAGE}"), keep_failed=kept))
+    assert f"the folder of the build is kept in {kept}" in bench.log
+    assert "package/src/made" in contents(kept)
 
 
 def test_pkgver_that_fails(bench: Bench) -> None:

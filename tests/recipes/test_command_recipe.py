@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import stat
+import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -178,3 +180,16 @@ def test_what_is_needed_and_nowhere_is_named_before_the_command_runs(bench: Benc
         "nothing here is or provides no-such-thing",
     )
     assert "running" not in bench.log
+
+
+def test_the_folder_of_a_build_that_fails_is_kept_on_request_and_of_others_none(bench: Bench, tmp_path: Path) -> None:
+    kept = tmp_path / "failed/demo.tar.zst"
+    bench.build("echo half >made; chmod 4755 made; exit 1", "x", keep_failed=kept)
+    assert f"the folder of the build is kept in {kept}" in bench.log
+    listed = subprocess.run(["tar", "--list", "-vf", kept], capture_output=True, text=True, check=True).stdout
+    assert "package/made" in listed
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    kept.unlink()
+    bench.build("echo half >made", "made", keep_failed=kept)
+    bench.build("exit 1", "made")
+    assert not kept.exists()
