@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.tree_archive import tree_entries
-from ci_toolkit.errors import FormatError, RefusedError
+from ci_toolkit.errors import FormatError, RefusedError, ToolkitError
 from ci_toolkit.formats.byte_stream import ByteStream
 from ci_toolkit.formats.nar import format_nar, nar_entries
 from ci_toolkit.formats.nix_export import ExportReader
 from ci_toolkit.formats.nix_signatures import signing_key
 from ci_toolkit.formats.reference_scan import ReferenceScanner
 from ci_toolkit.formats.store_path import NIX_STORE, source_path
+from ci_toolkit.store.object_store import Arrival
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from ci_toolkit.formats.nix_signatures import PublicKey
     from ci_toolkit.formats.store_path import StorePath
     from ci_toolkit.store.object_store import ObjectStore
+
+_MOST_AT_ONCE = 128
+_ENOUGH_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +47,44 @@ def import_export(
     """
     reader = ExportReader(pieces, directory=directory, limits=limits)
     while True:
-        with store.receiving() as receiving:
+        with ExitStack() as held:
+            arrivals, broken, is_over = _batch(reader, store, held)
+            done = store.register_all(arrivals)
+        for arrival, is_new in zip(arrivals, done.is_new, strict=False):
+            yield Imported(path=arrival.path, is_new=is_new)
+        if done.refused or broken:
+            raise done.refused or broken  # type: ignore[misc]  # one of them is there
+        if is_over:
+            return
+
+
+def _batch(
+    reader: ExportReader, store: ObjectStore, held: ExitStack
+) -> tuple[list[Arrival], ToolkitError | OSError | None, bool]:
+    """What comes next, as far as something did not break it, and whether that was all."""
+    arrivals: list[Arrival] = []
+    try:
+        while not _is_batch(arrivals):
+            receiving = held.enter_context(store.receiving())
             exported = reader.next(receiving.writer.write)
             if exported is None:
-                return
-            is_new = store.register(
-                exported.path, receiving.complete(), references=exported.references, deriver=exported.deriver
+                return arrivals, None, True
+            arrivals.append(
+                Arrival(
+                    path=exported.path,
+                    archive=receiving.complete(),
+                    references=exported.references,
+                    deriver=exported.deriver,
+                )
             )
-        yield Imported(path=exported.path, is_new=is_new)
+    except (ToolkitError, OSError) as error:
+        return arrivals, error, True
+    return arrivals, None, False
+
+
+def _is_batch(arrivals: Sequence[Arrival]) -> bool:
+    """Whether they are enough to be registered together; one by one that takes longer than anything else."""
+    return len(arrivals) >= _MOST_AT_ONCE or sum(one.archive.size_bytes for one in arrivals) >= _ENOUGH_BYTES
 
 
 def import_archive(
@@ -73,11 +108,13 @@ def import_archive(
         if (archive.sha256, archive.size_bytes) != (info.nar_sha256, info.nar_size_bytes):
             raise FormatError("has another archive than its .narinfo says", key=str(info.path))
         is_new = store.register(
-            info.path,
-            archive,
-            references=info.references,
-            deriver=info.deriver,
-            signatures=info.signatures,
+            Arrival(
+                path=info.path,
+                archive=archive,
+                references=info.references,
+                deriver=info.deriver,
+                signatures=info.signatures,
+            )
         )
     return Imported(path=info.path, is_new=is_new)
 
@@ -97,7 +134,7 @@ def add_tree(store: ObjectStore, tree: Path, *, name: str | None = None, directo
         archive = receiving.complete()
         references = tuple(sorted(known[part] for part in scanner.found))
         path = source_path(name or tree.name, nar_sha256=archive.sha256, directory=directory, references=references)
-        is_new = store.register(path, archive, references=references)
+        is_new = store.register(Arrival(path=path, archive=archive, references=references))
     return Imported(path=path, is_new=is_new)
 
 

@@ -34,8 +34,13 @@ class Incoming:
     """A complete file that is about to become an object, locked by who brings it."""
 
     path: Path
+    file: BinaryIO
     sha256: str
     size_bytes: int
+
+    def synchronize(self) -> None:
+        """Wait until it is on the disk."""
+        os.fsync(self.file.fileno())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +52,11 @@ class Receiving:
     writer: HashedWriter
 
     def complete(self) -> Incoming:
-        """What was written, which is on the disk then."""
+        """What was written."""
         sha256 = self.writer.finish()
         self.file.flush()
         os.fchmod(self.file.fileno(), 0o444)
-        os.fsync(self.file.fileno())
-        return Incoming(path=self.path, sha256=sha256, size_bytes=self.writer.size_bytes)
+        return Incoming(path=self.path, file=self.file, sha256=sha256, size_bytes=self.writer.size_bytes)
 
 
 class ObjectFiles:
@@ -109,10 +113,9 @@ class ObjectFiles:
         # Its own name first, so that what is hashed is what is kept.
         file = held.enter_context(partial.open("rb"))
         fcntl.flock(file, fcntl.LOCK_EX)
-        os.fsync(file.fileno())
         os.chmod(partial, 0o444)  # noqa: PTH101 - all writes here are of os, for tests
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return Incoming(path=partial, sha256=sha256, size_bytes=os.fstat(file.fileno()).st_size)
+        return Incoming(path=partial, file=file, sha256=sha256, size_bytes=os.fstat(file.fileno()).st_size)
 
     def place(self, incoming: Incoming) -> None:
         """Make it an object, in place of what lies there."""

@@ -13,6 +13,7 @@ read is compared with its checksum first.
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ from ci_toolkit.store.path_index import StoredPath, in_order, reachable
 from ci_toolkit.store.store_reader import INDEX, StoreReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ci_toolkit.effects.clock import Clock
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _CLOCK = SystemClock()
 _WAIT_S = 2.0  # a process that is about to end is waited for
+_SYNCHRONIZING = 16
 _BATCH = 200  # of objects that are removed at once: each of them is open meanwhile
 
 
@@ -52,6 +54,37 @@ class Output:
     arch: str
     provides: tuple[str, ...] = ()
     depends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """An archive that is to be kept as a path, and what is known of it."""
+
+    path: StorePath
+    archive: Incoming
+    references: tuple[StorePath, ...] = ()
+    deriver: StorePath | None = None
+    signatures: tuple[NixSignature, ...] = ()
+
+    def entry(self, at_s: float) -> StoredPath:
+        """What the index will say."""
+        return StoredPath(
+            path=self.path,
+            sha256=self.archive.sha256,
+            size_bytes=self.archive.size_bytes,
+            stored_at_s=at_s,
+            references=tuple(sorted(set(self.references))),
+            deriver=self.deriver,
+            signatures=self.signatures,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """Of the first arrivals, whether each was new; and why the next one is refused, if it is."""
+
+    is_new: tuple[bool, ...]
+    refused: RefusedError | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,40 +157,38 @@ class ObjectStore(StoreReader):
         with self._files.receiving() as receiving:
             yield receiving
 
-    def register(
-        self,
-        path: StorePath,
-        archive: Incoming,
-        *,
-        references: Iterable[StorePath] = (),
-        deriver: StorePath | None = None,
-        signatures: Iterable[NixSignature] = (),
-    ) -> bool:
-        """Keep an archive as this path; False when the very same was here already, and then only signatures are added.
+    def register(self, arrival: Arrival) -> bool:
+        """Keep an archive as a path; False when the very same was here already, and then only signatures are added.
 
         RefusedError when it has another content or other references here, or refers to what is not here.
         """
-        entry = StoredPath(
-            path=path,
-            sha256=archive.sha256,
-            size_bytes=archive.size_bytes,
-            stored_at_s=self._clock.now(),
-            references=tuple(sorted(set(references))),
-            deriver=deriver,
-            signatures=tuple(signatures),
-        )
+        done = self.register_all([arrival])
+        if done.refused is not None:
+            raise done.refused
+        return done.is_new[0]
+
+    def register_all(self, arrivals: Sequence[Arrival]) -> Registered:
+        """The same for several at once, which takes less time; those behind the first that is refused are not kept."""
         with self._changing:
-            there = self._paths.path(path)
-            if there is not None and not there.is_same(entry):
-                raise _conflict(there, entry)
-            self._check_references(entry)
-            with self._bringing({archive.sha256: archive}):
-                if there is None:
-                    self._paths.add(entry)
-                else:
-                    self._paths.sign(path, entry.signatures)
-                    self._index.settle([archive.sha256])
-        return there is None
+            known: dict[StorePath, StoredPath] = {}
+            is_new: list[bool] = []
+            refused: RefusedError | None = None
+            for arrival in arrivals:
+                entry = arrival.entry(self._clock.now())
+                try:
+                    there = known.get(entry.path) or self._paths.path(entry.path)
+                    self._judge(entry, there, known)
+                except RefusedError as error:
+                    refused = error
+                    break
+                is_new.append(there is None)
+                known[entry.path] = entry
+            accepted = list(zip(arrivals, is_new, strict=False))
+            with self._bringing({one.archive.sha256: one.archive for one, _ in accepted}):
+                self._paths.add([known[one.path] for one, new in accepted if new])
+                self._paths.sign((one.path, one.signatures) for one, new in accepted if not new)
+            self._settle()
+        return Registered(is_new=tuple(is_new), refused=refused)
 
     # removing
 
@@ -258,6 +289,7 @@ class ObjectStore(StoreReader):
         """Place files whose rows are written within; without those they are gone again."""
         new = [one for one in incoming.values() if not self._files.is_whole(one.sha256)]
         if new:
+            _synchronize(new)
             self._index.begin(one.sha256 for one in new)
         try:
             for one in new:
@@ -276,9 +308,15 @@ class ObjectStore(StoreReader):
         if begun:
             self._index.settle(begun)
 
-    def _check_references(self, entry: StoredPath) -> None:
-        missing = [str(one) for one in entry.references if one != entry.path and self._paths.path(one) is None]
-        if missing:
+    def _judge(self, entry: StoredPath, there: StoredPath | None, known: Mapping[StorePath, StoredPath]) -> None:
+        if there is not None and not there.is_same(entry):
+            raise _conflict(there, entry)
+        missing = [
+            str(one)
+            for one in entry.references
+            if one != entry.path and one not in known and self._paths.path(one) is None
+        ]
+        if missing and there is None:
             hint = "bring it first, or with it: nix-store --export $(nix-store --query --requisites PATH)"
             raise RefusedError(
                 f"refers to {listed(missing)}, which is not in the store", key=str(entry.path), hint=hint
@@ -304,6 +342,15 @@ def listed(names: Sequence[str], most: int = 5) -> str:
     """Some names in a sentence, of many the first ones."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+
+
+def _synchronize(incoming: Sequence[Incoming]) -> None:
+    """Wait until all are on the disk: at once, as a disk needs as long for a few as for one."""
+    if len(incoming) == 1:
+        incoming[0].synchronize()
+        return
+    with ThreadPoolExecutor(min(_SYNCHRONIZING, len(incoming)), thread_name_prefix="synchronize") as pool:
+        list(pool.map(lambda one: one.synchronize(), incoming))
 
 
 def _package(output: Output, sha256: str) -> StoredPackage:

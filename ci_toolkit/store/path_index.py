@@ -56,25 +56,29 @@ class PathIndex:
     def __init__(self, file: IndexFile) -> None:
         self._file = file
 
-    def add(self, entry: StoredPath) -> None:
-        """Note a path whose archive and references are there."""
-        path = str(entry.path)
+    def add(self, entries: Iterable[StoredPath]) -> None:
+        """Note paths whose archives are there, and what they refer to among them or in the index."""
         with self._file.writing() as connection:
-            connection.execute(
-                "INSERT OR IGNORE INTO objects VALUES (?, ?, ?)", (entry.sha256, entry.size_bytes, entry.stored_at_s)
-            )
-            row = (path, entry.sha256, str(entry.deriver) if entry.deriver else None, entry.stored_at_s)
-            connection.execute("INSERT INTO paths VALUES (?, ?, ?, ?)", row)
-            connection.executemany(
-                "INSERT INTO path_references VALUES (?, ?)", [(path, str(one)) for one in entry.references]
-            )
-            _sign(connection, path, entry.signatures)
-            connection.execute("DELETE FROM changing WHERE sha256 = ?", (entry.sha256,))
+            for entry in entries:
+                path = str(entry.path)
+                row = (entry.sha256, entry.size_bytes, entry.stored_at_s)
+                connection.execute("INSERT OR IGNORE INTO objects VALUES (?, ?, ?)", row)
+                deriver = str(entry.deriver) if entry.deriver else None
+                row_of_path = (path, entry.sha256, deriver, entry.stored_at_s)
+                connection.execute("INSERT INTO paths VALUES (?, ?, ?, ?)", row_of_path)
+                connection.executemany(
+                    "INSERT INTO path_references VALUES (?, ?)", [(path, str(one)) for one in entry.references]
+                )
+                _sign(connection, path, entry.signatures)
+                connection.execute("DELETE FROM changing WHERE sha256 = ?", (entry.sha256,))
 
-    def sign(self, path: StorePath, signatures: Iterable[NixSignature]) -> None:
-        """Note more signatures of a path."""
-        with self._file.writing() as connection:
-            _sign(connection, str(path), signatures)
+    def sign(self, signed: Iterable[tuple[StorePath, Iterable[NixSignature]]]) -> None:
+        """Note more signatures of paths."""
+        found = [(str(path), tuple(signatures)) for path, signatures in signed]
+        if any(signatures for _, signatures in found):
+            with self._file.writing() as connection:
+                for path, signatures in found:
+                    _sign(connection, path, signatures)
 
     def path(self, path: StorePath) -> StoredPath | None:
         """One of them, if it is there."""

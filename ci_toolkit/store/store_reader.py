@@ -30,7 +30,7 @@ INDEX = "index.sqlite"
 """The file of the index in the folder of a store."""
 
 _PIECE = 1 << 18
-_AT_ONCE = 4
+_CHUNK = 50
 
 
 class FaultKind(Enum):
@@ -174,11 +174,14 @@ class StoreReader:
         """Everything that differs between the files, their contents and the index."""
         on_disk, known = self._files.on_disk().keys(), self._index.objects().keys()
         there = sorted(known & on_disk)
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="check") as pool:
-            is_whole = pool.map(self._files.is_whole, there)
-            damaged = {sha256 for sha256, good in zip(there, is_whole, strict=True) if not good}
+        chunks = [there[at : at + _CHUNK] for at in range(0, len(there), _CHUNK)]
+        with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="check") as pool:
+            damaged = {sha256 for some in pool.map(self._not_whole, chunks) for sha256 in some}
         found = (self._fault(sha256) for sha256 in sorted(known ^ on_disk | damaged))
         return tuple(fault for fault in found if fault is not None)
+
+    def _not_whole(self, objects: Iterable[str]) -> list[str]:
+        return [sha256 for sha256 in objects if not self._files.is_whole(sha256)]
 
     def _fault(self, sha256: str) -> StoreFault | None:
         """What is wrong with an object, unless another process is bringing or removing it."""

@@ -29,7 +29,9 @@ from tests.support.stores import add, damage, files
 from tests.support.trees import archive, bring, contents, expected, exported, named, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ci_toolkit.store.path_index import StoredPath
 
 A, B, C = exported("a", "one"), exported("b", "two", "a"), exported("c", "three", "b")
 
@@ -339,21 +341,23 @@ def test_who_brings_an_object_keeps_readers_waiting_until_it_has_a_row(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is in its place already, and its row is not."""
-    plain, seen = store._paths.add, []
+    plain, seen = store._paths.add, list[bool]()
+    readers: list[threading.Thread] = []
 
-    def slow(entry: object) -> None:
-        reader = threading.Thread(target=lambda: seen.append(store._files.is_whole(entry.sha256)))  # type: ignore[attr-defined]  # it is an entry
+    def slow(entries: Sequence[StoredPath]) -> None:
+        [entry] = entries
+        reader = threading.Thread(target=lambda: seen.append(store._files.is_whole(entry.sha256)))
+        readers.append(reader)
         reader.start()
         reader.join(0.2)
         assert seen == []
-        plain(entry)  # type: ignore[arg-type]  # likewise
+        plain(entries)
 
     monkeypatch.setattr(store._paths, "add", slow)
     bring(store, A)
-    assert contents(store) == expected([A])
-    while not seen:
-        pass
+    readers[0].join(10)
     assert seen == [True]
+    assert contents(store) == expected([A])
 
 
 _SECOND = """
