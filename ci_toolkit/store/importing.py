@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ci_toolkit.formats.store_path import StorePath
     from ci_toolkit.store.object_store import ObjectStore
 
+# Registered one by one, small paths take longer than anything else about them.
 _MOST_AT_ONCE = 128
 _ENOUGH_BYTES = 64 << 20
 
@@ -63,8 +64,9 @@ def _batch(
 ) -> tuple[list[Arrival], ToolkitError | OSError | None, bool]:
     """What comes next, as far as something did not break it, and whether that was all."""
     arrivals: list[Arrival] = []
+    size_bytes = 0
     try:
-        while not _is_batch(arrivals):
+        while len(arrivals) < _MOST_AT_ONCE and size_bytes < _ENOUGH_BYTES:
             receiving = held.enter_context(store.receiving())
             exported = reader.next(receiving.writer.write)
             if exported is None:
@@ -77,14 +79,10 @@ def _batch(
                     deriver=exported.deriver,
                 )
             )
+            size_bytes += arrivals[-1].archive.size_bytes
     except (ToolkitError, OSError) as error:
         return arrivals, error, True
     return arrivals, None, False
-
-
-def _is_batch(arrivals: Sequence[Arrival]) -> bool:
-    """Whether they are enough to be registered together; one by one that takes longer than anything else."""
-    return len(arrivals) >= _MOST_AT_ONCE or sum(one.archive.size_bytes for one in arrivals) >= _ENOUGH_BYTES
 
 
 def import_archive(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OBJECT = re.compile(r"[0-9a-f]{2}/[0-9a-f]{62}")
+_PIECE = 1 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -120,9 +121,14 @@ class ObjectFiles:
     def place(self, incoming: Incoming) -> None:
         """Make it an object, in place of what lies there."""
         target = self.path(incoming.sha256)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir() and not target.is_symlink():
+        try:
+            os.replace(incoming.path, target)  # noqa: PTH105 - likewise
+        except FileNotFoundError:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except IsADirectoryError:
             shutil.rmtree(target)
+        else:
+            return
         os.replace(incoming.path, target)  # noqa: PTH105 - likewise
 
     # removing
@@ -142,14 +148,14 @@ class ObjectFiles:
             path.unlink(missing_ok=True)
 
     def sweep(self) -> None:
-        """Remove what killed processes were bringing."""
+        """Remove what killed processes were bringing; nothing can be brought before."""
         shutil.rmtree(self._incoming, ignore_errors=True)
+        self._incoming.mkdir(parents=True, exist_ok=True)
         for leftover in self._objects.glob("*/.new-*"):  # where it was before there was a place of its own for it
             shutil.rmtree(leftover)
 
     @contextmanager
     def _partial(self) -> Iterator[Path]:
-        self._incoming.mkdir(parents=True, exist_ok=True)
         partial = self._incoming / f"{os.getpid()}-{next(self._numbers)}"
         try:
             yield partial
@@ -201,5 +207,7 @@ def _is_at(here: os.stat_result, path: Path) -> bool:
 
 
 def _sha256(descriptor: int) -> str:
-    with os.fdopen(os.dup(descriptor), "rb", buffering=0) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    while piece := os.read(descriptor, _PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
