@@ -14,6 +14,7 @@ from ci_toolkit.backends.build_service.backend import BuildServiceBackend
 from ci_toolkit.backends.buildbot import BuildbotBackend
 from ci_toolkit.backends.job_logs import JobLogs
 from ci_toolkit.errors import HandOverError, NotReadyError, RefusedError
+from ci_toolkit.farm.spec import Client as FarmClient
 from ci_toolkit.formats.artifact_record import format_artifacts
 from ci_toolkit.model.artifact import Artifact
 from ci_toolkit.model.job import JobFilter, JobState
@@ -200,6 +201,23 @@ def test_who_operates_the_farm_purges_and_logs_go_with_their_jobs(farming: Farmi
     assert farming.client.purge(101.0, operating, dry_run=False) == tuple(jobs[:2])
     assert [path.name for path in logs.glob("a/*.log")] == [f"{jobs[2].number}.log"]
     assert farming.client.jobs(JobFilter(), farming.tools) == (jobs[2],)
+
+
+def test_who_operates_the_farm_has_nothing_to_do_with_a_repository_that_is_not_its_own(farming: Farming) -> None:
+    [job] = submitted(farming, "a")
+    farming.farm._clients["token-elsewhere"] = FarmClient(
+        name="elsewhere", repositories=frozenset({"other"}), sources=frozenset({"samples"}), operates=True
+    )
+    asking = replace(farming.tools, environ={"CI_FARM_TOKEN": "token-elsewhere"})
+    for ask in (
+        lambda: farming.client.purge(1.0, asking, dry_run=True),
+        lambda: farming.client.cancel(job, "no need", asking),
+        lambda: farming.client.retry(job, asking),
+        lambda: farming.client.note_checks({}, ReviewCounts(open=0, opened=0), asking),
+    ):
+        with pytest.raises(NotReadyError, match=r"nothing to do with the repository samples .*this is the client else"):
+            ask()
+    assert farming.client.jobs(JobFilter(), farming.tools) == (job,)
 
 
 def test_workers_are_told_with_capacity_and_health_and_told_to_rest(farming: Farming) -> None:
