@@ -288,12 +288,13 @@ def _remove(folder: Path, processes: Processes, ids: LentIds) -> None:
 
 
 def _empty(folder: Path, processes: Processes, ids: LentIds) -> None:
-    """Remove what a build left, as one who may: its files are of many owners, and its folders as deep as it liked."""
+    """Remove what a build left of many owners, for one who may not, but whose root inside may."""
+    if ids.root is not None:
+        return
     left = [str(folder / name) for name in ("package", "scratch")]
-    inside = [] if ids.root is not None else ids.words()
     try:
         processes.run(
-            [*inside, "rm", "-rf", "--one-file-system", "--", *left],
+            [*ids.words(), "rm", "-rf", "--one-file-system", "--", *left],
             env=BASE_VARIABLES,
             timeout_s=_REMOVE_S,
             statuses=range(256),

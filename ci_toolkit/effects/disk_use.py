@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+TOO_DEEP = 1 << 62
+"""More than any disk has: paths in the folder are longer than the system allows."""
 _LOOK_S = 2.0
 
 
@@ -29,11 +32,13 @@ class DiskUse:
         used = sum(used_bytes(str(folder)) for folder in self._folders)
         took = time.monotonic() - start
         self._next_s = start + max(_LOOK_S, 20 * took)
+        if used >= TOO_DEEP:
+            return "it made folders too deep to be looked at"
         return f"it wrote more than {self._limit_bytes >> 20} MiB" if used > self._limit_bytes else None
 
 
 def used_bytes(folder: str) -> int:
-    """What a folder takes up on disk, which may change meanwhile."""
+    """What a folder takes up on disk, which may change meanwhile; TOO_DEEP where nobody can tell."""
     total, left = 0, [folder]
     # No recursion: a stranger's program makes folders as deep as it likes.
     while left:
@@ -44,6 +49,7 @@ def used_bytes(folder: str) -> int:
                         left.append(entry.path)
                     else:
                         total += entry.stat(follow_symlinks=False).st_blocks * 512
-        except OSError:  # it goes on meanwhile, and removes what was there
-            continue
+        except OSError as error:  # it goes on meanwhile, and removes what was there
+            if error.errno == errno.ENAMETOOLONG:
+                return TOO_DEEP
     return total

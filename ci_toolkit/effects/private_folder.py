@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
+import secrets
 import stat
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,13 +135,43 @@ def _give(top: Path, owner: int) -> None:
 
 
 def remove_folder(outer: Path) -> None:
-    """Remove a folder, whatever a stranger's program has closed in it."""
-    for folder, names, _ in os.walk(outer):
-        for name in names:
-            path = Path(folder) / name
-            if not path.is_symlink():
-                path.chmod(0o700)
-    shutil.rmtree(outer, ignore_errors=True)
+    """Remove a folder, whatever a stranger's program has closed in it, and however deep it is."""
+    if outer.is_symlink():
+        return
+    own = secrets.token_hex(8)
+    names = (str(outer / f".removed-{own}-{number}") for number in count())
+    left = [str(outer)]
+    while left:
+        folder = left.pop()
+        for entry in _opened_entries(folder):
+            # Folders are moved up: the system has a longest path, and Python a deepest recursion.
+            left += _removed(entry, next(names) if folder != str(outer) else entry.path)
+        with suppress(OSError):
+            os.rmdir(folder)  # noqa: PTH106 - thousands of them
+    with suppress(OSError):
+        outer.rmdir()
+
+
+def _opened_entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        os.chmod(folder, 0o700)  # noqa: PTH101 - thousands of them
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:  # another user's
+        return []
+
+
+def _removed(entry: os.DirEntry[str], place: str) -> list[str]:
+    """Nothing once it is removed, or where a folder is now that has to be emptied first."""
+    try:
+        if not entry.is_dir(follow_symlinks=False):
+            os.unlink(entry.path)  # noqa: PTH108 - likewise
+            return []
+        os.chmod(entry.path, 0o700)  # noqa: PTH101 - likewise
+        os.rename(entry.path, place)  # noqa: PTH104 - likewise
+    except OSError:
+        return []
+    return [place]
 
 
 def sweep_abandoned(own: Path, remove: Callable[[Path], None] = remove_folder) -> None:

@@ -173,6 +173,9 @@ os.chdir('/state')
 for _ in range(1500):
     os.mkdir('d')
     os.chdir('d')
+for _ in range(30):
+    os.mkdir('d' * 200)
+    os.chdir('d' * 200)
 os.mkdir('closed')
 os.chown('closed', 7, 7)
 os.chmod('closed', 0)
@@ -184,10 +187,11 @@ print('it is deep')
 def test_nothing_is_left_of_it_however_deep_and_closed(sandbox: Sandbox) -> None:
     with container_root(sandbox, LIMITS, FILES, emulation=Emulation()) as root:
         root.write("deep.py", DEEP.encode())
-        said, _ = tried(root, "python3 /given/deep.py; sleep 0.6")
+        said, ended = tried(root, "python3 /given/deep.py; sleep 60")
         own = root.folder.path.parent
         assert own.is_dir()
     assert said == "it is deep\n"
+    assert ended.reason == "it made folders too deep to be looked at"
     assert not own.exists()
 
 
