@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from ci_toolkit.formats.narinfo import NarInfo
     from ci_toolkit.publishers.spec import Delivery, PublisherTools
 
 PUBLISHER = NixCachePublisher()
@@ -401,20 +402,11 @@ def copied(tmp_path: Path, url: str, path: str, key: str) -> int:
         "build-users-group =\nsandbox = false\nsubstituters =\nexperimental-features = nix-command\n"
         f"trusted-public-keys = {key}\nfsync-metadata = false\n"
     )
-    env = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "NIX_CONF_DIR": str(configuration),
-        "XDG_CACHE_HOME": str(tmp_path / "cache-of-nix"),
-    }
-    store = tmp_path / "client"
-    words = ["nix", "--store", str(store)]
-    done = subprocess.run([*words, "copy", "--from", url, path], env=env, capture_output=True, check=False)
+    done = _nix(tmp_path, "copy", "--from", url, path)
     if done.returncode:
         assert b"signature" in done.stderr, done.stderr.decode()
         return done.returncode
-    subprocess.run([*words, "store", "verify", "--recursive", path], env=env, check=True, capture_output=True)
-    return 0
+    return _nix(tmp_path, "store", "verify", "--recursive", path).returncode
 
 
 @needs_nix
@@ -430,6 +422,28 @@ def test_nix_takes_paths_from_the_folder_with_the_right_key_and_no_other(
     assert not (tmp_path / f"client{path}").exists()
     assert copied(tmp_path, f"file://{cache}", path, str(KEY.public)) == 0
     assert (tmp_path / f"client{path}/bin").read_bytes() == b"#!hello"
+    # A cache that Nix itself makes of what it got says the same of it.
+    other = tmp_path / "other"
+    _nix(tmp_path, "copy", "--to", f"file://{other}", path)
+    theirs, ours = infos(files_of(other)), infos(files_of(cache))
+    assert theirs.keys() == ours.keys()
+    assert all(_facts(theirs[name]) == _facts(ours[name]) for name in ours)
+    assert files_of(other)["nix-cache-info"].splitlines()[0] == files_of(cache)["nix-cache-info"].splitlines()[0]
+
+
+def _facts(info: NarInfo) -> tuple[object, ...]:
+    return (info.path, info.nar_sha256, info.nar_size_bytes, info.references, info.deriver)
+
+
+def _nix(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "NIX_CONF_DIR": str(tmp_path / "etc"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache-of-nix"),
+    }
+    argv = ["nix", "--store", str(tmp_path / "client"), *words]
+    return subprocess.run(argv, env=env, capture_output=True, check=False)
 
 
 @needs_nix
