@@ -147,6 +147,7 @@ class NixRoot:
             "allow-import-from-derivation": "false",
             "nix-path": "",
             "connect-timeout": "30",
+            "download-attempts": "5" if network or caches.urls else "1",
             "keep-build-log": "false",
         }
         self._config.write_text("".join(f"{key} = {value}\n" for key, value in lines.items()))

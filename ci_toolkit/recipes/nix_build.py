@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.nix_root import FOLDER_PLACE, NEEDS_PLACE, OUT_PLACE, RECIPE_PLACE
 from ci_toolkit.errors import ProcessError, UpstreamError
-from ci_toolkit.formats.nix_closure import top_paths
 from ci_toolkit.formats.nix_hash import parse_nix_sha256
 from ci_toolkit.formats.nix_value import format_nix_value
 from ci_toolkit.formats.store_path import NIX_STORE, parse_store_path
 from ci_toolkit.formats.terminal_text import without_sequences
 from ci_toolkit.recipes.build import BuildEndedError, Failed
 from ci_toolkit.recipes.command_outputs import take_outputs
-from ci_toolkit.recipes.nix_closures import closure_of, closure_text
+from ci_toolkit.recipes.nix_closures import check_closure, closure_of, closure_text
 from ci_toolkit.recipes.nix_entry import EXPORT_SUFFIX, entry_of, given_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ci_toolkit.effects.nix_root import NixCaches, NixRoot
@@ -52,7 +51,7 @@ class NixBuild:
     run: RecipeRun
     root: NixRoot
     keys: NixKeys
-    files: Mapping[str, object]
+    files: Collection[str]
     needs: Sequence[Need]
     caches: NixCaches
     _tail: bytes = field(default=b"", repr=False)
@@ -77,7 +76,7 @@ class NixBuild:
         self._export(tops)
         self._take_to(path)
         closure = closure_of(path, limit_bytes=run.request.limits.disk_bytes)
-        self._judge(closure, tops, allowed)
+        check_closure(closure, tops, allowed)
         run.note(closure_text(closure))
         return closure
 
@@ -197,18 +196,6 @@ class NixBuild:
             version=run.version,
             architecture=platform.machine(),
         )
-
-    def _judge(self, closure: Sequence[ClosurePath], tops: Sequence[str], allowed: Mapping[str, str | None]) -> None:
-        """UpstreamError for a path that no derivation of this build has as its output, and for one that was changed."""
-        for one in closure:
-            path = str(one.path)
-            if path not in allowed:
-                raise UpstreamError(f"{path} came out of it, which is no output of what was evaluated")
-            if allowed[path] not in (None, one.nar_sha256):
-                raise UpstreamError(f"{path} was changed while something else was built")
-        missing = {str(one.path) for one in top_paths(closure)} - set(tops)
-        if missing:
-            raise UpstreamError(f"{min(missing)} came out of it, and nobody asked for it")
 
     # running
 

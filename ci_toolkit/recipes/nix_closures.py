@@ -10,7 +10,7 @@ from ci_toolkit.formats.nar import NarLimits
 from ci_toolkit.formats.nix_closure import read_closure, top_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from ci_toolkit.formats.nix_closure import ClosurePath
@@ -24,6 +24,26 @@ def closure_of(path: Path, *, limit_bytes: int) -> tuple[ClosurePath, ...]:
         raise UpstreamError(f"{path.name} is larger than {limit_bytes >> 20} MiB")
     with path.open("rb") as file:
         return tuple(read_closure(pieces_of(file), limits=NarLimits(most_bytes=limit_bytes)))
+
+
+def check_closure(closure: Sequence[ClosurePath], asked: Collection[str], allowed: Mapping[str, str | None]) -> None:
+    """Nothing; UpstreamError when a closure is not just what was `asked` for, with paths that are `allowed` in it.
+
+    Those have the digest of their archive as far as it was known before anything was built. A builder may have had the
+    store in its hands, and a path's name says what made it: nobody else may say what is in it.
+    """
+    for one in closure:
+        path = str(one.path)
+        if path not in allowed:
+            raise UpstreamError(f"{path} came out of it, which is no output of what was evaluated")
+        if allowed[path] not in (None, one.nar_sha256):
+            raise UpstreamError(f"{path} was changed while something else was built")
+    others = {str(one.path) for one in top_paths(closure)} - set(asked)
+    if others:
+        raise UpstreamError(f"{min(others)} came out of it, and nobody asked for it")
+    missing = set(asked) - {str(one.path) for one in closure}
+    if missing:
+        raise UpstreamError(f"{min(missing)} was asked for, and is not in what came out of it")
 
 
 def closure_text(closure: Sequence[ClosurePath]) -> str:

@@ -8,14 +8,14 @@ from importlib.resources import files as resources
 from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.nix_root import FOLDER_PLACE, NEEDS_PLACE, RECIPE_PLACE
-from ci_toolkit.errors import ConfigError, FormatError, UpstreamError
+from ci_toolkit.errors import ConfigError, FormatError
 from ci_toolkit.formats.byte_stream import pieces_of
 from ci_toolkit.formats.nix_closure import read_closure, top_paths
 from ci_toolkit.formats.nix_value import NixCode, format_nix_value
 from ci_toolkit.model.names import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from ci_toolkit.formats.nix_closure import ClosurePath
@@ -51,20 +51,29 @@ def template_names() -> tuple[str, ...]:
     return tuple(sorted(one.name.removesuffix(".nix") for one in folder.iterdir() if one.name.endswith(".nix")))
 
 
-def entry_of(keys: NixKeys, given: Mapping[str, object], files: Mapping[str, object], recipe: Path) -> Entry:
+def check_entry(keys: NixKeys, files: Collection[str]) -> None:
+    """Nothing; ConfigError for a file or a template that is not there."""
+    path = keys.file or keys.template or "flake.nix"
+    if keys.expression is not None or path in files or keys.template in template_names():
+        return
+    if keys.template is not None and not path.endswith(".nix"):
+        known = template_names()
+        hint = nearest(path, known) or f"there are {', '.join(known)}, and what is in the folder"
+        raise ConfigError("is no template", key="template", got=path, hint=hint)
+    key = "flake" if keys.flake else "file" if keys.file else "template"
+    raise ConfigError(f"is not in the folder: there is no {path}", key=key, hint=nearest(path, files) or None)
+
+
+def entry_of(keys: NixKeys, given: Mapping[str, object], files: Collection[str], recipe: Path) -> Entry:
     """What a folder of these `files` is evaluated by; templates are laid into the folder `recipe`.
 
-    ConfigError for a file or a template that is not there.
+    ConfigError as above.
     """
+    check_entry(keys, files)
     if keys.expression is not None:
         return Entry(text=keys.expression, parsed=None)
-    if keys.template is not None and keys.template not in files:
-        return _called(_laid(keys.template, recipe), keys, given)
     path = keys.file or keys.template or "flake.nix"
-    if path not in files:
-        key = "flake" if keys.flake else "file" if keys.file else "template"
-        raise ConfigError(f"is not in the folder: there is no {path}", key=key, hint=nearest(path, files) or None)
-    return _called(f"{FOLDER_PLACE}/{path}", keys, given)
+    return _called(f"{FOLDER_PLACE}/{path}" if path in files else _laid(path, recipe), keys, given)
 
 
 def given_arguments(pkgbase: str, version: str, needs: Mapping[str, object]) -> dict[str, object]:
@@ -127,15 +136,7 @@ def _called(function: str, keys: NixKeys, given: Mapping[str, object]) -> Entry:
 
 
 def _laid(name: str, recipe: Path) -> str:
-    known = template_names()
-    if name not in known:
-        hint = nearest(name, known) or f"there are {', '.join(known)}, and what is in the folder"
-        raise ConfigError("is no template", key="template", got=name, hint=hint)
-    content = resources("ci_toolkit.recipes").joinpath(_TEMPLATES, f"{name}.nix").read_bytes()
     target = recipe / f"{name}.nix"
-    try:
-        target.write_bytes(content)
-        target.chmod(0o644)
-    except OSError as error:
-        raise UpstreamError(f"{target} cannot be written: {error.strerror}") from error
+    target.write_bytes(resources("ci_toolkit.recipes").joinpath(_TEMPLATES, f"{name}.nix").read_bytes())
+    target.chmod(0o644)
     return f"{RECIPE_PLACE}/{name}.nix"

@@ -25,7 +25,7 @@ from ci_toolkit.recipes.given_packages import other_files
 from ci_toolkit.recipes.image_archive import archive_name, check_archive
 from ci_toolkit.recipes.nix_build import NixBuild
 from ci_toolkit.recipes.nix_closures import closure_of
-from ci_toolkit.recipes.nix_entry import EXPORT_SUFFIX, needs_of
+from ci_toolkit.recipes.nix_entry import EXPORT_SUFFIX, check_entry, needs_of
 from ci_toolkit.recipes.nix_git import fetch_folder
 from ci_toolkit.recipes.nix_image import write_image
 from ci_toolkit.recipes.nix_keys import parse_nix_keys
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from ci_toolkit.formats.recipe_toml import RecipeFile
     from ci_toolkit.model.build_identity import BuildInputs
     from ci_toolkit.model.observation import UpstreamFile
     from ci_toolkit.model.package_config import PackageConfig
@@ -73,7 +74,10 @@ class NixRecipe:
     def check(self, files: Mapping[str, UpstreamFile]) -> None:
         """By the owner's file; what Nix thinks of an expression is found out by evaluating it."""
         with located_in_recipe_file():
-            _keys(files, allow_local=True)
+            file = parse_recipe_file(files[RECIPE_PATH].content)
+            keys = _checked_keys(file, allow_local=True)
+            if keys.git is None:
+                check_entry(keys, files)
 
     def facts(self, pkgbase: str, files: Mapping[str, UpstreamFile], config: PackageConfig) -> PackageFacts:
         """By `.CI/recipe.toml`."""
@@ -118,10 +122,7 @@ class NixRecipe:
 
 def _steps(run: RecipeRun) -> Built:
     local = run.tools.fetcher.downloads.web.manners.allow_local
-    keys = parse_nix_keys(run.file.own, allow_local=local)
-    if run.file.environment:
-        hint = 'an expression has all it needs in it; template = "script" takes an environment of its own'
-        raise ConfigError("is never seen by a build with Nix", key="environment", hint=hint)
+    keys = _checked_keys(run.file, allow_local=local)
     needs = _needs(run)
     files = _folder(run, keys)
     caches = _caches(run.tools.sandbox.environ)
@@ -184,6 +185,13 @@ def _caches(environ: Mapping[str, str]) -> NixCaches:
     if urls and not keys:
         raise ConfigError("is missing, and nothing is taken unsigned", key=KEYS_VARIABLE)
     return NixCaches(urls=tuple(urls), keys=tuple(keys))
+
+
+def _checked_keys(file: RecipeFile, *, allow_local: bool) -> NixKeys:
+    if file.environment:
+        hint = 'an expression has all it needs in it; template = "script" takes an environment of its own'
+        raise ConfigError("is never seen by a build with Nix", key="environment", hint=hint)
+    return parse_nix_keys(file.own, allow_local=allow_local)
 
 
 def _keys(files: Mapping[str, UpstreamFile], *, allow_local: bool) -> NixKeys:

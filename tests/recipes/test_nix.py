@@ -7,14 +7,17 @@ import json
 import os
 import shutil
 import subprocess
+import tarfile
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ci_toolkit.effects.build_limits import BuildLimits
 from ci_toolkit.effects.nix_root import nix_root
+from ci_toolkit.errors import ConfigError
 from ci_toolkit.formats.nix_signatures import generate_secret_key
 from ci_toolkit.publishers.nix_cache import NixCachePublisher
 from ci_toolkit.recipes import nix_recipe
@@ -29,7 +32,6 @@ from tests.support.recipes import files, opened_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from ci_toolkit.recipes.build import BuildResult
 
@@ -242,21 +244,41 @@ def test_what_fails_says_where(build: Build, texts: dict[str, str], phase: str, 
         ('expression = "1"\nparameters = { a = 1 }', "parameters are for a file or a template"),
         ("parameters = { a = 1.5 }", "parameters.a is neither text"),
         ('parameters = { "a b" = 1 }', "has a name that no argument has"),
-        ("parameters = { nobody = 1 }", "it takes no parameters"),
-        ('template = "script"\nparameters = { script = "", nobody = 1 }', "called with unexpected argument 'nobody'"),
         ('environment = { A = "b" }', "environment is never seen"),
         ('entrypoint = ["x"]', "entrypoint is for images"),
         ('branch = "main"', "branch is for a folder that lies in git"),
         ('git = "https://user@host/x.git"', "git carries a user name"),
-        ('git = "file:///x"', "has a scheme that is not allowed"),
         ('git = "http://host/x.git"', "neither https nor ssh"),
         ('git = "https://host/x.git"\nbranch = "--upload-pack=x"', "branch is no name of a branch"),
         ('git = "https://host/x.git"\ncommit = "abc"', "no whole name of a commit"),
     ],
 )
-def test_keys_that_cannot_be_are_named(build: Build, keys: str, said: str) -> None:
+def test_keys_that_cannot_be_are_named_before_a_push(keys: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        NixRecipe().check(files(**described(keys), **expression("true")))
+    assert said in caught.value.what_and_where
+    assert caught.value.file == ".CI/recipe.toml"
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ('templat = "script"', "did you mean template"),
+        ("parameters = { nobody = 1 }", "it takes no parameters"),
+        ('template = "script"\nparameters = { script = "", nobody = 1 }', "called with unexpected argument 'nobody'"),
+        ('git = "file:///x"', "has a scheme that is not allowed"),
+    ],
+)
+def test_keys_that_cannot_be_fail_a_build(build: Build, keys: str, said: str) -> None:
     outcome = failed(build({**described(keys), **expression("echo > $out")}))
-    assert said in outcome.reason, outcome.reason
+    assert said in outcome.reason
+
+
+def test_a_file_that_is_missing_is_found_before_a_push() -> None:
+    for keys in ("", 'flake = "a"', 'template = "own.nix"'):
+        with pytest.raises(ConfigError, match="not in the folder"):
+            NixRecipe().check(files(**described(keys), readme="x"))
+    NixRecipe().check(files(**described('git = "https://host/x.git"')))
 
 
 def test_a_build_that_takes_too_long_ends_and_leaves_nobody_behind(build: Build) -> None:
@@ -357,7 +379,7 @@ def test_an_expression_sees_no_environment(build: Build, monkeypatch: pytest.Mon
 
 
 def test_the_network_is_there_for_what_has_a_checksum_and_only_where_the_owner_wants_it(
-    build: Build, service: ObjectService
+    build: Build, service: ObjectService, tmp_path: Path
 ) -> None:
     service.files["one.txt"] = b"from afar"
     digest = hashlib.sha256(b"from afar").hexdigest()
@@ -366,6 +388,13 @@ def test_the_network_is_there_for_what_has_a_checksum_and_only_where_the_owner_w
     assert service.requests == []
     path = made(build(described(f"network = true\n{keys}")))
     assert contents(path) == {"demo-1.0": {"": b"from afar"}}
+    with tarfile.open(tmp_path / "tree.tar", "w") as archive:
+        archive.add(__file__, "tree/file")
+    service.files["tree.tar"] = (tmp_path / "tree.tar").read_bytes()
+    fetched = f'cat ${{builtins.fetchurl "{service.url}/one.txt"}} > $out'
+    fetched += f'; wc -c < ${{builtins.fetchTarball "{service.url}/tree.tar"}}/file >> $out'
+    path = made(build({**described("network = true"), **expression(fetched)}))
+    assert contents(path)["made"] == {"": f"from afar{len(Path(__file__).read_bytes())}\n".encode()}
 
 
 def test_a_builder_cannot_put_another_path_into_the_closure(sandboxed: str, tmp_path: Path) -> None:
