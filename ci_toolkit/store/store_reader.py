@@ -139,13 +139,13 @@ class StoreReader:
         """The archive of a path, in pieces; MachineError, once it was read, when it has another content than it had."""
         with self._files.reading(entry.sha256) as descriptor:
             if descriptor is None:
-                raise _damaged(entry)
+                raise damaged_archive(entry)
             with HashedWriter() as seen, os.fdopen(os.dup(descriptor), "rb", buffering=0) as file:
                 while piece := file.read(_PIECE):
                     seen.write(piece)
                     yield piece
                 if seen.finish() != entry.sha256:
-                    raise _damaged(entry)
+                    raise damaged_archive(entry)
 
     def export(self, paths: Iterable[StorePath], *, closure: bool = True) -> Iterator[bytes]:
         """What `nix-store --import` reads: these paths and, unless it is not wished, all that they refer to.
@@ -216,6 +216,7 @@ def turned(references: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
     return found
 
 
-def _damaged(entry: StoredPath) -> MachineError:
+def damaged_archive(entry: StoredPath) -> MachineError:
+    """What is raised for a path whose archive is not what it was."""
     hint = "ci-toolkit store verify --mend removes it, and it can be imported again"
     return MachineError(f"the archive of {entry.path} is damaged in the store", hint=hint)

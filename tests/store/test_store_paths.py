@@ -22,6 +22,7 @@ from ci_toolkit.formats.store_path import fingerprint, parse_store_path
 from ci_toolkit.store.importing import add_tree, import_archive, import_export
 from ci_toolkit.store.object_store import ObjectStore, open_store
 from ci_toolkit.store.store_reader import FaultKind, read_store
+from ci_toolkit.store.unpacking import unpack
 from tests.support.killed_paths import ALONE, LAST, NEW, OLD, At, prepare
 from tests.support.killings import killed_everywhere
 from tests.support.nix_store import NixStore, needs_nix
@@ -449,3 +450,22 @@ def test_locks_are_of_the_file_and_not_of_a_process(store: ObjectStore) -> None:
     with object_of(store, "a").open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         assert store.delete(paths=[named("a")]).objects == ()
+
+
+def test_a_path_is_unpacked_whole_or_not_at_all(store: ObjectStore, tmp_path: Path) -> None:
+    (tmp_path / "tree/in").mkdir(parents=True)
+    (tmp_path / "tree/in/file").write_text("content" * 100)
+    path = add_tree(store, tmp_path / "tree").path
+    unpack(store, path, tmp_path / "again")
+    assert (tmp_path / "again/in/file").read_text() == "content" * 100
+    entry = store.entry(path)
+    assert entry is not None
+    data = store.path(entry.sha256).read_bytes()
+    for damaged in (data.replace(b"contentcontent", b"CONTENTCONTENT", 1), data.replace(b"contents", b"CONTENTS"), b""):
+        store.path(entry.sha256).unlink()
+        store.path(entry.sha256).write_bytes(damaged)
+        with pytest.raises(MachineError, match="is damaged in the store"):
+            unpack(store, path, tmp_path / "damaged")
+        assert not (tmp_path / "damaged").exists()
+    with pytest.raises(NotReadyError, match="is not in the store"):
+        unpack(store, named("a"), tmp_path / "nothing")
