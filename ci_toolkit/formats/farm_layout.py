@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FARM_FILE = "farm.toml"
 _NAME = re.compile(r"[a-z0-9_+][a-z0-9_.+-]{0,99}")
 _WORKER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
-_LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(?P<port>[0-9]{1,5})")
+_LISTEN = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}")
 _TOP_KEYS = (
     "url",
     "public",
@@ -50,6 +50,16 @@ class GrpcPlan:
     listen: str
     certificate: str | None
     key: str | None
+
+    @property
+    def host(self) -> str:
+        """The address, without brackets."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return int(self.listen.rpartition(":")[2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,18 +113,18 @@ def _grpc(table: Mapping[str, Any]) -> GrpcPlan:
     where = "grpc."
     check_keys(table, ("listen", "certificate", "key"), where)
     listen = text_at(table, "listen", where=where)
-    found = _LISTEN.fullmatch(listen)
-    if found is None or not 0 < int(found["port"]) < 1 << 16:
+    if _LISTEN.fullmatch(listen) is None or not 0 < int(listen.rpartition(":")[2]) < 1 << 16:
         raise ConfigError("is no host with a port", key=f"{where}listen", got=listen, hint="such as 127.0.0.1:9190")
     files = {name: text_at(table, name, where=where) if name in table else None for name in ("certificate", "key")}
     missing = [name for name, file in files.items() if file is None]
     if len(missing) == 1:
         raise ConfigError("is missing", key=f"{where}{missing[0]}", hint="a certificate and its key go together")
-    if missing and not is_loopback(found["host"].strip("[]")):
+    plan = GrpcPlan(listen=listen, **files)
+    if missing and not is_loopback(plan.host):
         hint = "add certificate and key, or have it listen on 127.0.0.1"
         problem = "would be reached over a network without encryption"
         raise ConfigError(problem, key=f"{where}listen", got=listen, hint=hint)
-    return GrpcPlan(listen=listen, **files)
+    return plan
 
 
 def _publish(name: str, table: Mapping[str, Any]) -> str | None:

@@ -95,6 +95,11 @@ class Deployment:
         return self._port(self.farm.workers_listen, "workers_listen")
 
     @property
+    def grpc_port(self) -> int | None:
+        """Where the build service over gRPC listens; None: there is none."""
+        return None if self.farm.grpc is None else self.farm.grpc.port
+
+    @property
     def metrics_address(self) -> str:
         """Where Prometheus asks the farm."""
         return f"master:{INSIDE_PORT}" if self.stack.is_composed else f"{_LOOPBACK}:{self.farm_port}"

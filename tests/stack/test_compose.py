@@ -10,16 +10,16 @@ import yaml
 
 from ci_toolkit.stack.rendering import rendered
 from tests.support.stack_plugins import FINDER, HOARD, PLUGINS, SEALER
-from tests.support.stacks import STACK, deployed_with
+from tests.support.stacks import FARM, STACK, deployed_with
 
 if TYPE_CHECKING:
     from ci_toolkit.stack_fragments.spec import Fragment
 
 
-def composed(stack: str = STACK, /, **plugins: Fragment) -> dict[str, Any]:
+def composed(stack: str = STACK, farm: str = FARM, /, **plugins: Fragment) -> dict[str, Any]:
     """Every service of all compose files."""
     services: dict[str, Any] = {}
-    for output in rendered(deployed_with(plugins, stack=stack)):
+    for output in rendered(deployed_with(plugins, stack=stack, farm=farm)):
         if output.path.endswith("compose.yml"):
             services |= yaml.safe_load(output.content)["services"]
     return services
@@ -62,6 +62,19 @@ def test_master_and_proxy_find_each_other_again_when_one_of_them_is_begun_anew()
     assert services["farm"]["networks"]["default"]["aliases"] == ["master"]
     assert services["farm"]["ports"] == ["9989:9989", "80:80", "443:443"]
     assert not any("ports" in service for name, service in services.items() if name != "farm")
+
+
+@pytest.mark.parametrize(
+    ("grpc", "published"),
+    [
+        ('listen = "0.0.0.0:9190"\ncertificate = "tls/cert.pem"\nkey = "tls/key.pem"', ["9989:9989", "9190:9190"]),
+        ('listen = "127.0.0.1:9190"', ["9989:9989"]),
+    ],
+)
+def test_the_build_service_is_reached_by_others_unless_it_is_for_its_machine_alone(
+    grpc: str, published: list[str]
+) -> None:
+    assert composed(STACK, f"{FARM}[grpc]\n{grpc}\n")["farm"]["ports"] == [*published, "80:80", "443:443"]
 
 
 def test_compose_puts_no_variables_into_what_a_plugin_says() -> None:

@@ -221,6 +221,7 @@ def test_a_compose_file_that_is_missing_is_left_out_with_a_warning(tmp_path: Pat
         ("", FARM.replace("ssl:9989", "ssl:unix"), 7, "workers_listen names no port"),
         ("", "public = false\n" + FARM, 7, "prometheus.token is false, and farm.toml says public = false"),
         ("", FARM.replace("8020", "8010"), 7, "port in the network of master 8010 is there 2 times"),
+        ("", FARM + '[grpc]\nlisten = "[::1]:9989"\n', 7, "port in the network of master 9989 is there 2 times"),
         ('farm = "nowhere"\n', FARM, 11, "nowhere/farm.toml is missing"),
         (
             "",

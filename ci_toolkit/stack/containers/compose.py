@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from ci_toolkit.formats.service_url import is_loopback
 from ci_toolkit.stack.containers.compose_service import (
     NETWORK_HOLDER,
     after,
@@ -115,9 +116,17 @@ def _network(deployment: Deployment) -> dict[str, Any]:
         image_of(deployment.stack, "nginx"),
         command=["sleep", "infinity"],
         networks={"default": {"aliases": ["master"]}},
-        ports=[f"{deployment.workers_port}:{deployment.workers_port}", "80:80", "443:443"],
+        ports=[*(f"{port}:{port}" for port in _own_ports(deployment)), "80:80", "443:443"],
         healthcheck=healthcheck("true"),
     )
+
+
+def _own_ports(deployment: Deployment) -> Iterator[int]:
+    """Where others come to the master itself, and not to the proxy."""
+    yield deployment.workers_port
+    grpc = deployment.farm.grpc
+    if grpc is not None and not is_loopback(grpc.host):
+        yield grpc.port
 
 
 def _master(deployment: Deployment) -> dict[str, Any]:

@@ -69,6 +69,8 @@ def _farm_ports(deployment: Deployment) -> Iterator[tuple[object, str]]:
     yield deployment.workers_port, "farm.toml: workers_listen"
     if deployment.buildbot_port is not None:
         yield deployment.buildbot_port, "farm.toml: buildbot.web"
+    if deployment.grpc_port is not None:
+        yield deployment.grpc_port, "farm.toml: grpc.listen"
 
 
 def _listened(deployment: Deployment) -> Iterator[tuple[object, str]]:

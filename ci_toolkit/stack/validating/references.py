@@ -92,6 +92,7 @@ def _ports(deployment: Deployment) -> dict[str, set[int]]:
         return {}
     known = {name: {port} for name, port in PORTS.items() if name != "redis" or deployment.needs_redis}
     known["master"] = {INSIDE_PORT, deployment.farm_port, deployment.workers_port}
+    known["master"] |= {deployment.grpc_port} if deployment.grpc_port is not None else set()
     known |= {f"worker-{name}".lower(): {WORKER_PORT} for name in deployment.local_workers()}
     for bundle in deployment.bundles:
         for service in bundle.fragment.services:
