@@ -95,13 +95,14 @@ class ContainerRoot:
         self._open(path)
         return f"{GIVEN}/{name}"
 
-    def link(self, name: str, folder: Path) -> str:
-        """Give it the files of a folder, which has none but files, without copying them where that is safe."""
+    def link(self, name: str, path: Path) -> str:
+        """Give it a file, or a folder of files, without copying where that is safe; where it sees it."""
         target = self._given / name
-        target.mkdir(parents=True)
-        for path in folder.iterdir():
-            self._link(path, target / path.name)
-            self._open(target / path.name)
+        pairs = [(one, target / one.name) for one in path.iterdir()] if path.is_dir() else [(path, target)]
+        for source, place in pairs:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            self._link(source, place)
+            self._open(place)
         return f"{GIVEN}/{name}"
 
     def lay(self, path: str, source: Path) -> None:

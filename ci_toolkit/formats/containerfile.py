@@ -63,11 +63,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseImage:
-    """An image that has to be there before a build begins; `platform` is one that the text asks for itself."""
+    """An image that has to be there before a build begins; `platform` is one that the text asks for itself.
+
+    `is_copied`: it is only copied from, or mounted.
+    """
 
     reference: ImageReference
     span: Span
     platform: str | None
+    is_copied: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,16 +110,16 @@ class Containerfile:
         found = []
         for stage in self.needed(target, given):
             number = self.stages.index(stage)
-            texts = [(self._expanded(stage.base, stage, given), stage.span, self._platform(stage, given))]
-            texts += [(text, span, None) for text, span in stage.others]
-            for text, span, asked in texts:
+            texts = [(self._expanded(stage.base, stage, given), stage.span, self._platform(stage, given), False)]
+            texts += [(text, span, None, True) for text, span in stage.others]
+            for text, span, asked, is_copied in texts:
                 if text == SCRATCH or self._stage(text.lower(), number) is not None:
                     continue
                 try:
                     reference = parse_image_reference(text)
                 except FormatError as error:
                     raise error.located(file=self.file, line=stage.line) from None
-                found.append(BaseImage(reference=reference, span=span, platform=asked))
+                found.append(BaseImage(reference=reference, span=span, platform=asked, is_copied=is_copied))
         return tuple(found)
 
     def running(self, target: str | None, given: Mapping[str, str]) -> set[str | None]:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from ci_toolkit.effects.container_root import CONTEXT, OUT, container_root
 from ci_toolkit.effects.emulation import Emulation, emulation_of
 from ci_toolkit.errors import MachineError, UpstreamError
-from ci_toolkit.formats.image_platform import parse_platform, platform_of
-from ci_toolkit.recipes.base_images import BaseImages, WantedImage, sweep_images
+from ci_toolkit.formats.image_platform import parse_platform
 from ci_toolkit.recipes.build import Built, BuiltPackage
 from ci_toolkit.recipes.built_packages import EXTENSION as PACKAGE_EXTENSION
 from ci_toolkit.recipes.built_packages import package_info
+from ci_toolkit.recipes.container_bases import base_images, fetched_bases, platform_arguments
 from ci_toolkit.recipes.container_file import build_arguments, parse_container_keys, read_containerfile
 from ci_toolkit.recipes.described_folder import located_in_recipe_file
 from ci_toolkit.recipes.given_packages import other_files
@@ -24,14 +24,13 @@ from ci_toolkit.recipes.image_archive import archive_name, laid_image, pack_imag
 from ci_toolkit.scheduling.dependencies import dependency_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from ci_toolkit.effects.container_root import ContainerRoot
-    from ci_toolkit.formats.containerfile import Containerfile, Span
+    from ci_toolkit.formats.containerfile import Containerfile
     from ci_toolkit.formats.image_platform import ImagePlatform
     from ci_toolkit.formats.recipe_toml import RecipeFile
-    from ci_toolkit.recipes.base_images import FoundImage
     from ci_toolkit.recipes.container_file import ContainerKeys
     from ci_toolkit.recipes.image_archive import LaidImage
     from ci_toolkit.recipes.recipe_run import RecipeRun
@@ -60,34 +59,6 @@ def version_arguments(file: RecipeFile) -> dict[str, str]:
     return {"CI_VERSION": file.version, "CI_RELEASE": file.release}
 
 
-def base_images(
-    containerfile: Containerfile, keys: ContainerKeys, arguments: Mapping[str, str]
-) -> dict[ImagePlatform, dict[Span, WantedImage]]:
-    """What an image is built on for each platform, by the place in the Containerfile."""
-    found: dict[ImagePlatform, dict[Span, WantedImage]] = {one: {} for one in keys.platforms}
-    for one in keys.platforms:
-        bases = containerfile.base_images(keys.target, {**arguments, **platform_arguments(one)})
-        for base in bases:
-            wanted = parse_platform(base.platform) if base.platform else one
-            found[one][base.span] = WantedImage(base.reference, wanted)
-    return found
-
-
-def platform_arguments(target: ImagePlatform) -> dict[str, str]:
-    """The arguments that are there without being declared, by the names that all tools have for them."""
-    sides = {"BUILD": platform_of(platform.machine()), "TARGET": target}
-    return {
-        f"{side}{name}": value
-        for side, one in sides.items()
-        for name, value in (
-            ("PLATFORM", one.text),
-            ("OS", "linux"),
-            ("ARCH", one.architecture),
-            ("VARIANT", one.variant),
-        )
-    }
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ImageBuild:
     run: RecipeRun
@@ -101,20 +72,21 @@ class _ImageBuild:
         emulation = self._emulation()
         wanted = base_images(self.containerfile, self.keys, self.arguments)
         run.begin("fetch")
-        bases, folders = self._fetched(wanted)
+        loadable = fetched_bases(run, wanted)
         files = self.keys.context_of(request.files)
         if any(path == NEEDS or path.startswith(f"{NEEDS}/") for path in files):
             raise UpstreamError(f"the folder has {NEEDS} itself, where packages that it needs are laid")
         with container_root(run.tools.sandbox, request.limits, files, emulation=emulation) as root:
             run.begin("dependencies")
-            self._lay_needs(root)
+            self._lay_needs(root, {one.path for one in loadable.values()})
             root.seal(request.epoch_s)
             run.begin("build")
-            for number, (digest, folder) in enumerate(folders.items()):
-                given = root.link(f"images/{number}", folder)
-                words = ("skopeo", "copy", "--quiet", "--insecure-policy", f"dir:{given}")
-                self._step(root, (*words, f"containers-storage:{digest}"), "loading a base image")
-            laid = [self._laid(root, one, number, bases[one]) for number, one in enumerate(self.keys.platforms)]
+            for number, one in enumerate(dict.fromkeys(loadable.values())):
+                self._step(root, one.words(root.link(f"images/{number}", one.path)), f"loading {one.name}")
+            laid = []
+            for number, (target, bases) in enumerate(wanted.items()):
+                names = {span: loadable[base].name for span, base in bases.items()}
+                laid.append(self._laid(root, target, number, self.containerfile.pinned(names)))
             run.begin("collect")
             return Built(packages=(self._packed(laid),))
 
@@ -129,27 +101,8 @@ class _ImageBuild:
                     foreign[running.emulation] = running.text
         return emulation_of(dict(sorted(foreign.items())))
 
-    def _fetched(
-        self, wanted: Mapping[ImagePlatform, Mapping[Span, WantedImage]]
-    ) -> tuple[dict[ImagePlatform, dict[Span, FoundImage]], dict[str, Path]]:
-        """Base images, and the folder of each by its pinned name."""
-        run = self.run
-        images, cache = BaseImages.of(run.tools.fetcher), run.tools.cache / "container"
-        sweep_images(cache)
-        every = {base for bases in wanted.values() for base in bases.values()}
-        asked = {base: images.find(base) for base in sorted(every, key=str)}
-        pinned = {image.pinned: image for image in asked.values()}
-        folders = {name: images.fetch(image, cache, say=run.note, run=self._fetch) for name, image in pinned.items()}
-        found = {one: {span: asked[base] for span, base in bases.items()} for one, bases in wanted.items()}
-        return found, folders
-
-    def _fetch(self, words: Sequence[str], env: Mapping[str, str]) -> None:
-        run = self.run
-        ended = run.tools.sandbox.processes.stream(words, env=env, timeout_s=run.left_s, take=run.take, watch=run.watch)
-        run.judge(ended, "skopeo")
-
-    def _lay_needs(self, root: ContainerRoot) -> None:
-        """Put what the owner needs of this repository into the context."""
+    def _lay_needs(self, root: ContainerRoot, loaded: Collection[Path]) -> None:
+        """Put what the owner needs of this repository into the context, but for images that it is built on."""
         given = self.run.request.dependencies
         others = other_files(given)
         packages = {path: package_info(path) for path in given if path.name.endswith(PACKAGE_EXTENSION)}
@@ -160,17 +113,14 @@ class _ImageBuild:
             raise UpstreamError(f"it needs {', '.join(missing)}, which this repository did not build")
         for base, paths in others.items():
             for path in paths:
-                root.lay(f"{NEEDS}/{base}/{path.name}", path)
+                if path not in loaded:
+                    root.lay(f"{NEEDS}/{base}/{path.name}", path)
         for path in packages:
             root.lay(f"{NEEDS}/{path.name}", path)
 
-    def _laid(
-        self, root: ContainerRoot, one: ImagePlatform, number: int, bases: Mapping[Span, FoundImage]
-    ) -> LaidImage:
+    def _laid(self, root: ContainerRoot, one: ImagePlatform, number: int, containerfile: str) -> LaidImage:
         """Build for one platform."""
-        names = {span: bases[span].pinned for span in bases}
-        text = self.containerfile.pinned(names)
-        file = root.write(f"{number}/Containerfile", text.encode())
+        file = root.write(f"{number}/Containerfile", containerfile.encode())
         self.run.note(f"building for {one} with {self.program}")
         image = f"{_IMAGE}:{number}"
         self._step(root, self._words(one, root, file, image), f"{self.program} build", network=self.run.network)

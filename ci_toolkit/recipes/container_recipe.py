@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.errors import ConfigError, FormatError, MachineError, UpstreamError
 from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file
-from ci_toolkit.recipes.base_images import BaseImages, WantedImage
+from ci_toolkit.recipes.base_images import BaseImages
 from ci_toolkit.recipes.build import BuiltPackage
-from ci_toolkit.recipes.container_build import base_images, build_image, version_arguments
+from ci_toolkit.recipes.container_bases import base_images, every_base
+from ci_toolkit.recipes.container_build import build_image, version_arguments
 from ci_toolkit.recipes.container_file import build_arguments, parse_container_keys, read_containerfile
 from ci_toolkit.recipes.described_folder import (
     described,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from ci_toolkit.model.root_identity import RootIdentity
     from ci_toolkit.recipes.build import BuildRequest, BuildResult
     from ci_toolkit.recipes.build_sources import SourceFetcher
+    from ci_toolkit.recipes.container_bases import Base
     from ci_toolkit.recipes.spec import PackageFacts, RecipeTools
     from ci_toolkit.scheduling.built_with import AvailablePackage
 
@@ -107,19 +109,20 @@ class ContainerRecipe:
 
 
 def _heads(files: Mapping[str, UpstreamFile], config: PackageConfig, fetcher: SourceFetcher) -> dict[str, str]:
-    """The digest of each image that it is built on, by name and platform."""
-    if config.network or parse_recipe_file(files[RECIPE_PATH].content).network:
+    """The digest of each image of a registry that it is built on, by name and platform."""
+    file = parse_recipe_file(files[RECIPE_PATH].content)
+    if config.network or file.network:
         return {}
     images = BaseImages.of(fetcher)
-    return {f"{base.reference} {base.platform}": images.head(base) for base in _bases(files)}
+    wanted = dict.fromkeys(base.image for base in _bases(files) if base.own_name(file) is None)
+    return {f"{one.reference} {one.platform}": images.head(one) for one in wanted}
 
 
-def _bases(files: Mapping[str, UpstreamFile]) -> list[WantedImage]:
+def _bases(files: Mapping[str, UpstreamFile]) -> list[Base]:
     """The images that it is built on."""
     with located_in_recipe_file():
         file = parse_recipe_file(files[RECIPE_PATH].content)
         keys = parse_container_keys(file.own)
         containerfile = read_containerfile(keys, files)
         arguments = build_arguments(file, keys, containerfile, version_arguments(file))
-    found = base_images(containerfile, keys, arguments)
-    return sorted({base for bases in found.values() for base in bases.values()}, key=str)
+    return every_base(base_images(containerfile, keys, arguments))

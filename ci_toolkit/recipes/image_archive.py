@@ -118,6 +118,12 @@ def check_archive(path: Path, platforms: Sequence[ImagePlatform], *, name: str) 
         raise UpstreamError(f"{path.name} cannot be read: {error.strerror}") from error
 
 
+def archived_platforms(path: Path) -> list[tuple[str, str, str]]:
+    """What the images of an archive are for; UpstreamError or FormatError when it is none."""
+    with opened_inside(path.parent, path.name) as file:
+        return _Archive(file).platforms()
+
+
 class _Archive:
     """Somebody's archive of images, of plain files in the form that is written here: all else is refused."""
 
@@ -146,7 +152,7 @@ class _Archive:
         top = parse_index(self._document(INDEX_FILE), file=INDEX_FILE)
         if len(top) != 1 or top[0].name != name:
             raise UpstreamError(f"it names {[entry.name for entry in top]}, and not {name} alone")
-        listed = parse_index(self._blob(top[0]), file="index") if top[0].is_index else top
+        listed = self._images()
         if len(listed) != len(platforms):
             raise UpstreamError(f"it has {len(listed)} images, and {len(platforms)} were to be made")
         for descriptor, platform in zip(listed, platforms, strict=True):
@@ -156,6 +162,14 @@ class _Archive:
                 self._check_layer(layer)
         if self._unused:
             raise UpstreamError(f"it has {min(self._unused)}, which nothing in it needs")
+
+    def platforms(self) -> list[tuple[str, str, str]]:
+        configs = [parse_manifest(self._blob(image), file="manifest").config for image in self._images()]
+        return [parse_config_platform(self._blob(config), file="configuration") for config in configs]
+
+    def _images(self) -> tuple[Descriptor, ...]:
+        top = parse_index(self._document(INDEX_FILE), file=INDEX_FILE)
+        return parse_index(self._blob(top[0]), file="index") if top and top[0].is_index else top
 
     def _document(self, path: str) -> bytes:
         start, size = self._members.get(path, (0, LARGEST_DOCUMENT_BYTES + 1))

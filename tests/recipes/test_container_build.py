@@ -359,6 +359,29 @@ def test_the_network_is_there_for_those_that_ask_for_it(
 # base images
 
 
+def test_an_image_can_be_built_on_another_one_of_the_repository(tools: RecipeTools, tmp_path: Path) -> None:
+    both = 'platforms = ["linux/amd64", "linux/arm64"]\n'
+    result, _ = build(tmp_path / "below", image_folder("FROM scratch\nCOPY text /text\n", both, text="one\n"), tools)
+    below = tmp_path / "store/below" / archive(result).name
+    below.parent.mkdir(parents=True)
+    shutil.copyfile(archive(result), below)
+    files = image_folder("FROM localhost/below\nCOPY . /other\n", f'{both}needs = ["below"]\n', other="two\n")
+    result, log = built(replace(request(tmp_path / "build", files), dependencies=(below,)), tools)
+    shown = files_of(archive(result), tmp_path / "unpacked")
+    assert {"text", "other/other"} <= shown.keys()
+    assert not any(".needs" in name for name in shown)
+    assert "FROM localhost/below:linux-arm64" in log
+    told = _inputs(files, tools)
+    assert told is not None
+    assert told.heads == {}
+    # Neither one that is not needed, nor one for other machines.
+    result, _ = build(tmp_path / "missing", image_folder("FROM localhost/below\n"), tools)
+    assert failed(result).reason == 'localhost/below is no image of a folder that it needs (add "below" to needs)'
+    other = image_folder("FROM localhost/below\n", 'platforms = ["linux/s390x"]\nneeds = ["below"]\n')
+    result, _ = built(replace(request(tmp_path / "else", other), dependencies=(below,)), tools)
+    assert "is for linux/amd64, linux/arm64, and linux/s390x was asked for" in failed(result).reason
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An image to build on."""
