@@ -162,6 +162,8 @@ def test_what_it_may_use_is_limited(sandbox: Sandbox) -> None:
         assert ended.late
         assert time.monotonic() - start < 5
         assert running(root.ids) == []
+        said, _ = tried(root, "python3 -c 'bytearray(700 << 20); print(1000)'")
+        assert "1000" not in said
         if "processes" in root.groups.limits:
             said, _ = tried(root, "for i in $(seq 100); do sleep 0.2 & done; wait")
             assert "fork" in said
