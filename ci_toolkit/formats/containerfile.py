@@ -76,11 +76,15 @@ class BaseImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Containerfile:
-    """A Containerfile; `defaults` are the arguments before its first stage, None where they have no value."""
+    """A Containerfile; `defaults` are the arguments before its first stage, None where they have no value.
+
+    `heredocs` are the lines that begin some.
+    """
 
     text: str
     defaults: Mapping[str, str | None]
     stages: tuple[Stage, ...]
+    heredocs: tuple[int, ...]
     file: str
 
     @property
@@ -181,6 +185,7 @@ def parse_containerfile(content: bytes, *, file: str) -> Containerfile:
 def _parsed(text: str, file: str) -> Containerfile:
     defaults: dict[str, str | None] = {}
     stages: list[Stage] = []
+    heredocs: list[int] = []
     for instruction in _instructions(text):
         if instruction.word == "FROM":
             stages.append(_stage_of(instruction))
@@ -195,11 +200,12 @@ def _parsed(text: str, file: str) -> Containerfile:
         elif not stages:
             raise FormatError(f"has {instruction.word} before the first FROM", line=instruction.line)
         elif instruction.word in _HAVE_HEREDOCS:
+            heredocs += [instruction.line] * instruction.has_heredoc
             others = (*stages[-1].others, *_others(instruction))
             stages[-1] = replace(stages[-1], others=others, runs=stages[-1].runs or instruction.word == "RUN")
     if not stages:
         raise FormatError("has no FROM")
-    return Containerfile(text=text, defaults=defaults, stages=tuple(stages), file=file)
+    return Containerfile(text=text, defaults=defaults, stages=tuple(stages), heredocs=tuple(heredocs), file=file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +216,11 @@ class _Instruction:
     joined: str
     places: tuple[int, ...]
     line: int
+
+    @property
+    def has_heredoc(self) -> bool:
+        """Whether further lines belong to it that are no instructions."""
+        return self.word in _HAVE_HEREDOCS and _HEREDOC.search(self.joined) is not None
 
     @property
     def rest(self) -> str:

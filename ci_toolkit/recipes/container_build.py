@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 NEEDS = ".needs"
 """The folder of the context where what the image needs of this repository is."""
 _PROGRAMS = ("buildah", "podman")
+_HEREDOCS = "buildah knows them from 1.33 on, podman from 4.8 on"
 _IMAGE = "localhost/ci-toolkit/built"
 
 
@@ -81,6 +82,10 @@ class _ImageBuild:
             self._lay_needs(root, {one.path for one in loadable.values()})
             root.seal(request.epoch_s)
             run.begin("build")
+            if self.containerfile.heredocs:
+                run.note(
+                    f"{self.containerfile.file} line {self.containerfile.heredocs[0]} begins a heredoc: {_HEREDOCS}"
+                )
             for number, one in enumerate(dict.fromkeys(loadable.values())):
                 self._step(root, one.words(root.link(f"images/{number}", one.path)), f"loading {one.name}")
             laid = []

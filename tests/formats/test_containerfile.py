@@ -66,6 +66,7 @@ def test_base_images_are_those_of_stages_that_are_needed() -> None:
 
 
 def test_arguments_are_those_of_all_stages() -> None:
+    assert read(LONG).heredocs == (LONG[: LONG.index("RUN <<")].count("\n") + 1,)
     assert read(LONG).arguments == {"VERSION", "SUITE", "EMPTY", "IMAGE", "MODE"}
     assert [stage.runs for stage in read(LONG).stages] == [True, True, False, False]
 
