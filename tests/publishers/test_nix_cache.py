@@ -351,8 +351,20 @@ def _seen(files: dict[str, bytes]) -> dict[str, bytes]:
     return {name: content for name, content in files.items() if name.endswith(".narinfo")}
 
 
-def test_a_server_that_keeps_something_else_is_not_believed(tmp_path: Path, service: ObjectService) -> None:
-    service.lies = True
+def test_what_was_written_before_the_trouble_is_taken_back(tmp_path: Path, service: ObjectService) -> None:
+    tools = http_tools(tmp_path, service, FakeClock())
+    publish(tools, [nix_delivery(tmp_path, "good", library="old")])
+    before = dict(service.files)
+    service.fail("PUT one/", 403, skip=3, times=1000)
+    with pytest.raises(PublishError, match="403"):
+        publish(tools, [nix_delivery(tmp_path, "tool")])
+    assert [one.method for one in service.requests].count("DELETE") > 2
+    assert service.files == before
+
+
+@pytest.mark.parametrize("name", ["nar/", ".narinfo", "nix-cache-info"])
+def test_a_server_that_keeps_something_else_is_not_believed(tmp_path: Path, service: ObjectService, name: str) -> None:
+    service.lies_about = name
     with pytest.raises(PublishError, match="sent there"):
         publish(http_tools(tmp_path, service, FakeClock()), [nix_delivery(tmp_path, "tool")])
     assert not infos(below(service.files))

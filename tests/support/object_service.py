@@ -23,12 +23,16 @@ class Asked:
 
 @dataclass
 class ObjectFault:
-    """What goes wrong with requests whose `METHOD name` contains `part`, so often; `acts`: after it was done."""
+    """What goes wrong with requests whose `METHOD name` contains `part`, so often; `acts`: after it was done.
+
+    As many as `skip` go well before.
+    """
 
     part: str
     status: int = 0
     times: int = 1
     acts: bool = False
+    skip: int = 0
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -42,7 +46,7 @@ class ObjectService(HttpService):
         self.requests: list[Asked] = []
         self.faults: list[ObjectFault] = []
         self.seen: Callable[[str], object] = lambda _: None
-        self.lies = False
+        self.lies_about: str | None = None
 
     def fail(self, part: str, status: int = 0, **what: Any) -> None:
         """Add a fault; status 0 is a connection that is cut."""
@@ -52,6 +56,9 @@ class ObjectService(HttpService):
         """The one that is meant for a request."""
         for fault in self.faults:
             if fault.times and fault.part in f"{method} {name}":
+                if fault.skip:
+                    fault.skip -= 1
+                    continue
                 fault.times -= 1
                 return fault
         return None
@@ -92,7 +99,8 @@ class _ObjectExchange(Exchange):
         files = self.service.files
         if self.command == "PUT":
             self.service.seen(name)
-            files[name] = self.body[:-1] if self.service.lies else self.body
+            lies = self.service.lies_about
+            files[name] = self.body[:-1] if lies is not None and lies in name else self.body
             return 201, b""
         if self.command == "DELETE":
             return (204, b"") if files.pop(name, None) is not None else (404, b"")
