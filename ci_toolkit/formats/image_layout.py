@@ -27,8 +27,8 @@ LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 NAME_KEY = "org.opencontainers.image.ref.name"
 LARGEST_DOCUMENT_BYTES = 4 << 20
 _DOCKER = "application/vnd.docker."
-_MANIFEST_TYPES = (MANIFEST_TYPE, f"{_DOCKER}distribution.manifest.v2+json")
-_INDEX_TYPES = (INDEX_TYPE, f"{_DOCKER}distribution.manifest.list.v2+json")
+MANIFEST_TYPES = (MANIFEST_TYPE, f"{_DOCKER}distribution.manifest.v2+json")
+INDEX_TYPES = (INDEX_TYPE, f"{_DOCKER}distribution.manifest.list.v2+json")
 _CONFIG_TYPES = (CONFIG_TYPE, f"{_DOCKER}container.image.v1+json")
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _LAYER_TYPES = (_LAYER, f"{_LAYER}+gzip", f"{_LAYER}+zstd", f"{_DOCKER}image.rootfs.diff.tar.gzip")
@@ -54,7 +54,7 @@ class Descriptor:
     @property
     def is_index(self) -> bool:
         """Whether it points at a list of images rather than at one."""
-        return self.media_type in _INDEX_TYPES
+        return self.media_type in INDEX_TYPES
 
     def to_json(self) -> dict[str, Any]:
         """The members that are set."""
@@ -91,9 +91,9 @@ def is_index(content: bytes, *, file: str) -> bool:
     """Whether a document lists images rather than being one; FormatError when it is neither."""
     document = _object(content, file)
     kind = document.get("mediaType")
-    if kind in _INDEX_TYPES or (kind is None and "manifests" in document):
+    if kind in INDEX_TYPES or (kind is None and "manifests" in document):
         return True
-    if kind in _MANIFEST_TYPES or (kind is None and "config" in document):
+    if kind in MANIFEST_TYPES or (kind is None and "config" in document):
         return False
     raise FormatError("is no manifest that is understood", file=file, got=repr(kind))
 
@@ -113,10 +113,10 @@ def parse_manifest(content: bytes, *, file: str) -> ImageManifest:
 def parse_index(content: bytes, *, file: str) -> tuple[Descriptor, ...]:
     """What an index lists; FormatError for what is none. Other things than images, such as signatures, are left out."""
     document = _object(content, file)
-    if document.get("mediaType") not in (None, *_INDEX_TYPES):
+    if document.get("mediaType") not in (None, *INDEX_TYPES):
         raise FormatError("is no index", file=file, got=repr(document.get("mediaType")))
     listed = _list(document, "manifests", _MOST_MANIFESTS, file)
-    kinds = (*_MANIFEST_TYPES, *_INDEX_TYPES)
+    kinds = (*MANIFEST_TYPES, *INDEX_TYPES)
     images = [entry for entry in listed if isinstance(entry, dict) and entry.get("mediaType") in kinds]
     return tuple(_descriptor(entry, kinds, file) for entry in images)
 

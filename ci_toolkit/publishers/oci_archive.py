@@ -14,6 +14,14 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from ci_toolkit.errors import FormatError
+from ci_toolkit.formats.image_layout import (
+    INDEX_TYPES,
+    LARGEST_DOCUMENT_BYTES,
+    MANIFEST_TYPE,
+    MANIFEST_TYPES,
+    digest_of,
+)
+from ci_toolkit.formats.image_reference import is_digest
 from ci_toolkit.formats.tar_blocks import BLOCK, ZEROS, header_path, header_size, padded, pax_path, text_of
 
 if TYPE_CHECKING:
@@ -23,20 +31,10 @@ if TYPE_CHECKING:
     from ci_toolkit.publishers.kept_ledger import KeptPackage
 
 SUFFIX = ".oci.tar"
-MANIFEST_TYPES = (
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
-INDEX_TYPES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
 _EMPTY = b"{}"
 _ARTIFACT_TYPE = "application/vnd.ci-toolkit.file.v1"
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _BLOB = re.compile(rb"(?:\./)?blobs/sha256/([0-9a-f]{64})")
 _INDEX = re.compile(rb"(?:\./)?index\.json")
-_LARGEST_DOCUMENT_BYTES = 4 << 20
 _LARGEST_EXTENSION_BYTES = 1 << 16
 _MOST_MEMBERS = 20_000
 _MOST_DOCUMENTS = 500
@@ -113,12 +111,12 @@ def read_oci_archive(path: Path, *, file: str) -> OciImage:
 
 def file_artifact(package: KeptPackage, path: Path) -> OciImage:
     """Any file as an image of one layer that no engine runs; the same bytes for the same file."""
-    digest, empty = f"sha256:{package.sha256}", _digest(_EMPTY)
+    digest, empty = f"sha256:{package.sha256}", digest_of(_EMPTY)
     title = {"org.opencontainers.image.title": package.file}
     layer = {"mediaType": "application/octet-stream", "digest": digest, "size": package.size_bytes}
     manifest = {
         "schemaVersion": 2,
-        "mediaType": MANIFEST_TYPES[0],
+        "mediaType": MANIFEST_TYPE,
         "artifactType": _ARTIFACT_TYPE,
         "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": empty, "size": len(_EMPTY)},
         "layers": [{**layer, "annotations": title}],
@@ -128,7 +126,7 @@ def file_artifact(package: KeptPackage, path: Path) -> OciImage:
     return OciImage(
         blobs=(Blob(digest=digest, path=path, offset=0, size_bytes=package.size_bytes),),
         contents={empty: _EMPTY},
-        documents=(Document(digest=_digest(content), media_type=MANIFEST_TYPES[0], content=content),),
+        documents=(Document(digest=digest_of(content), media_type=MANIFEST_TYPE, content=content),),
     )
 
 
@@ -171,7 +169,7 @@ class _Reader:
         if media_type not in (*MANIFEST_TYPES, *INDEX_TYPES):
             raise FormatError("has a manifest of an unknown kind", got=media_type)
         content = self._content(self._blob(digest, size))
-        if _digest(content) != digest:
+        if digest_of(content) != digest:
             raise FormatError("is damaged: a part has another content than its name says", got=digest)
         value = _object(content)
         if media_type in INDEX_TYPES:
@@ -193,8 +191,8 @@ class _Reader:
 
     @staticmethod
     def _content(blob: Blob) -> bytes:
-        if blob.size_bytes > _LARGEST_DOCUMENT_BYTES:
-            raise FormatError(f"has a manifest of more than {_LARGEST_DOCUMENT_BYTES} bytes")
+        if blob.size_bytes > LARGEST_DOCUMENT_BYTES:
+            raise FormatError(f"has a manifest of more than {LARGEST_DOCUMENT_BYTES} bytes")
         with blob.opened() as stream:
             return stream.read()
 
@@ -264,10 +262,6 @@ def _listed(value: Mapping[str, Any], key: str) -> list[Any]:
 
 def _descriptor(value: object) -> tuple[str, int, str]:
     match value:
-        case {"digest": str(digest), "size": int(size), "mediaType": str(media_type)} if _DIGEST.fullmatch(digest):
+        case {"digest": str(digest), "size": int(size), "mediaType": str(media_type)} if is_digest(digest):
             return digest, size, media_type
     raise FormatError("has a part without a sha256 digest, size and media type")
-
-
-def _digest(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"

@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import PublishError, RefusedError
-from ci_toolkit.publishers.oci_archive import INDEX_TYPES, MANIFEST_TYPES
+from ci_toolkit.formats.image_layout import INDEX_TYPES, MANIFEST_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
