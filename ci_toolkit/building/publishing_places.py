@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ci_toolkit.errors import NotReadyError, PublishError
+from ci_toolkit.errors import ConfigError, NotReadyError, PublishError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ class PublishingPlaces:
     def __init__(self, begin: Callable[[str], AbstractContextManager[OpenPublisher]], until: ExitStack) -> None:
         self._begin, self._until = begin, until
         self._opened: dict[str, OpenPublisher] = {}
-        self._not_ready: dict[str, NotReadyError] = {}
+        self._not_ready: dict[str, ConfigError | NotReadyError] = {}
 
     def open(self, name: str) -> None:
         """Open one of them; one that is not ready is tried again by the next publication that needs it.
@@ -43,7 +43,7 @@ class PublishingPlaces:
             return
         try:
             self._opened[name] = self._until.enter_context(self._begin(name))
-        except NotReadyError as error:
+        except (ConfigError, NotReadyError) as error:
             if name == FIRST_PUBLISHER:
                 raise
             self._not_ready[name] = error
@@ -59,8 +59,8 @@ class PublishingPlaces:
 
         NotReadyError when one of the places cannot be asked.
         """
-        for error in self._not_ready.values():
-            raise error
+        for name, error in self._not_ready.items():
+            raise NotReadyError(f"{name} is not ready: {error.what_and_where}")
         return frozenset().union(*(place.kept() for place in self._opened.values()))
 
     def publish(self, deliveries: Mapping[str, Sequence[Delivery]], gone: Iterable[str]) -> Publication:
@@ -73,7 +73,7 @@ class PublishingPlaces:
             self.open(name)
         leaving, refused = frozenset(gone), dict[str, str]()
         failed = {
-            name: PublishError(f"{name} is not ready: {error.problem}", hint=error.hint)
+            name: PublishError(f"{name} is not ready: {error.what_and_where}")
             for name, error in self._not_ready.items()
             if name in deliveries
         }
