@@ -93,6 +93,8 @@ def tell(story: Story, upstreams: Upstreams, recipes: RecipeSteps) -> None:
     story.step("on-commit: everything is new, so everything is scheduled, dependencies first.")
     story.toolkit("on-commit")
     builds = BuildSteps(story)
+    if not builds.missing:
+        recipes.make_keys()
     builds.everything()
     if not builds.missing:
         recipes.published()
