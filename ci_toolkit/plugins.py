@@ -40,7 +40,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "log",
     ),
     "recipes": ("name", "publisher", "accepts", "check", "facts", "inputs", "build", "delivered"),
-    "publishers": ("name", "opened"),
+    "publishers": ("name", "kept", "opened"),
     "review_rules": ("name", "rules", "check"),
     "notifiers": ("name", "follows_jobs", "check", "send"),
     "listeners": ("name",),

@@ -54,15 +54,6 @@ class PublishingPlaces:
         """What is published anywhere, to build other packages with."""
         return tuple(package for place in self._opened.values() for package in place.available())
 
-    def kept(self) -> frozenset[str]:
-        """The checksums (SHA-256) of all files that are published or kept for going back, anywhere.
-
-        NotReadyError when one of the places cannot be asked.
-        """
-        for name, error in self._not_ready.items():
-            raise NotReadyError(f"{name} is not ready: {error.what_and_where}")
-        return frozenset().union(*(place.kept() for place in self._opened.values()))
-
     def publish(self, deliveries: Mapping[str, Sequence[Delivery]], gone: Iterable[str]) -> Publication:
         """Publish what was built, by publisher, and no longer what is gone; a place that fails holds up no other.
 

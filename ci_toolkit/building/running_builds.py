@@ -17,11 +17,11 @@ from ci_toolkit.building.builder import opened_builder
 from ci_toolkit.building.local_builds import LocalBuilds
 from ci_toolkit.building.one_job import JobMaker
 from ci_toolkit.building.publishing_places import FIRST_PUBLISHER, PublishingPlaces
-from ci_toolkit.building.what_is_kept import publisher_tools
+from ci_toolkit.building.what_is_kept import kept_objects, publisher_tools
 from ci_toolkit.building.workplace import PlacesHere, ThisMachine
 from ci_toolkit.effects.build_slots import build_slots
 from ci_toolkit.effects.exclusive_lock import exclusive
-from ci_toolkit.errors import FormatError, NotReadyError
+from ci_toolkit.errors import FormatError, ToolkitError
 from ci_toolkit.plugins import load_publisher, load_recipes, registered
 from ci_toolkit.scheduling.queue import Capacity
 from ci_toolkit.store.object_store import open_store
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.redaction import Redactor
     from ci_toolkit.model.settings import Settings
     from ci_toolkit.publishers.signing_key import SigningKey
-    from ci_toolkit.publishers.spec import OpenPublisher
+    from ci_toolkit.publishers.spec import OpenPublisher, PublisherTools
     from ci_toolkit.store.object_store import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class BuildsRun:
                 places=self.places,
                 clock=self.clock,
                 listener=listener,
-                tidy=lambda: self._tidy(database, store, published),
+                tidy=lambda: self._tidy(database, store),
                 stop=stop,
             )
             return builds.run()
@@ -116,7 +116,10 @@ class BuildsRun:
         if folder != self.place.repository:
             # It shows the next run that something was published, wherever that is.
             folder.mkdir(parents=True, exist_ok=True)
-        tools = publisher_tools(
+        return load_publisher(name).opened(self._tools_of(name))
+
+    def _tools_of(self, name: str) -> PublisherTools:
+        return publisher_tools(
             name,
             place=self.place,
             settings=self.settings,
@@ -125,17 +128,16 @@ class BuildsRun:
             processes=self.processes,
             open_key=self.open_key,
         )
-        return load_publisher(name).opened(tools)
 
-    def _tidy(self, database: JobDatabase, store: ObjectStore, published: PublishingPlaces) -> None:
+    def _tidy(self, database: JobDatabase, store: ObjectStore) -> None:
         """Remove what has been kept for long enough."""
         now_s = self.clock.now()
         before_s = now_s - self.settings.log_days * _DAY_S
         database.forget(before_s=before_s, let_go=JobLogs(folder=self.place.logs).remove)
         database.forget_happenings(before_s=before_s)
         try:
-            kept = published.kept()
-        except NotReadyError as error:
+            kept = kept_objects(self.place, store, self._tools_of)
+        except ToolkitError as error:
             log.warning("nothing leaves the store, as nobody can tell what is needed of it: %s", error)
         else:
             store.collect(before_s=now_s - self.settings.archive_days * _DAY_S, referenced=kept)

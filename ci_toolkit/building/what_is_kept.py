@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import platform
-from contextlib import ExitStack, closing
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from ci_toolkit.backends.job_database import JobDatabase
-from ci_toolkit.building.publishing_places import PublishingPlaces
 from ci_toolkit.model.job import JobState
 from ci_toolkit.plugins import load_publisher, registered
 from ci_toolkit.publishers.spec import PublisherTools
@@ -51,16 +50,13 @@ def publisher_tools(
 
 
 def kept_objects(place: LocalFolder, store: StoreReader, tools: Callable[[str], PublisherTools]) -> frozenset[str]:
-    """The checksums (SHA-256) of what is published, kept for going back, or built and not published yet.
+    """The checksums (SHA-256) of what is published anywhere, kept for going back, or built and not published yet.
 
-    `tools` gives what a publisher is handed. NotReadyError for a publisher that cannot be asked.
+    `tools` gives what a publisher is handed. ToolkitError for a publisher that does not know what it has.
     """
-    with ExitStack() as opened:
-        published = PublishingPlaces(lambda name: load_publisher(name).opened(tools(name)), opened)
-        for name in registered("publishers"):
-            if place.of_publisher(name).exists():
-                published.open(name)
-        return published.kept() | _unpublished(place, store)
+    used = (name for name in registered("publishers") if place.of_publisher(name).exists())
+    published = (load_publisher(name).kept(tools(name)) for name in used)
+    return frozenset().union(*published, _unpublished(place, store))
 
 
 def _unpublished(place: LocalFolder, store: StoreReader) -> frozenset[str]:

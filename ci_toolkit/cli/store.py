@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from ci_toolkit.backends.local_folder import local_folder
-from ci_toolkit.cli.signing import declare_key, key_opener
 from ci_toolkit.effects.files import replaced_file
 from ci_toolkit.effects.process import Processes
 from ci_toolkit.errors import ConfigError, FormatError, NotReadyError, PackagesFailedError, RefusedError
@@ -38,12 +37,14 @@ from ci_toolkit.store.store_reader import INDEX, read_store
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from ci_toolkit.cli.surface import Terminal
     from ci_toolkit.formats.nix_signatures import PublicKey
     from ci_toolkit.formats.store_path import StorePath
     from ci_toolkit.model.settings import Settings
+    from ci_toolkit.publishers.signing_key import SigningKey
     from ci_toolkit.publishers.spec import PublisherTools
     from ci_toolkit.store.importing import Imported
     from ci_toolkit.store.object_store import Removal
@@ -88,7 +89,6 @@ def declare(parser: ArgumentParser) -> None:
     delete.add_argument("--with-referrers", action="store_true", help="and the store paths that refer to them")
     for verb in (collect, delete):
         verb.add_argument("--dry-run", action="store_true", help="show what would be removed; remove nothing")
-        declare_key(verb)
     for verb in (listing, info, verify, collect, export, import_, delete):
         verb.add_argument("--store", metavar="DIR", help="the folder (default: the local backend's)")
         if verb is not export:
@@ -220,6 +220,10 @@ def _settings(terminal: Terminal) -> Settings:
     return checkout_settings(find_top(terminal.cwd.resolve()), terminal.environ)
 
 
+def _no_key() -> AbstractContextManager[SigningKey]:
+    raise NotReadyError("nothing is signed by looking after the store")
+
+
 def _kept(options: Namespace, terminal: Terminal, store: ObjectStore) -> frozenset[str]:
     """What is published from the local backend's store; nothing is from any other."""
     if options.store is not None:
@@ -238,7 +242,7 @@ def _kept(options: Namespace, terminal: Terminal, store: ObjectStore) -> frozens
             environ=terminal.environ,
             clock=terminal.clock,
             processes=processes,
-            open_key=key_opener(options, terminal, processes),
+            open_key=_no_key,
         )
 
     return kept_objects(place, store, tools)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.errors import RefusedError
 from ci_toolkit.publishers.directory_tree import LEDGER, DirectoryTree, checked_place
-from ci_toolkit.publishers.kept_files import opened_files, published_each
+from ci_toolkit.publishers.kept_files import kept_checksums, opened_files, published_each
 from ci_toolkit.publishers.kept_ledger import with_delivered, without_bases, without_expired
 
 if TYPE_CHECKING:
@@ -39,12 +39,17 @@ class DirectoryPublisher:
 
     name: ClassVar[str] = "directory"
 
+    def kept(self, tools: PublisherTools) -> frozenset[str]:
+        """By the ledger."""
+        folder = _folder(tools)
+        return kept_checksums(folder, folder / "current" / LEDGER)
+
     @contextmanager
     def opened(self, tools: PublisherTools) -> Iterator[OpenDirectory]:
         """The directory, with a key that was seen to sign; NotReadyError when there is none, or another run has it."""
         # A run knows by its own folder that something was published by this publisher, wherever that is.
         tools.folder.mkdir(parents=True, exist_ok=True)
-        folder = Path(tools.settings.files_dir) if tools.settings.files_dir else tools.folder
+        folder = _folder(tools)
         ledger_path = folder / "current" / LEDGER
         with (
             tools.open_key() as key,
@@ -53,6 +58,10 @@ class DirectoryPublisher:
             opened = OpenDirectory(files=files, key=key, name=tools.name, keep_s=tools.keep_s)
             opened.recover()
             yield opened
+
+
+def _folder(tools: PublisherTools) -> Path:
+    return Path(tools.settings.files_dir) if tools.settings.files_dir else tools.folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +76,6 @@ class OpenDirectory:
     def available(self) -> tuple[AvailablePackage, ...]:
         """What is published now."""
         return self.files.available()
-
-    def kept(self) -> frozenset[str]:
-        """The checksums of all files that are published or kept."""
-        return self.files.ledger().checksums
 
     def publish(self, deliveries: Sequence[Delivery], gone: Iterable[str]) -> Mapping[str, str]:
         """Publish all that can be in one generation; gives the package bases that are refused, with the reason."""

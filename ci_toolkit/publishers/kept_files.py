@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.publishers.spec import DeliveredPackage, Delivery
 
+_LEDGER = "ledger.json"
 _WAIT_S = 10.0  # one that is about to end is waited for
 _INCOMING = ".incoming"
 
@@ -50,11 +51,7 @@ class KeptFiles:
 
     def ledger(self) -> KeptLedger:
         """What was saved last; an empty one at first. FormatError when it is damaged."""
-        try:
-            content = self.ledger_path.read_bytes()
-        except FileNotFoundError:
-            return KeptLedger()
-        return parse_kept_ledger(content, file=str(self.ledger_path))
+        return _read_ledger(self.ledger_path)
 
     def place(self, sha256: str) -> Path:
         """Where a file of the ledger is."""
@@ -142,9 +139,22 @@ def opened_files(folder: Path, *, clock: Clock, who: str, ledger_path: Path | No
     """
     hint = "only one run at a time can publish there"
     with exclusive(folder / "lock", who=who, wait_s=_WAIT_S, clock=clock, hint=hint):
-        files = KeptFiles(folder=folder, ledger_path=ledger_path or folder / "ledger.json", clock=clock)
+        files = KeptFiles(folder=folder, ledger_path=ledger_path or folder / _LEDGER, clock=clock)
         files.sweep(files.ledger())
         yield files
+
+
+def kept_checksums(folder: Path, ledger_path: Path | None = None) -> frozenset[str]:
+    """The checksums of all that is published or kept there; FormatError when the ledger is damaged."""
+    return _read_ledger(ledger_path or folder / _LEDGER).checksums
+
+
+def _read_ledger(path: Path) -> KeptLedger:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return KeptLedger()
+    return parse_kept_ledger(content, file=str(path))
 
 
 def published_each(

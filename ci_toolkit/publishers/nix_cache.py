@@ -22,7 +22,7 @@ from ci_toolkit.formats.byte_stream import pieces_of
 from ci_toolkit.formats.nix_closure import read_closure
 from ci_toolkit.formats.nix_signatures import signing_key
 from ci_toolkit.formats.store_path import NIX_STORE, parse_base_name
-from ci_toolkit.publishers.kept_files import opened_files, published_each
+from ci_toolkit.publishers.kept_files import kept_checksums, opened_files, published_each
 from ci_toolkit.publishers.kept_ledger import with_delivered, without_bases, without_expired
 from ci_toolkit.publishers.nix_cache_index import CachedPath, format_index, parse_index, planned
 from ci_toolkit.publishers.nix_cache_packing import described, packed, signed
@@ -53,6 +53,10 @@ class NixCachePublisher:
     """Publishes exports of closures; CI_NIX_CACHE says where, by default in a folder of the publisher's own."""
 
     name: ClassVar[str] = "nix_cache"
+
+    def kept(self, tools: PublisherTools) -> frozenset[str]:
+        """By the ledger."""
+        return kept_checksums(tools.folder)
 
     @contextmanager
     def opened(self, tools: PublisherTools) -> Iterator[OpenNixCache]:
@@ -107,10 +111,6 @@ class OpenNixCache:
     def available(self) -> tuple[AvailablePackage, ...]:
         """What is published now, as exports."""
         return self.files.available()
-
-    def kept(self) -> frozenset[str]:
-        """The checksums of all exports that are published or kept for going back."""
-        return self.files.ledger().checksums
 
     def publish(self, deliveries: Sequence[Delivery], gone: Iterable[str]) -> Mapping[str, str]:
         """Publish closures; a path that is published with another content is refused, and with it its package base.

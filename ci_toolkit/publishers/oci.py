@@ -21,7 +21,7 @@ from ci_toolkit.effects.registry_http import (
 )
 from ci_toolkit.errors import ConfigError, FormatError, NotReadyError, PublishError, RefusedError
 from ci_toolkit.formats.oci_reference import image_name, image_tag
-from ci_toolkit.publishers.kept_files import opened_files, published_each
+from ci_toolkit.publishers.kept_files import kept_checksums, opened_files, published_each
 from ci_toolkit.publishers.kept_ledger import with_delivered, without_bases, without_expired
 from ci_toolkit.publishers.oci_archive import SUFFIX, file_artifact, read_oci_archive
 from ci_toolkit.publishers.oci_pushing import LATEST, ImageRepository
@@ -46,6 +46,10 @@ class OciPublisher:
     """Publishes to CI_OCI_REGISTRY, with the user and password that the environment has for it."""
 
     name: ClassVar[str] = "oci"
+
+    def kept(self, tools: PublisherTools) -> frozenset[str]:
+        """By the ledger."""
+        return kept_checksums(tools.folder)
 
     @contextmanager
     def opened(self, tools: PublisherTools) -> Iterator[OpenRegistries]:
@@ -82,10 +86,6 @@ class OpenRegistries:
     def available(self) -> tuple[AvailablePackage, ...]:
         """What is published now, as archives."""
         return self.files.available()
-
-    def kept(self) -> frozenset[str]:
-        """The checksums of all archives that are published or kept."""
-        return self.files.ledger().checksums
 
     def publish(self, deliveries: Sequence[Delivery], gone: Iterable[str]) -> Mapping[str, str]:
         """Push one delivery after the other; gives the package bases that are refused, with the reason.

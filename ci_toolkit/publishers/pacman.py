@@ -17,9 +17,11 @@ from ci_toolkit.publishers.signing_key import program_environment
 from ci_toolkit.scheduling.built_with import AvailablePackage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from ci_toolkit.publishers.ledger import Ledger, PublishedPackage
+    from ci_toolkit.publishers.signing_key import SigningKey
     from ci_toolkit.publishers.spec import Delivery, PublisherTools
 
 _WAIT_S = 600.0
@@ -30,22 +32,30 @@ class PacmanPublisher:
 
     name: ClassVar[str] = "pacman"
 
+    def kept(self, tools: PublisherTools) -> frozenset[str]:
+        """All files that the ledger speaks of."""
+        ledger = _repository(tools, tools.open_key).current()
+        published = [package.sha256 for package in ledger.packages.values()]
+        return frozenset([*published, *(old.package.sha256 for old in ledger.retired)])
+
     @contextmanager
     def opened(self, tools: PublisherTools) -> Iterator[OpenRepository]:
         """The repository, with a key that was seen to sign; NotReadyError when something is missing."""
-        programs = DatabasePrograms(processes=tools.processes, env=program_environment(tools.environ))
-        programs.check()
         with tools.open_key() as key:
-            yield OpenRepository(
-                repository=PacmanRepository(
-                    layout=Layout(top=tools.folder, name=tools.name, arch=tools.architecture),
-                    programs=programs,
-                    open_key=lambda: nullcontext(key),
-                    clock=tools.clock,
-                    keep_s=tools.keep_s,
-                    wait_s=_WAIT_S,
-                )
-            )
+            repository = _repository(tools, lambda: nullcontext(key))
+            repository.programs.check()
+            yield OpenRepository(repository=repository)
+
+
+def _repository(tools: PublisherTools, open_key: Callable[[], AbstractContextManager[SigningKey]]) -> PacmanRepository:
+    return PacmanRepository(
+        layout=Layout(top=tools.folder, name=tools.name, arch=tools.architecture),
+        programs=DatabasePrograms(processes=tools.processes, env=program_environment(tools.environ)),
+        open_key=open_key,
+        clock=tools.clock,
+        keep_s=tools.keep_s,
+        wait_s=_WAIT_S,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +85,6 @@ class OpenRepository:
                 depends=files[package.name].depends,
             )
             for package in read_pacman_database(data, file=str(path))
-        )
-
-    def kept(self) -> frozenset[str]:
-        """The checksums of all files that the ledger speaks of."""
-        ledger = self.repository.current()
-        return frozenset(
-            [package.sha256 for package in ledger.packages.values()] + [old.package.sha256 for old in ledger.retired]
         )
 
     def publish(self, deliveries: Sequence[Delivery], gone: Iterable[str]) -> Mapping[str, str]:

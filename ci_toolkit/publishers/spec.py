@@ -67,9 +67,6 @@ class OpenPublisher(Protocol):
     def available(self) -> tuple[AvailablePackage, ...]:
         """What is published now, to build other packages with."""
 
-    def kept(self) -> frozenset[str]:
-        """The checksums (SHA-256) of all files that are published or kept for going back."""
-
     def publish(self, deliveries: Sequence[Delivery], gone: Iterable[str]) -> Mapping[str, str]:
         """Publish what was built, and no longer what package bases that are gone made, at once.
 
@@ -81,6 +78,12 @@ class Publisher(Protocol):
     """A kind of place that packages are published at."""
 
     name: ClassVar[str]
+
+    def kept(self, tools: PublisherTools) -> frozenset[str]:
+        """The checksums (SHA-256) of all files that are published or kept for going back.
+
+        It reads what is on this machine, wants no key, and may be asked at any time.
+        """
 
     def opened(self, tools: PublisherTools) -> AbstractContextManager[OpenPublisher]:
         """The place, ready to be published to; NotReadyError without a key that signs or without the programs."""

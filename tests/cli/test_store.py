@@ -171,8 +171,9 @@ def test_what_is_about_to_be_published_is_neither_collected_nor_deleted(world: W
 
 
 def test_nothing_is_removed_while_it_is_not_known_what_is_published(world: World, top: Path) -> None:
-    (top / "repository").mkdir()
-    assert refused(world.run("store", "gc", "--older-than", "1d"), NotReadyError, "the signing key is missing")
+    (top / "places/oci").mkdir(parents=True)
+    (top / "places/oci/ledger.json").write_text("{")
+    assert refused(world.run("store", "gc", "--older-than", "1d"), FormatError, "places/oci/ledger.json")
     assert world.run("store", "verify").stdout == "4 objects, 249 B\n"
 
 

@@ -175,8 +175,7 @@ def test_older_closures_stay_for_as_long_as_is_asked_and_what_others_need_stays_
     left = check_cache(files_of(cache))
     assert {info.path for info in left.values()} == {store_path("lib", "two"), store_path("tool", "2-1 ")}
     assert len(list((cache / "nar").iterdir())) == 2
-    with PUBLISHER.opened(tools) as place:
-        assert len(place.kept()) == 1
+    assert len(PUBLISHER.kept(tools)) == 1
 
 
 def _narinfos(cache: Path) -> list[str]:
