@@ -39,7 +39,9 @@ def declare(parser: ArgumentParser) -> None:
     worker_entry.add_argument("--slots", type=int, default=1, help="builds at once (%(default)s)")
     client_entry.add_argument("--repository", action="append", default=[], help="that it may submit to")
     client_entry.add_argument("--source", action="append", default=[], help="BUILD_REPO that it may submit for")
-    client_entry.add_argument("--operates", action="store_true", help="it may drain and resume workers, too")
+    client_entry.add_argument(
+        "--operates", action="store_true", help="it may drain and resume workers and purge jobs, too"
+    )
     worker = verbs.add_parser("worker", help="a machine that builds")
     steps = worker.add_subparsers(dest="step", required=True, metavar="STEP")
     create = steps.add_parser("create", help="make a folder for a worker")

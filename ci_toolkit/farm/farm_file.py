@@ -26,7 +26,7 @@ slots = 4
 token_sha256 = "…"
 repositories = ["NAME"]
 sources = ["pkgbuilds"]
-operates = false                      # whether it may drain and resume workers
+operates = false                      # whether it may drain and resume workers, and purge finished jobs
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class FarmRepository:
 class Client:
     """Who calls: `repositories` and `sources` are those that it may submit to and for, and cancel and retry in.
 
-    One that `operates` may drain and resume workers, too.
+    One that `operates` may drain and resume workers, and purge jobs of its repositories, too.
     """
 
     name: str
