@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import BinaryIO
 
-_BATCH_BYTES = 1 << 20
-_MOST_WAITING = 4
+_BATCH_BYTES = 4 << 20
+_MOST_WAITING = 2
 
 
 class HashedWriter:

@@ -99,7 +99,8 @@ def _file(descriptor: int, path: bytes) -> NarFile:
         size = information.st_size
         content: Iterable[bytes]
         if size < _PIECE:
-            content = (os.read(descriptor, _PIECE),)
+            # One more, to see that it has grown; room for a whole piece would cost more than the reading.
+            content = (os.read(descriptor, size + 1),)
         else:
             content, is_left_open = _pieces(descriptor), True
     finally:

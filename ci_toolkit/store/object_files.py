@@ -208,6 +208,8 @@ def _is_at(here: os.stat_result, path: Path) -> bool:
 
 def _sha256(descriptor: int) -> str:
     digest = hashlib.sha256()
-    while piece := os.read(descriptor, _PIECE):
+    # Room for a large piece costs more than reading a small one.
+    size = min(os.fstat(descriptor).st_size + 1, _PIECE)
+    while piece := os.read(descriptor, size):
         digest.update(piece)
     return digest.hexdigest()

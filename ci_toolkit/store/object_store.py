@@ -330,6 +330,7 @@ def open_store(folder: Path, *, who: str = "a program", clock: Clock = _CLOCK) -
     NotReadyError while another process has it open in this way, which is named by the `who` that it gave; others may
     read meanwhile, with `read_store`.
     """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     hint = "only one process at a time can change a store; try again when it is done"
     with (
         exclusive(folder / "lock", who=who, wait_s=_WAIT_S, clock=clock, hint=hint),

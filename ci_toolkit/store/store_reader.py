@@ -141,7 +141,7 @@ class StoreReader:
             if descriptor is None:
                 raise damaged_archive(entry)
             with HashedWriter() as seen, os.fdopen(os.dup(descriptor), "rb", buffering=0) as file:
-                while piece := file.read(_PIECE):
+                while piece := file.read(min(entry.size_bytes + 1, _PIECE)):
                     seen.write(piece)
                     yield piece
                 if seen.finish() != entry.sha256:

@@ -69,6 +69,7 @@ def test_it_is_there_when_the_store_is_opened_again_and_no_file_can_be_changed_b
     with open_store(tmp_path / "store") as store:
         assert store.build("x") == made
         assert path_of(store, "x", "a").stat().st_mode & 0o222 == 0
+    assert (tmp_path / "store").stat().st_mode & 0o077 == 0
 
 
 def test_the_same_content_is_kept_once_whatever_it_is_called(store: ObjectStore, tmp_path: Path) -> None:
