@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import FormatError
-from ci_toolkit.formats.byte_stream import ByteStream, padded_text
+from ci_toolkit.formats.byte_stream import PIECE, ByteStream, padded_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -81,7 +81,6 @@ _FOLDER = _words("(", "type", "directory")
 _CLOSE = _words(")")
 _ENTRY = _words("entry", "(", "name")
 _NODE = _words("node")
-_SMALL_BYTES = 1 << 16
 
 
 def format_nar(entries: Iterable[NarEntry]) -> Iterator[bytes]:
@@ -89,6 +88,20 @@ def format_nar(entries: Iterable[NarEntry]) -> Iterator[bytes]:
 
     FormatError for entries that no archive has in this order, and for a file that has another size than was said.
     """
+    # Small files are most of a tree: to hand on each of its parts would take longer than to make it.
+    parts: list[bytes] = []
+    size = 0
+    for part in _parts(entries):
+        parts.append(part)
+        size += len(part)
+        if size >= PIECE:
+            yield b"".join(parts)
+            parts.clear()
+            size = 0
+    yield b"".join(parts)
+
+
+def _parts(entries: Iterable[NarEntry]) -> Iterator[bytes]:
     folders: list[bytes] = []  # those that are open, as the beginning of paths in them
     last: list[bytes] = []  # the name that came last in each
     head = _MAGIC
@@ -224,21 +237,14 @@ def _enter(path: bytes, folders: list[bytes], last: list[bytes]) -> tuple[bytes,
 
 
 def _file(head: bytes, file: NarFile, tail: bytes) -> Iterator[bytes]:
-    """Small files are most of a tree, and one of them is one piece."""
-    head += (_EXECUTABLE if file.is_executable else _REGULAR) + file.size_bytes.to_bytes(8, "little")
+    yield head + (_EXECUTABLE if file.is_executable else _REGULAR) + file.size_bytes.to_bytes(8, "little")
     size = 0
     for piece in file.content:
         size += len(piece)
-        if head and len(piece) <= _SMALL_BYTES:
-            head += piece
-        else:
-            if head:
-                yield head
-                head = b""
-            yield piece
+        yield piece
     if size != file.size_bytes:
         raise FormatError(f"has {size:,} bytes, and was said to have {file.size_bytes:,}", key=_shown(file.path))
-    yield head + bytes(-size % 8) + tail
+    yield bytes(-size % 8) + tail
 
 
 def _check_first(path: bytes) -> None:
