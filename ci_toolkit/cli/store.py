@@ -320,6 +320,7 @@ def _located(brought: Iterable[Imported], file: str) -> Iterator[Imported]:
     try:
         yield from brought
     except FormatError as error:
+        error.hint = error.hint or "what came before it is kept; export the rest again"
         raise error.located(file=file) from error.__cause__
 
 

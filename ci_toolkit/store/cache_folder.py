@@ -73,6 +73,7 @@ def import_cache(
             limits = NarLimits(most_bytes=info.nar_size_bytes)
             imported = import_archive(store, info, _archive(folder, info), limits=limits)
         except FormatError as error:
+            error.hint = error.hint or "remove it and its .narinfo from the cache, and copy the path there again"
             raise error.located(file=str(folder / info.url)) from error.__cause__
         yield imported
 

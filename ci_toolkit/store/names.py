@@ -42,4 +42,7 @@ def meant(name: str, store: StoreReader) -> Meant:
         raise ConfigError("is the beginning of several checksums", key=name, hint="give more of it")
     if not objects:
         raise NotReadyError("is the checksum of nothing in the store", key=name, hint="ci-toolkit store ls --json")
-    return Meant(builds=store.makers(objects[0]), paths=store.entries_of(objects[0]))
+    found_by_content = Meant(builds=store.makers(objects[0]), paths=store.entries_of(objects[0]))
+    if found_by_content == Meant():
+        raise NotReadyError("belongs to nothing any more", key=name, hint="ci-toolkit store gc removes it")
+    return found_by_content

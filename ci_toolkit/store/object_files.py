@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import stat
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -113,7 +113,9 @@ class ObjectFiles:
         link_or_copy(source, partial)
         # Its own name first, so that what is hashed is what is kept.
         file = held.enter_context(partial.open("rb"))
-        fcntl.flock(file, fcntl.LOCK_EX)
+        # Somebody may be reading an object that this is another name of; it is there already, then.
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.chmod(partial, 0o444)  # noqa: PTH101 - all writes here are of os, for tests
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return Incoming(path=partial, file=file, sha256=sha256, size_bytes=os.fstat(file.fileno()).st_size)

@@ -210,7 +210,7 @@ def test_what_cannot_be_imported_is_told_with_what_was(world: World, top: Path) 
     (configured / "cut").write_bytes(stream(exported("c", "three"), B)[:-40])
     result = world.run("store", "import", "cut")
     assert (result.status, result.stdout) == (FormatError.exit_status, f"{named('c')}\n1 store path imported\n")
-    assert "cut: is cut off" in result.stderr
+    assert "cut: is cut off (what came before it is kept; export the rest again)" in result.stderr
     (configured / "other").write_bytes(stream(exported("a", "another")))
     assert refused(world.run("store", "import", "other"), RefusedError, "is in the store already with another content")
     (configured / "alone").write_bytes(stream(exported("d", "x", "f")))

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from ci_toolkit.formats.narinfo import NarInfo
 from ci_toolkit.formats.nix_signatures import generate_secret_key
 from ci_toolkit.formats.store_path import fingerprint, parse_store_path
 from ci_toolkit.store.importing import add_tree, import_archive, import_export
-from ci_toolkit.store.object_store import ObjectStore, open_store
+from ci_toolkit.store.object_store import ObjectStore, Output, open_store
 from ci_toolkit.store.store_reader import FaultKind, read_store
 from ci_toolkit.store.unpacking import unpack
 from tests.support.killed_paths import ALONE, LAST, NEW, OLD, At, prepare
@@ -336,6 +337,16 @@ def test_an_object_that_is_read_stays_until_it_is_not(store: ObjectStore) -> Non
     assert first + b"".join(reading) == archive(b"x" * 1_000_000)
     assert store.collect(before_s=float("inf"), referenced=()).objects == (entry.sha256,)
     assert agrees(store)
+
+
+def test_what_is_read_can_be_brought_again_by_another_name(store: ObjectStore, tmp_path: Path) -> None:
+    made = add(store, tmp_path, "x", a="one")
+    [laid] = store.lay_out(made, tmp_path / "laid")
+    output = Output(path=laid, name="a", version="1-1", arch="any")
+    with store._files.reading(made.packages[0].sha256):
+        again = store.add([output], replace(made, identity="y"))
+    assert again.packages[0].sha256 == made.packages[0].sha256
+    assert store.check() == ()
 
 
 def test_who_brings_an_object_keeps_readers_waiting_until_it_has_a_row(
