@@ -65,6 +65,7 @@ class NixCachePublisher:
         with opened_files(tools.folder, clock=tools.clock, who="builds run") as files, _place(tools) as place:
             yield OpenNixCache(
                 files=files,
+                where=tools.settings.nix_cache,
                 place=place,
                 key=key,
                 compression=tools.settings.nix_compression,
@@ -99,10 +100,34 @@ class _Coming:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What is to be there next: `index` is all of it, `coming` are the exports that are looked at for it."""
+
+    index: Mapping[str, CachedPath]
+    coming: tuple[_Coming, ...] = ()
+
+    def with_export(self, export: Path, *, file: str, compression: str) -> _Plan:
+        """The plan with an export; FormatError for what is none, RefusedError for another content of a known path."""
+        with export.open("rb") as opened:
+            try:
+                closure = tuple(read_closure(pieces_of(opened)))
+            except FormatError as error:
+                raise error.located(file=file) from error.__cause__
+        index = dict(self.index)
+        for path in closure:
+            known = index.setdefault(str(path.path), planned(path, compression))
+            if known.nar_sha256 != path.nar_sha256:
+                hint = "its build is not reproducible: others keep it by its name, so change what it is made from"
+                raise RefusedError("was published with another content", key=str(path.path), hint=hint)
+        return _Plan(index=index, coming=(*self.coming, _Coming(export=export, closure=closure)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenNixCache:
-    """One cache for one run."""
+    """One cache for one run; `where` is what CI_NIX_CACHE says of its place."""
 
     files: KeptFiles
+    where: str
     place: CachePlace
     key: SecretKey
     compression: str
@@ -118,25 +143,24 @@ class OpenNixCache:
         PublishError when the place cannot be had: then it is as it was.
         """
         now, leaving = self.files.clock.now(), frozenset(gone)
-        before = self.files.ledger()
-        index = self._collected(before, self._index())
-        after, coming = before, list[_Coming]()
+        before = after = self.files.ledger()
+        plan = self._kept_plan(before)
 
         def judge(delivery: Delivery) -> None:
-            nonlocal after, index
-            found = [self._judged(package, index) for package in self.files.take_in(delivery)]
-            after = with_delivered(after, delivery.pkgbase, [package for package, _ in found], now=now)
-            for _, one in found:
-                coming.append(one)
-                fresh = {str(path.path): planned(path, self.compression) for path in one.closure}
-                index = {**index, **{name: entry for name, entry in fresh.items() if name not in index}}
+            nonlocal after, plan
+            planned_too, packages = plan, []
+            for package in self.files.take_in(delivery):
+                planned_too = self._planned(planned_too, package)
+                names = " ".join(path.path.base_name for path in planned_too.coming[-1].closure)
+                packages.append(replace(package, facts={_PATHS: names}))
+            after, plan = with_delivered(after, delivery.pkgbase, packages, now=now), planned_too
 
         refused = published_each(deliveries, leaving, judge)
         after = without_expired(without_bases(after, leaving, now=now), before_s=now - self.keep_s)
-        if after is before and not coming:
+        if after is before and not plan.coming:
             return refused
         try:
-            index = self._filled(coming, index)
+            index = self._filled(plan)
         except BaseException:
             self._undo(before)
             raise
@@ -144,31 +168,33 @@ class OpenNixCache:
         self._collected(after, index)
         return refused
 
-    def _judged(self, package: KeptPackage, index: Mapping[str, CachedPath]) -> tuple[KeptPackage, _Coming]:
+    def _kept_plan(self, ledger: KeptLedger) -> _Plan:
+        """What is there, without what killed runs left; what is kept and not there, as at a new place, comes again."""
+        index = self._collected(ledger, self._index())
+        plan = _Plan(index={path: entry for path, entry in index.items() if entry.narinfo})
+        for package in ledger.everything:
+            if _paths(package) <= plan.index.keys():
+                continue
+            try:
+                plan = self._planned(plan, package)
+            except (FormatError, OSError) as error:
+                log.warning("%s, which is kept, cannot be put to %s: %s", package.file, self.place.shown, error)
+        return plan
+
+    def _planned(self, plan: _Plan, package: KeptPackage) -> _Plan:
         if not package.file.endswith(_SUFFIX):
             raise FormatError("is no export of a Nix store, and a binary cache has nothing else", file=package.file)
         export = self.files.place(package.sha256)
-        with export.open("rb") as file:
-            try:
-                closure = tuple(read_closure(pieces_of(file)))
-            except FormatError as error:
-                raise error.located(file=package.file) from error.__cause__
-        for path in closure:
-            known = index.get(str(path.path))
-            if known is not None and known.nar_sha256 != path.nar_sha256:
-                hint = "its build is not reproducible: others keep it by its name, so change what it is made from"
-                raise RefusedError("was published with another content", key=str(path.path), hint=hint)
-        paths = " ".join(path.path.base_name for path in closure)
-        return replace(package, facts={_PATHS: paths}), _Coming(export=export, closure=closure)
+        return plan.with_export(export, file=package.file, compression=self.compression)
 
     # writing
 
-    def _filled(self, coming: Sequence[_Coming], index: Mapping[str, CachedPath]) -> dict[str, CachedPath]:
+    def _filled(self, plan: _Plan) -> dict[str, CachedPath]:
         """Put everything there that is not; the index with all of it."""
-        found = dict(index)
+        found = dict(plan.index)
         self._save(found)
         self._introduce()
-        for one in coming:
+        for one in plan.coming:
             entries = [found[str(path.path)] for path in one.closure]
             wanted = {entry.path: entry.compression for entry in entries if not self._is_there(entry)}
             for path, sha256, size_bytes in packed(one.export, one.closure, wanted, self._scratch):
@@ -185,8 +211,10 @@ class OpenNixCache:
                 found[entry.path] = replace(entry, narinfo=text)
         found = {path: self._signed(entry) for path, entry in found.items()}
         self._save(found)
+        looked_at = {str(path.path) for one in plan.coming for path in one.closure}
         for name, entry in found.items():
-            if entry != index.get(name) or self.place.size_of(entry.described) is None:
+            is_missing = name in looked_at and self.place.size_of(entry.described) is None
+            if is_missing or entry != plan.index.get(name):
                 self.place.write(entry.described, entry.narinfo.encode())
         return found
 
@@ -257,13 +285,16 @@ class OpenNixCache:
             content = self._index_path.read_bytes()
         except FileNotFoundError:
             return {}
-        return parse_index(content, file=str(self._index_path))
+        return parse_index(content, self.where, file=str(self._index_path))
 
     def _save(self, index: Mapping[str, CachedPath]) -> None:
-        write_file(self._index_path, format_index(index.values()))
+        write_file(self._index_path, format_index(self.where, index.values()))
 
 
 def _wanted(ledger: KeptLedger) -> frozenset[str]:
     """Every path that a kept closure has."""
-    names = {name for package in ledger.everything for name in package.facts.get(_PATHS, "").split()}
-    return frozenset(str(parse_base_name(name)) for name in names)
+    return frozenset().union(*map(_paths, ledger.everything))
+
+
+def _paths(package: KeptPackage) -> frozenset[str]:
+    return frozenset(str(parse_base_name(name)) for name in package.facts.get(_PATHS, "").split())

@@ -61,23 +61,24 @@ def planned(one: ClosurePath, compression: str) -> CachedPath:
     return CachedPath(path=str(one.path), nar_sha256=one.nar_sha256, compression=compression)
 
 
-def format_index(paths: Iterable[CachedPath]) -> bytes:
-    """One line a path."""
+def format_index(place: str, paths: Iterable[CachedPath]) -> bytes:
+    """One line a path, and which place they are at."""
     rows = ",\n".join(json.dumps(asdict(one)) for one in paths)
-    return f'{{\n"form": {_FORM},\n"paths": [\n{rows}\n]\n}}\n'.encode()
+    return f'{{\n"form": {_FORM},\n"place": {json.dumps(place)},\n"paths": [\n{rows}\n]\n}}\n'.encode()
 
 
-def parse_index(content: bytes, *, file: str) -> dict[str, CachedPath]:
-    """What `format_index` wrote, by path; FormatError for anything else."""
+def parse_index(content: bytes, place: str, *, file: str) -> dict[str, CachedPath]:
+    """What `format_index` wrote of this place, by path, nothing of another one; FormatError for anything else."""
     try:
         value = json.loads(content)
         if value["form"] != _FORM:
             raise FormatError("was written by a newer ci-toolkit", file=file, hint="use that one here, too")
         found = [_path(row) for row in value["paths"]]
+        is_of_place = value["place"] == place
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        hint = "put it back from a copy, or publish to another place"
+        hint = "put it back from a copy, or remove it: everything is written there anew then"
         raise FormatError("is damaged: it is not what a publisher writes", file=file, hint=hint) from error
-    return {one.path: one for one in found}
+    return {one.path: one for one in found} if is_of_place else {}
 
 
 def _path(row: Mapping[str, Any]) -> CachedPath:

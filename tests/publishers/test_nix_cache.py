@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,6 @@ from tests.support.pacman_stand import DAY_S, SteppingClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from ci_toolkit.formats.narinfo import NarInfo
     from ci_toolkit.publishers.spec import Delivery, PublisherTools
@@ -112,6 +112,64 @@ def test_what_is_lost_there_is_put_back_when_it_is_published_again(
         (cache / name).unlink()
     publish(tools, [delivery])
     assert files_of(cache) == before
+
+
+def test_all_that_is_kept_comes_along_to_a_new_place(tmp_path: Path, tools: PublisherTools, cache: Path) -> None:
+    publish(tools, [nix_delivery(tmp_path, "tool", "1-1"), nix_delivery(tmp_path, "thing", library="two")])
+    publish(tools, [nix_delivery(tmp_path, "tool", "2-1")])
+    before = files_of(cache)
+    elsewhere = nix_tools(tmp_path / "place", config=f"CI_NIX_CACHE = {tmp_path}/elsewhere\n")
+    publish(elsewhere, [nix_delivery(tmp_path, "new")])
+    found = files_of(tmp_path / "elsewhere")
+    check_cache(found)
+    assert before.keys() < found.keys()
+    assert files_of(cache) == before
+    # Also where the list of what is there got lost.
+    for path in (tmp_path / "place/cache-index.json", *(tmp_path / "elsewhere").glob("*.narinfo")):
+        path.unlink()
+    publish(elsewhere, [], ["nobody"])
+    assert files_of(tmp_path / "elsewhere") == found
+
+
+def test_what_was_on_its_way_to_a_new_place_when_a_run_was_killed_gets_there(
+    tmp_path: Path, tools: PublisherTools, cache: Path
+) -> None:
+    publish(tools, [nix_delivery(tmp_path, "tool"), nix_delivery(tmp_path, "thing", library="two")])
+    before = files_of(cache)
+    index = tmp_path / "place/cache-index.json"
+    index.write_text(re.sub(r'"narinfo": "[^"]*"', '"narinfo": ""', index.read_text()))
+    for name in list(before)[::2]:
+        (cache / name).unlink()
+    publish(tools, [nix_delivery(tmp_path, "new", library="three")])
+    found = files_of(cache)
+    check_cache(found)
+    assert before.items() <= found.items()
+
+
+def test_an_export_that_was_damaged_meanwhile_keeps_the_others_from_no_new_place(
+    tmp_path: Path, tools: PublisherTools, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(tools, [nix_delivery(tmp_path, "tool"), nix_delivery(tmp_path, "thing")])
+    with PUBLISHER.opened(tools) as place:
+        (broken,) = [one.place for one in place.available() if one.base == "tool"]
+    Path(broken).chmod(0o644)
+    Path(broken).write_bytes(b"damaged")
+    elsewhere = nix_tools(tmp_path / "place", config=f"CI_NIX_CACHE = {tmp_path}/elsewhere\n")
+    with caplog.at_level(logging.WARNING):
+        assert not publish(elsewhere, [nix_delivery(tmp_path, "new")])
+    assert "tool-1.0-1" in caplog.text
+    assert check_cache(files_of(tmp_path / "elsewhere")).keys() == {"thing", "new", "lib"}
+
+
+def test_two_exports_of_one_build_cannot_contradict_each_other(
+    tmp_path: Path, tools: PublisherTools, cache: Path
+) -> None:
+    one = exported(tmp_path / "a", "tool")
+    two = exported(tmp_path / "b", "other")
+    two.write_bytes(export([(store_path("lib", "one"), b"another", ())]))
+    refused = publish(tools, [delivery_of("tool", [one, two])])
+    assert "another content" in refused["tool"]
+    assert not infos(files_of(cache)) if cache.exists() else True
 
 
 def test_one_path_has_one_content_for_ever(tmp_path: Path, tools: PublisherTools, cache: Path) -> None:
