@@ -7,12 +7,16 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import requests
+
 from ci_toolkit.errors import PublishError
+from ci_toolkit.formats.image_layout import MANIFEST_TYPE
 from ci_toolkit.formats.nix_signatures import parse_public_key
 from tests.support.builds import needs_makepkg
 from tests.support.local_builds import LocalBuilds, Tiny
 from tests.support.nix_caches import check_cache, files_of
 from tests.support.nix_store import needs_nix
+from tests.support.registry_service import Registry, needs_registry
 
 if TYPE_CHECKING:
     from tests.support.world import World
@@ -70,3 +74,23 @@ def test_the_sample_is_published_with_what_is_made_of_it(world: World, tmp_path:
     ledger = json.loads((cache.parent / "ledger.json").read_text())
     assert [package["name"] for package in ledger["packages"]] == ["hello-nix"]
     assert [package["name"] for package in ledger["retired"]] == ["again"]
+
+
+@needs_registry
+def test_a_closure_goes_as_an_image_to_a_registry(world: World, tmp_path: Path) -> None:
+    with Registry(tmp_path / "registry") as registry:
+        local = LocalBuilds(world, CI_OCI_REGISTRY=f"{registry.host}/mine")
+        sample = {f"hello-nix/{path.name}": path.read_text() for path in SAMPLE.iterdir() if path.is_file()}
+        recipe = (SAMPLE / ".CI/recipe.toml").read_text() + 'image = true\nentrypoint = ["bin/hello"]\n'
+        config = "CI_PKGBUILD_SOURCE=custom\n"
+        world.push({**sample, "hello-nix/.CI/recipe.toml": recipe, "hello-nix/.CI/config": config})
+        local.schedule()
+        result = local.build()
+        assert result.status == 0, result.stdout + result.stderr
+        manifest = requests.get(
+            f"http://{registry.host}/v2/mine/hello-nix/manifests/1.0-1", headers={"Accept": MANIFEST_TYPE}, timeout=10
+        ).json()
+        blobs = f"http://{registry.host}/v2/mine/hello-nix/blobs"
+        said = requests.get(f"{blobs}/{manifest['config']['digest']}", timeout=10).json()
+    assert len(manifest["layers"]) == 2
+    assert said["config"]["Entrypoint"][0].endswith("-hello-nix-1.0/bin/hello")
