@@ -13,13 +13,13 @@ from ci_toolkit.effects.process import Processes
 from ci_toolkit.errors import ConfigError, PackagesFailedError
 from ci_toolkit.pipelines.checking import find_top
 from ci_toolkit.pipelines.checkout_settings import checkout_settings
-from ci_toolkit.publishers.checking import examine, mend
-from ci_toolkit.publishers.copying import copy_published
-from ci_toolkit.publishers.database import DatabasePrograms
-from ci_toolkit.publishers.layout import Layout
-from ci_toolkit.publishers.nix_cache import NixCachePublisher
-from ci_toolkit.publishers.nix_key import make_nix_key
-from ci_toolkit.publishers.pacman_repository import PacmanRepository
+from ci_toolkit.publishers.nix_cache.key import make_nix_key
+from ci_toolkit.publishers.nix_cache.publisher import NixCachePublisher
+from ci_toolkit.publishers.pacman.checking import examine, mend
+from ci_toolkit.publishers.pacman.copying import copy_published
+from ci_toolkit.publishers.pacman.database import DatabasePrograms
+from ci_toolkit.publishers.pacman.layout import Layout
+from ci_toolkit.publishers.pacman.repository import PacmanRepository
 from ci_toolkit.publishers.signing_key import program_environment
 from ci_toolkit.reports.publishing import (
     copy_json,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from ci_toolkit.cli.surface import Terminal
-    from ci_toolkit.publishers.pacman_repository import Publication
+    from ci_toolkit.publishers.pacman.repository import Publication
 
 NAME = "publish"
 HELP = "publish built packages in a signed pacman repository, list, check and take them back"

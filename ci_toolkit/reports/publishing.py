@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ci_toolkit.publishers.changing import PackageChange
-    from ci_toolkit.publishers.checking import Fault
-    from ci_toolkit.publishers.copying import PublishedCopy
-    from ci_toolkit.publishers.ledger import PublishedPackage
-    from ci_toolkit.publishers.pacman_repository import Publication
+    from ci_toolkit.publishers.pacman.changing import PackageChange
+    from ci_toolkit.publishers.pacman.checking import Fault
+    from ci_toolkit.publishers.pacman.copying import PublishedCopy
+    from ci_toolkit.publishers.pacman.ledger import PublishedPackage
+    from ci_toolkit.publishers.pacman.repository import Publication
 
 
 def publication_text(done: Publication, *, dry_run: bool) -> str:

@@ -77,7 +77,7 @@ def test_a_place_that_cannot_be_had_holds_up_no_other(world: World, monkeypatch:
     local = LocalBuilds(world, LIB)
     local.schedule()
     push(local, command("tool", "echo one >tool", "tool"))
-    from ci_toolkit.publishers import directory  # noqa: PLC0415
+    from ci_toolkit.publishers.directory import publisher as directory  # noqa: PLC0415
 
     kind = directory.OpenDirectory
     with monkeypatch.context() as broken:
@@ -122,7 +122,7 @@ def test_a_place_that_is_not_ready_holds_up_no_other(world: World, monkeypatch: 
     local = LocalBuilds(world, LIB)
     local.schedule()
     push(local, command("tool", "echo one >tool", "tool"))
-    from ci_toolkit.publishers import directory  # noqa: PLC0415
+    from ci_toolkit.publishers.directory import publisher as directory  # noqa: PLC0415
 
     with monkeypatch.context() as broken:
 

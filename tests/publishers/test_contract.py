@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_toolkit.plugins import load_publisher, registered
-from ci_toolkit.publishers.directory import DirectoryPublisher
-from ci_toolkit.publishers.nix_cache import NixCachePublisher
-from ci_toolkit.publishers.oci import OciPublisher
-from ci_toolkit.publishers.pacman import PacmanPublisher
+from ci_toolkit.publishers.directory.publisher import DirectoryPublisher
+from ci_toolkit.publishers.nix_cache.publisher import NixCachePublisher
+from ci_toolkit.publishers.oci.publisher import OciPublisher
+from ci_toolkit.publishers.pacman.publisher import PacmanPublisher
 from tests.support.built import hostile, member
 from tests.support.deliveries import delivery_of, publisher_tools
 from tests.support.nix_exports import nix_delivery, nix_tools

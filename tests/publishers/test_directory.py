@@ -14,7 +14,7 @@ import pytest
 
 from ci_toolkit.effects.files import sha256_of
 from ci_toolkit.errors import MachineError, ProcessError, RefusedError
-from ci_toolkit.publishers.directory import DirectoryPublisher
+from ci_toolkit.publishers.directory.publisher import DirectoryPublisher
 from tests.support.deliveries import delivery_of, publisher_tools
 from tests.support.killed_directory import QuickKey, prepare, quick_tools, written
 from tests.support.killings import killed_everywhere

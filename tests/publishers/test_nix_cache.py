@@ -18,8 +18,8 @@ import pytest
 from ci_toolkit.errors import ConfigError, NotReadyError, PublishError, RefusedError
 from ci_toolkit.formats.nix_signatures import generate_secret_key, parse_public_key
 from ci_toolkit.formats.store_path import NIX_STORE
-from ci_toolkit.publishers.nix_cache import NixCachePublisher
-from ci_toolkit.publishers.nix_key import make_nix_key, nix_key
+from ci_toolkit.publishers.nix_cache.key import make_nix_key, nix_key
+from ci_toolkit.publishers.nix_cache.publisher import NixCachePublisher
 from tests.support import killed_nix_cache
 from tests.support.deliveries import delivery_of
 from tests.support.http_service import FakeClock

@@ -16,8 +16,8 @@ import requests
 
 from ci_toolkit.effects.registry_http import RegistryDownError
 from ci_toolkit.errors import ConfigError, NotReadyError, PublishError
-from ci_toolkit.publishers.oci import OciPublisher
-from ci_toolkit.publishers.oci_archive import read_oci_archive
+from ci_toolkit.publishers.oci.archive import read_oci_archive
+from ci_toolkit.publishers.oci.publisher import OciPublisher
 from tests.support import killed_push
 from tests.support.certificates import self_signed
 from tests.support.deliveries import delivery_of, publisher_tools

@@ -12,7 +12,7 @@ import pytest
 
 from ci_toolkit.errors import ConfigError, FormatError, RefusedError
 from ci_toolkit.formats.oci_reference import image_name, image_tag, parse_oci_registry
-from ci_toolkit.publishers.oci_archive import read_oci_archive
+from ci_toolkit.publishers.oci.archive import read_oci_archive
 from tests.support.oci_layouts import INDEX, MANIFEST, oci_archive, write_archive
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from ci_toolkit.effects.sandbox import Sandbox
 from ci_toolkit.errors import ConfigError, FormatError, UpstreamError
 from ci_toolkit.model.observation import UpstreamFile
 from ci_toolkit.model.package_config import PackageConfig
-from ci_toolkit.recipes import container_build
 from ci_toolkit.recipes.build import Built, Failed, TimedOut
-from ci_toolkit.recipes.container_recipe import ContainerRecipe
+from ci_toolkit.recipes.container import build as container_build
+from ci_toolkit.recipes.container.recipe import ContainerRecipe
 from tests.support.images import (
     busybox,
     config_of,

@@ -9,7 +9,7 @@ import pytest
 
 from ci_toolkit.errors import ConfigError, FormatError
 from ci_toolkit.formats.recipe_toml import RecipeFile
-from ci_toolkit.recipes.container_file import (
+from ci_toolkit.recipes.container.keys import (
     ContainerKeys,
     build_arguments,
     parse_container_keys,

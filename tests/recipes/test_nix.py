@@ -19,10 +19,10 @@ from ci_toolkit.effects.build_limits import BuildLimits
 from ci_toolkit.effects.nix_root import nix_root
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.formats.nix_signatures import generate_secret_key
-from ci_toolkit.publishers.nix_cache import NixCachePublisher
-from ci_toolkit.recipes import nix_recipe
+from ci_toolkit.publishers.nix_cache.publisher import NixCachePublisher
 from ci_toolkit.recipes.build import Built, Failed, TimedOut
-from ci_toolkit.recipes.nix_recipe import NixRecipe
+from ci_toolkit.recipes.nix import recipe as nix_recipe
+from ci_toolkit.recipes.nix.recipe import NixRecipe
 from tests.support.deliveries import delivery_of
 from tests.support.nix_exports import KEY, contents, export, exported, nix_tools, store_path
 from tests.support.nix_store import needs_nix

@@ -8,7 +8,7 @@ import pytest
 
 from ci_toolkit.errors import UpstreamError
 from ci_toolkit.formats.nix_closure import read_closure
-from ci_toolkit.recipes.nix_closures import check_closure, closure_of, closure_text
+from ci_toolkit.recipes.nix.closures import check_closure, closure_of, closure_text
 from tests.support.nix_exports import export, store_path
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from ci_toolkit.effects.redaction import Redactor
 from ci_toolkit.errors import ConfigError, UpstreamError
 from ci_toolkit.model.package_config import PackageConfig
 from ci_toolkit.recipes.build import Built, Failed
-from ci_toolkit.recipes.nix_git import fetch_folder
-from ci_toolkit.recipes.nix_keys import parse_nix_keys
-from ci_toolkit.recipes.nix_recipe import NixRecipe
+from ci_toolkit.recipes.nix.git import fetch_folder
+from ci_toolkit.recipes.nix.keys import parse_nix_keys
+from ci_toolkit.recipes.nix.recipe import NixRecipe
 from tests.support.aur_server import AurServer
 from tests.support.certificates import self_signed
 from tests.support.git import GitRepo
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ci_toolkit.recipes.build_sources import SourceFetcher
-    from ci_toolkit.recipes.nix_keys import GitPlace
+    from ci_toolkit.recipes.nix.keys import GitPlace
     from ci_toolkit.recipes.spec import RecipeTools
     from tests.support.upstreams import Upstreams
 

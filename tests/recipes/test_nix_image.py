@@ -16,8 +16,8 @@ from ci_toolkit.errors import ConfigError
 from ci_toolkit.formats.image_platform import platform_of
 from ci_toolkit.formats.nix_closure import read_closure
 from ci_toolkit.recipes.image_archive import check_archive
-from ci_toolkit.recipes.nix_image import write_image
-from ci_toolkit.recipes.nix_keys import ImageWish
+from ci_toolkit.recipes.nix.image import write_image
+from ci_toolkit.recipes.nix.keys import ImageWish
 from tests.support.nix_exports import export, store_path
 
 if TYPE_CHECKING:

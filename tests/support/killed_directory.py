@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ci_toolkit.effects import files
-from ci_toolkit.publishers import directory_tree
-from ci_toolkit.publishers.directory import DirectoryPublisher
+from ci_toolkit.publishers.directory import tree as directory_tree
+from ci_toolkit.publishers.directory.publisher import DirectoryPublisher
 from tests.support.deliveries import delivery_of, publisher_tools
 
 if TYPE_CHECKING:

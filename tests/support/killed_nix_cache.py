@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ci_toolkit.publishers.nix_cache import NixCachePublisher
+from ci_toolkit.publishers.nix_cache.publisher import NixCachePublisher
 from tests.support.http_service import FakeClock
 from tests.support.nix_exports import nix_delivery, nix_tools
 from tests.support.pacman_stand import DAY_S

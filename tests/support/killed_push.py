@@ -13,7 +13,7 @@ import requests
 
 from ci_toolkit.effects import files
 from ci_toolkit.publishers import kept_files
-from ci_toolkit.publishers.oci import OciPublisher
+from ci_toolkit.publishers.oci.publisher import OciPublisher
 from tests.support.deliveries import delivery_of, publisher_tools
 from tests.support.oci_layouts import oci_archive
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.formats.nar import NarEntry
     from ci_toolkit.formats.nix_closure import ClosurePath
-    from ci_toolkit.recipes.nix_keys import ImageWish
+    from ci_toolkit.recipes.nix.keys import ImageWish
 
 _MOST_LAYERS = 100  # programs that run containers know 127 at most
 _LEVEL, _GZIP = 6, 31

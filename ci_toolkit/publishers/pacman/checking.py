@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 from ci_toolkit.effects.files import sha256_of, write_file
 from ci_toolkit.errors import FormatError, NotReadyError, ProcessError
 from ci_toolkit.formats.pacman_database import read_pacman_database
-from ci_toolkit.publishers.database import read_published
-from ci_toolkit.publishers.layout import SIGNATURE
-from ci_toolkit.publishers.switching import mend_links, prepare, readable_ledgers, set_aside, wrong_links
+from ci_toolkit.publishers.pacman.database import read_published
+from ci_toolkit.publishers.pacman.layout import SIGNATURE
+from ci_toolkit.publishers.pacman.switching import mend_links, prepare, readable_ledgers, set_aside, wrong_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ci_toolkit.publishers.ledger import Ledger, PublishedPackage
-    from ci_toolkit.publishers.pacman_repository import PacmanRepository
+    from ci_toolkit.publishers.pacman.ledger import Ledger, PublishedPackage
+    from ci_toolkit.publishers.pacman.repository import PacmanRepository
 
 _TIMEOUT_S = 120.0
 _PACKAGE_FILE = re.compile(r".+\.pkg\.tar\.[a-z0-9]+(?:\.sig)?")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.errors import FormatError, RefusedError
 from ci_toolkit.formats.pacman_database import read_database_files, read_pacman_database
-from ci_toolkit.publishers.changing import with_added
-from ci_toolkit.publishers.database import DatabasePrograms
-from ci_toolkit.publishers.incoming import take_in
-from ci_toolkit.publishers.layout import Layout
-from ci_toolkit.publishers.pacman_repository import PacmanRepository
+from ci_toolkit.publishers.pacman.changing import with_added
+from ci_toolkit.publishers.pacman.database import DatabasePrograms
+from ci_toolkit.publishers.pacman.incoming import take_in
+from ci_toolkit.publishers.pacman.layout import Layout
+from ci_toolkit.publishers.pacman.repository import PacmanRepository
 from ci_toolkit.publishers.signing_key import program_environment
 from ci_toolkit.scheduling.built_with import AvailablePackage
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from ci_toolkit.publishers.ledger import Ledger, PublishedPackage
+    from ci_toolkit.publishers.pacman.ledger import Ledger, PublishedPackage
     from ci_toolkit.publishers.signing_key import SigningKey
     from ci_toolkit.publishers.spec import Delivery, PublisherTools
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.files import link_or_copy, write_file
 from ci_toolkit.errors import MachineError, RefusedError
-from ci_toolkit.publishers.directory_page import index_page
+from ci_toolkit.publishers.directory.page import index_page
 from ci_toolkit.publishers.kept_ledger import format_kept_ledger
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from ci_toolkit.errors import ConfigError, FormatError, NotReadyError, PublishEr
 from ci_toolkit.formats.oci_reference import image_name, image_tag
 from ci_toolkit.publishers.kept_files import kept_checksums, opened_files, published_each
 from ci_toolkit.publishers.kept_ledger import with_delivered, without_bases, without_expired
-from ci_toolkit.publishers.oci_archive import SUFFIX, file_artifact, read_oci_archive
-from ci_toolkit.publishers.oci_pushing import LATEST, ImageRepository
+from ci_toolkit.publishers.oci.archive import SUFFIX, file_artifact, read_oci_archive
+from ci_toolkit.publishers.oci.pushing import LATEST, ImageRepository
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ci_toolkit.formats.oci_reference import OciRegistry
     from ci_toolkit.publishers.kept_files import KeptFiles
     from ci_toolkit.publishers.kept_ledger import KeptLedger, KeptPackage, RetiredPackage
-    from ci_toolkit.publishers.oci_archive import OciImage
+    from ci_toolkit.publishers.oci.archive import OciImage
     from ci_toolkit.publishers.spec import Delivery, PublisherTools
     from ci_toolkit.scheduling.built_with import AvailablePackage
 

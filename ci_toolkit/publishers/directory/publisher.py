@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.errors import RefusedError
-from ci_toolkit.publishers.directory_tree import LEDGER, DirectoryTree, checked_place
+from ci_toolkit.publishers.directory.tree import LEDGER, DirectoryTree, checked_place
 from ci_toolkit.publishers.kept_files import kept_checksums, opened_files, published_each
 from ci_toolkit.publishers.kept_ledger import with_delivered, without_bases, without_expired
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from ci_toolkit.effects.exclusive_lock import exclusive
 from ci_toolkit.effects.files import sha256_of, write_file
 from ci_toolkit.errors import NotReadyError, RefusedError
-from ci_toolkit.publishers.changing import PackageChange, changes_between, with_added, with_earlier, without
-from ci_toolkit.publishers.database import check_database
-from ci_toolkit.publishers.incoming import take_in
-from ci_toolkit.publishers.layout import SIGNATURE
-from ci_toolkit.publishers.ledger import successor
-from ci_toolkit.publishers.switching import prepare, prune, readable_ledgers, recover, set_aside, switch
+from ci_toolkit.publishers.pacman.changing import PackageChange, changes_between, with_added, with_earlier, without
+from ci_toolkit.publishers.pacman.database import check_database
+from ci_toolkit.publishers.pacman.incoming import take_in
+from ci_toolkit.publishers.pacman.layout import SIGNATURE
+from ci_toolkit.publishers.pacman.ledger import successor
+from ci_toolkit.publishers.pacman.switching import prepare, prune, readable_ledgers, recover, set_aside, switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ci_toolkit.effects.clock import Clock
-    from ci_toolkit.publishers.database import DatabasePrograms
-    from ci_toolkit.publishers.layout import Layout
-    from ci_toolkit.publishers.ledger import Ledger, PublishedPackage
+    from ci_toolkit.publishers.pacman.database import DatabasePrograms
+    from ci_toolkit.publishers.pacman.layout import Layout
+    from ci_toolkit.publishers.pacman.ledger import Ledger, PublishedPackage
     from ci_toolkit.publishers.signing_key import SigningKey
 
 

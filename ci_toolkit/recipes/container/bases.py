@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ci_toolkit.errors import UpstreamError
 from ci_toolkit.formats.image_layout import parse_config_platform, parse_manifest
 from ci_toolkit.formats.image_platform import parse_platform, platform_of
-from ci_toolkit.recipes.base_images import BaseImages, WantedImage, sweep_images
+from ci_toolkit.recipes.container.base_images import BaseImages, WantedImage, sweep_images
 from ci_toolkit.recipes.given_packages import other_files
 from ci_toolkit.recipes.image_archive import EXTENSION, archived_platforms
 from ci_toolkit.scheduling.dependencies import dependency_name
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ci_toolkit.formats.containerfile import Containerfile, Span
     from ci_toolkit.formats.image_platform import ImagePlatform
     from ci_toolkit.formats.recipe_toml import RecipeFile
-    from ci_toolkit.recipes.container_file import ContainerKeys
+    from ci_toolkit.recipes.container.keys import ContainerKeys
     from ci_toolkit.recipes.recipe_run import RecipeRun
 
 _OWN_HOST = "localhost"

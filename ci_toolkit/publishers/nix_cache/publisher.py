@@ -24,10 +24,10 @@ from ci_toolkit.formats.nix_signatures import signing_key
 from ci_toolkit.formats.store_path import NIX_STORE, parse_base_name
 from ci_toolkit.publishers.kept_files import kept_checksums, opened_files, published_each
 from ci_toolkit.publishers.kept_ledger import with_delivered, without_bases, without_expired
-from ci_toolkit.publishers.nix_cache_index import CachedPath, format_index, parse_index, planned
-from ci_toolkit.publishers.nix_cache_packing import described, packed, signed
-from ci_toolkit.publishers.nix_cache_place import FolderPlace
-from ci_toolkit.publishers.nix_key import nix_key
+from ci_toolkit.publishers.nix_cache.index import CachedPath, format_index, parse_index, planned
+from ci_toolkit.publishers.nix_cache.key import nix_key
+from ci_toolkit.publishers.nix_cache.packing import described, packed, signed
+from ci_toolkit.publishers.nix_cache.place import FolderPlace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ci_toolkit.formats.nix_signatures import SecretKey
     from ci_toolkit.publishers.kept_files import KeptFiles
     from ci_toolkit.publishers.kept_ledger import KeptLedger, KeptPackage
-    from ci_toolkit.publishers.nix_cache_place import CachePlace
+    from ci_toolkit.publishers.nix_cache.place import CachePlace
     from ci_toolkit.publishers.spec import Delivery, PublisherTools
     from ci_toolkit.scheduling.built_with import AvailablePackage
 

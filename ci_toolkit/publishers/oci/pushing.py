@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.effects.registry_http import RegistryHttp
     from ci_toolkit.formats.oci_reference import OciRegistry
-    from ci_toolkit.publishers.oci_archive import Document, OciImage
+    from ci_toolkit.publishers.oci.archive import Document, OciImage
 
 LATEST = "latest"
 _LATER = "the next run tries it again"

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.errors import ConfigError, FormatError, MachineError, UpstreamError
 from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file
-from ci_toolkit.recipes.base_images import BaseImages
 from ci_toolkit.recipes.build import BuiltPackage
-from ci_toolkit.recipes.container_bases import base_images, every_base
-from ci_toolkit.recipes.container_build import build_image, version_arguments
-from ci_toolkit.recipes.container_file import build_arguments, parse_container_keys, read_containerfile
+from ci_toolkit.recipes.container.base_images import BaseImages
+from ci_toolkit.recipes.container.bases import base_images, every_base
+from ci_toolkit.recipes.container.build import build_image, version_arguments
+from ci_toolkit.recipes.container.keys import build_arguments, parse_container_keys, read_containerfile
 from ci_toolkit.recipes.described_folder import (
     described,
     described_publisher,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ci_toolkit.model.root_identity import RootIdentity
     from ci_toolkit.recipes.build import BuildRequest, BuildResult
     from ci_toolkit.recipes.build_sources import SourceFetcher
-    from ci_toolkit.recipes.container_bases import Base
+    from ci_toolkit.recipes.container.bases import Base
     from ci_toolkit.recipes.spec import PackageFacts, RecipeTools
     from ci_toolkit.scheduling.built_with import AvailablePackage
 

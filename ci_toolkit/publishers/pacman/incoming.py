@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 from ci_toolkit.effects.files import sha256_of
 from ci_toolkit.errors import FormatError, RefusedError
 from ci_toolkit.formats.package_file import read_package_file
-from ci_toolkit.publishers.ledger import PublishedPackage
+from ci_toolkit.publishers.pacman.ledger import PublishedPackage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -18,7 +18,6 @@ from ci_toolkit.errors import ConfigError, FormatError, UpstreamError
 from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file
 from ci_toolkit.formats.toml_values import check_keys, texts_at
 from ci_toolkit.recipes.build import Built
-from ci_toolkit.recipes.command_outputs import described_outputs, output_names, take_outputs
 from ci_toolkit.recipes.described_folder import (
     described,
     described_publisher,
@@ -28,6 +27,7 @@ from ci_toolkit.recipes.described_folder import (
     located_in_recipe_file,
 )
 from ci_toolkit.recipes.given_packages import GivenPackages
+from ci_toolkit.recipes.outputs import described_outputs, output_names, take_outputs
 from ci_toolkit.recipes.recipe_run import run_recipe
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from ci_toolkit.formats.nix_value import format_nix_value
 from ci_toolkit.formats.store_path import NIX_STORE, parse_store_path
 from ci_toolkit.formats.terminal_text import without_sequences
 from ci_toolkit.recipes.build import BuildEndedError, Failed
-from ci_toolkit.recipes.command_outputs import take_outputs
-from ci_toolkit.recipes.nix_closures import check_closure, closure_of, closure_text
-from ci_toolkit.recipes.nix_entry import EXPORT_SUFFIX, entry_of, given_arguments
+from ci_toolkit.recipes.nix.closures import check_closure, closure_of, closure_text
+from ci_toolkit.recipes.nix.entry import EXPORT_SUFFIX, entry_of, given_arguments
+from ci_toolkit.recipes.outputs import take_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from ci_toolkit.effects.nix_root import NixCaches, NixRoot
     from ci_toolkit.formats.nix_closure import ClosurePath
-    from ci_toolkit.recipes.nix_entry import Need
-    from ci_toolkit.recipes.nix_keys import NixKeys
+    from ci_toolkit.recipes.nix.entry import Need
+    from ci_toolkit.recipes.nix.keys import NixKeys
     from ci_toolkit.recipes.recipe_run import RecipeRun
 
 _ENTRY, _NEEDS = "entry.nix", "needs.nix"

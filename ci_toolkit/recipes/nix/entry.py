@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ci_toolkit.formats.nix_closure import ClosurePath
-    from ci_toolkit.recipes.nix_keys import NixKeys
+    from ci_toolkit.recipes.nix.keys import NixKeys
 
 EXPORT_SUFFIX = ".nix-export"
-_TEMPLATES = "nix_templates"
+_TEMPLATES = "templates"
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9+._?=-]")
 _FUNCTION = """\
 let
@@ -47,7 +47,7 @@ class Entry:
 
 def template_names() -> tuple[str, ...]:
     """The templates that come with ci-toolkit."""
-    folder = resources("ci_toolkit.recipes").joinpath(_TEMPLATES)
+    folder = resources("ci_toolkit.recipes.nix").joinpath(_TEMPLATES)
     return tuple(sorted(one.name.removesuffix(".nix") for one in folder.iterdir() if one.name.endswith(".nix")))
 
 
@@ -137,6 +137,6 @@ def _called(function: str, keys: NixKeys, given: Mapping[str, object]) -> Entry:
 
 def _laid(name: str, recipe: Path) -> str:
     target = recipe / f"{name}.nix"
-    target.write_bytes(resources("ci_toolkit.recipes").joinpath(_TEMPLATES, f"{name}.nix").read_bytes())
+    target.write_bytes(resources("ci_toolkit.recipes.nix").joinpath(_TEMPLATES, f"{name}.nix").read_bytes())
     target.chmod(0o644)
     return f"{RECIPE_PLACE}/{name}.nix"

@@ -12,7 +12,7 @@ from ci_toolkit.model.names import nearest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ci_toolkit.publishers.ledger import Ledger, PublishedPackage
+    from ci_toolkit.publishers.pacman.ledger import Ledger, PublishedPackage
 
 _FEW = 10
 _FORCE = "--force does it all the same"

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import FormatError
-from ci_toolkit.publishers.ledger import EMPTY, Ledger, parse_ledger
+from ci_toolkit.publishers.pacman.ledger import EMPTY, Ledger, parse_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import NotReadyError, ProcessError
 from ci_toolkit.formats.pacman_database import read_database_files, read_pacman_database
-from ci_toolkit.publishers.ledger import PublishedPackage
+from ci_toolkit.publishers.pacman.ledger import PublishedPackage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from ci_toolkit.effects.process import Processes
-    from ci_toolkit.publishers.layout import Layout
+    from ci_toolkit.publishers.pacman.layout import Layout
 
 _TIMEOUT_S = 1800.0
 _MOST_ARGUMENTS = 500

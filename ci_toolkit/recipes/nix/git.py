@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.git_repository import ListedFile
     from ci_toolkit.model.names import Oid
     from ci_toolkit.recipes.build_sources import SourceFetcher
-    from ci_toolkit.recipes.nix_keys import GitPlace
+    from ci_toolkit.recipes.nix.keys import GitPlace
 
 HOST_VARIABLE = "CI_NIX_GIT_HOST"
 TOKEN_VARIABLE = "CI_NIX_GIT_TOKEN"  # noqa: S105 - its name, not a token

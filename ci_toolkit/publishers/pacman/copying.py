@@ -8,12 +8,12 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import FormatError, RefusedError
-from ci_toolkit.publishers.layout import SIGNATURE
+from ci_toolkit.publishers.pacman.layout import SIGNATURE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ci_toolkit.publishers.layout import Layout
+    from ci_toolkit.publishers.pacman.layout import Layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

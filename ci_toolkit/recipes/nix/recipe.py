@@ -23,12 +23,12 @@ from ci_toolkit.recipes.described_folder import (
 )
 from ci_toolkit.recipes.given_packages import other_files
 from ci_toolkit.recipes.image_archive import archive_name, check_archive
-from ci_toolkit.recipes.nix_build import NixBuild
-from ci_toolkit.recipes.nix_closures import closure_of
-from ci_toolkit.recipes.nix_entry import EXPORT_SUFFIX, check_entry, needs_of
-from ci_toolkit.recipes.nix_git import fetch_folder
-from ci_toolkit.recipes.nix_image import write_image
-from ci_toolkit.recipes.nix_keys import parse_nix_keys
+from ci_toolkit.recipes.nix.build import NixBuild
+from ci_toolkit.recipes.nix.closures import closure_of
+from ci_toolkit.recipes.nix.entry import EXPORT_SUFFIX, check_entry, needs_of
+from ci_toolkit.recipes.nix.git import fetch_folder
+from ci_toolkit.recipes.nix.image import write_image
+from ci_toolkit.recipes.nix.keys import parse_nix_keys
 from ci_toolkit.recipes.recipe_run import run_recipe
 from ci_toolkit.scheduling.dependencies import dependency_name
 
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from ci_toolkit.model.root_identity import RootIdentity
     from ci_toolkit.recipes.build import BuildRequest, BuildResult
     from ci_toolkit.recipes.build_sources import SourceFetcher
-    from ci_toolkit.recipes.nix_entry import Need
-    from ci_toolkit.recipes.nix_keys import GitPlace, NixKeys
+    from ci_toolkit.recipes.nix.entry import Need
+    from ci_toolkit.recipes.nix.keys import GitPlace, NixKeys
     from ci_toolkit.recipes.recipe_run import RecipeRun
     from ci_toolkit.recipes.spec import PackageFacts, RecipeTools
     from ci_toolkit.scheduling.built_with import AvailablePackage

@@ -16,8 +16,8 @@ from ci_toolkit.formats.image_platform import parse_platform
 from ci_toolkit.recipes.build import Built, BuiltPackage
 from ci_toolkit.recipes.built_packages import EXTENSION as PACKAGE_EXTENSION
 from ci_toolkit.recipes.built_packages import package_info
-from ci_toolkit.recipes.container_bases import base_images, fetched_bases, platform_arguments
-from ci_toolkit.recipes.container_file import build_arguments, parse_container_keys, read_containerfile
+from ci_toolkit.recipes.container.bases import base_images, fetched_bases, platform_arguments
+from ci_toolkit.recipes.container.keys import build_arguments, parse_container_keys, read_containerfile
 from ci_toolkit.recipes.described_folder import located_in_recipe_file
 from ci_toolkit.recipes.given_packages import other_files
 from ci_toolkit.recipes.image_archive import archive_name, laid_image, pack_images
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ci_toolkit.formats.containerfile import Containerfile
     from ci_toolkit.formats.image_platform import ImagePlatform
     from ci_toolkit.formats.recipe_toml import RecipeFile
-    from ci_toolkit.recipes.container_file import ContainerKeys
+    from ci_toolkit.recipes.container.keys import ContainerKeys
     from ci_toolkit.recipes.image_archive import LaidImage
     from ci_toolkit.recipes.recipe_run import RecipeRun
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 from ci_toolkit.effects.files import write_file
 from ci_toolkit.errors import FormatError, RefusedError
-from ci_toolkit.publishers.layout import LEDGER, SIGNATURE
-from ci_toolkit.publishers.ledger import format_ledger
+from ci_toolkit.publishers.pacman.layout import LEDGER, SIGNATURE
+from ci_toolkit.publishers.pacman.ledger import format_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from ci_toolkit.publishers.layout import Layout
-    from ci_toolkit.publishers.ledger import Ledger
+    from ci_toolkit.publishers.pacman.layout import Layout
+    from ci_toolkit.publishers.pacman.ledger import Ledger
 
 MOST_GENERATIONS = 20
 """Databases are kept of so many at most; package files are kept by age alone."""

@@ -1,0 +1,1 @@
+"""Publishing to a plain directory of files."""

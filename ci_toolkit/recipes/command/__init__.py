@@ -1,0 +1,1 @@
+"""Building with a command of the owner."""

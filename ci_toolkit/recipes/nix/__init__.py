@@ -1,0 +1,1 @@
+"""Building with Nix."""
