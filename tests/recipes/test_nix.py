@@ -282,8 +282,10 @@ def test_a_file_that_is_missing_is_found_before_a_push() -> None:
 
 
 def test_a_build_that_takes_too_long_ends_and_leaves_nobody_behind(build: Build) -> None:
-    result = build({**described(), **expression("sleep 1234567")}, limits=BuildLimits(time_s=2.0))
-    assert result.outcome == TimedOut(phase="build", limit_s=2.0)
+    result = build({**described(), **expression("sleep 1234567")}, limits=BuildLimits(time_s=3.0))
+    # On a machine that has much to do even evaluating may take so long.
+    assert isinstance(result.outcome, TimedOut), result.outcome
+    assert result.outcome.limit_s == 3.0
     assert "1234567" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 
 
@@ -446,8 +448,25 @@ def test_what_a_trusted_cache_has_is_not_built(
         result = build(texts)
         assert made(result).read_bytes() == first.read_bytes()
         assert ("building '" not in result.log.read_text()) == is_trusted
-    monkeypatch.delenv("CI_NIX_KEYS")
-    assert "CI_NIX_KEYS is missing" in failed(build(texts)).reason
+
+
+@pytest.mark.parametrize(
+    ("urls", "keys", "said"),
+    [
+        ("https://cache.example.org", "", "CI_NIX_KEYS is missing"),
+        ("https://cache.example.org", "canary-key", "CI_NIX_KEYS is no public key"),
+        ("s3://bucket", str(KEY.public), "CI_NIX_SUBSTITUTERS is no address"),
+        ("https://user:canary@host", str(KEY.public), "CI_NIX_SUBSTITUTERS is no address"),
+    ],
+)
+def test_caches_that_cannot_be_trusted_are_named(
+    build: Build, monkeypatch: pytest.MonkeyPatch, urls: str, keys: str, said: str
+) -> None:
+    monkeypatch.setenv("CI_NIX_SUBSTITUTERS", urls)
+    monkeypatch.setenv("CI_NIX_KEYS", keys)
+    reason = failed(build({**described(), **expression("true")})).reason
+    assert said in reason
+    assert "user:canary" not in reason
 
 
 # images
