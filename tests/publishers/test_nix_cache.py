@@ -427,6 +427,14 @@ def test_a_server_that_keeps_something_else_is_not_believed(tmp_path: Path, serv
     assert not infos(below(service.files))
 
 
+def test_nobody_is_followed_elsewhere(tmp_path: Path, service: ObjectService) -> None:
+    with ObjectService() as other:
+        service.fail("PUT one/nar/", 307, headers={"Location": f"{other.url}/one/x"}, times=100)
+        with pytest.raises(PublishError, match="307"):
+            publish(http_tools(tmp_path, service, FakeClock()), [nix_delivery(tmp_path, "tool")])
+        assert other.requests == []
+
+
 def test_a_token_is_not_sent_in_the_open(tmp_path: Path) -> None:
     tools = nix_tools(
         tmp_path / "place",
