@@ -14,7 +14,7 @@ from ci_toolkit.effects.build_limits import BuildLimits
 from ci_toolkit.model.names import Pkgbase
 from ci_toolkit.model.package_config import PackageConfig, parse_bump
 from ci_toolkit.recipes.build import BuildRequest, Built, Failed, Skipped, TimedOut
-from ci_toolkit.recipes.command.recipe import CommandRecipe
+from ci_toolkit.recipes.command_recipe import CommandRecipe
 from tests.support.built import hostile
 from tests.support.recipes import files, opened_tools
 

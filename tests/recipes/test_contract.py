@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ci_toolkit.plugins import registered
-from ci_toolkit.recipes.command.recipe import CommandRecipe
+from ci_toolkit.recipes.command_recipe import CommandRecipe
 from ci_toolkit.recipes.container.recipe import ContainerRecipe
 from ci_toolkit.recipes.makepkg_recipe import MakepkgRecipe
 from ci_toolkit.recipes.nix.recipe import NixRecipe

@@ -1,1 +1,0 @@
-"""Building with a command of the owner."""
