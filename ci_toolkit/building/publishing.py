@@ -66,6 +66,10 @@ class Publishing:
         for ready in [ready for ready in self._ready if ready.bases & self._at_hand.refused]:
             self._ready.remove(ready)
             self._refuse(ready, f"it was built against {min(ready.bases & self._at_hand.refused)}, which is not")
+        waiting = {ready.stored.pkgbase for ready in self._held}
+        for ready in [ready for ready in self._ready if ready.bases & waiting]:
+            self._ready.remove(ready)
+            self._hold(ready, f"{min(ready.bases & waiting)} is not published yet")
         now_s = self._clock.monotonic()
         if self.fault is not None and now_s >= self._again_s:
             self._take_up_held()
@@ -110,18 +114,18 @@ class Publishing:
             self._book.move(ready.job, JobState.QUEUED, "its packages were damaged in the store")
         elif base in end.refused:
             self._refuse(ready, end.refused[base])
-        elif ready.publisher in end.failed:
-            self._hold(ready, end.failed[ready.publisher])
+        elif base in end.held:
+            self._hold(ready, f"{ready.publisher} cannot take it: {end.held[base].what}")
         else:
             self._at_hand.publish(base, available_packages(ready.stored, self._store))
             is_own = ready.job.log_of == ready.job.number
             state = JobState.SUCCEEDED if is_own else JobState.ALREADY_BUILT
             self._book.move(ready.job, state, f"{ready.job.version} is published")
 
-    def _hold(self, ready: ReadyJob, error: PublishError) -> None:
+    def _hold(self, ready: ReadyJob, why: str) -> None:
         """It stays what is to be published; other things go on."""
         self._held.append(ready)
-        self._book.explain(ready.job, f"it is built, and {ready.publisher} cannot take it: {error.what}")
+        self._book.explain(ready.job, f"it is built, and {why}")
 
     def _take_up_held(self) -> None:
         """What still waits to be published, as nothing newer has taken its place."""

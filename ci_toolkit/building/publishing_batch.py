@@ -46,13 +46,14 @@ class Batch:
 class BatchEnd:
     """What became of a batch: package bases that were refused, numbers of jobs whose packages are lost, or an error.
 
-    `failed` are publishers whose place could not be had.
+    `failed` are publishers whose place could not be had, `held` the package bases that wait for that.
     """
 
     batch: Batch
     refused: Mapping[str, str] = field(default_factory=dict)
     lost: frozenset[int] = frozenset()
     failed: Mapping[str, PublishError] = field(default_factory=dict)
+    held: Mapping[str, PublishError] = field(default_factory=dict)
     error: BaseException | None = None
 
 
@@ -71,7 +72,7 @@ def publish_batch(batch: Batch, *, store: ObjectStore, places: PublishingPlaces,
             delivery = Delivery(pkgbase=stored.pkgbase, packages=packages, built_with=ready.bases)
             deliveries.setdefault(ready.publisher, []).append(delivery)
         done = places.publish(deliveries, batch.gone)
-        return BatchEnd(batch=batch, refused=done.refused, lost=frozenset(lost), failed=done.failed)
+        return BatchEnd(batch=batch, refused=done.refused, lost=frozenset(lost), failed=done.failed, held=done.held)
     except BaseException as error:  # noqa: BLE001 - handed to the thread that can say it
         return BatchEnd(batch=batch, error=error)
     finally:

@@ -20,10 +20,14 @@ FIRST_PUBLISHER = "pacman"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """What became of it: package bases that are refused, with the reason, and places that could not be had now."""
+    """What became of it: package bases that are refused, with the reason, and places that could not be had now.
+
+    `held` are the package bases that go there, or were built against one of those: they are still to be published.
+    """
 
     refused: Mapping[str, str] = field(default_factory=dict)
     failed: Mapping[str, PublishError] = field(default_factory=dict)
+    held: Mapping[str, PublishError] = field(default_factory=dict)
 
 
 class PublishingPlaces:
@@ -62,15 +66,17 @@ class PublishingPlaces:
         """
         for name in deliveries:
             self.open(name)
-        leaving, refused = frozenset(gone), dict[str, str]()
+        leaving, refused, held = frozenset(gone), dict[str, str](), dict[str, PublishError]()
         failed = {
             name: PublishError(f"{name} is not ready: {error.what_and_where}")
             for name, error in self._not_ready.items()
             if name in deliveries
         }
         for step in _steps(deliveries):
+            for name in failed.keys() & step.keys():
+                held.update((one.pkgbase, failed[name]) for one in step[name])
             for name, place in self._opened.items():
-                here = [one for one in step.get(name, ()) if not _refuse_upon(one, refused)]
+                here = [one for one in step.get(name, ()) if not _stays_with(one, refused, held)]
                 elsewhere = {one.pkgbase for other, them in step.items() if other != name for one in them}
                 went = leaving | {package.base for package in place.available() if package.base in elsewhere}
                 if (here or went) and name not in failed:
@@ -78,16 +84,19 @@ class PublishingPlaces:
                         refused.update(place.publish(here, sorted(went)))
                     except PublishError as error:
                         failed[name] = error
+                        held.update((one.pkgbase, error) for one in here)
             leaving = frozenset()
-        return Publication(refused=refused, failed=failed)
+        return Publication(refused=refused, failed=failed, held=held)
 
 
-def _refuse_upon(delivery: Delivery, refused: dict[str, str]) -> bool:
-    """Whether it was built against something that is refused, and so is now refused itself."""
-    bad = sorted(delivery.built_with & refused.keys())
+def _stays_with(delivery: Delivery, refused: dict[str, str], held: dict[str, PublishError]) -> bool:
+    """Whether it was built against something that is refused or held, and so is now refused or held itself."""
+    bad, waiting = sorted(delivery.built_with & refused.keys()), sorted(delivery.built_with & held.keys())
     if bad:
         refused[delivery.pkgbase] = f"it was built against {bad[0]}, which is not published"
-    return bool(bad)
+    elif waiting:
+        held[delivery.pkgbase] = held[waiting[0]]
+    return bool(bad or waiting) or delivery.pkgbase in held
 
 
 def _steps(deliveries: Mapping[str, Sequence[Delivery]]) -> Iterator[Mapping[str, Sequence[Delivery]]]:

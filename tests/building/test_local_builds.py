@@ -107,12 +107,12 @@ def test_the_story_of_a_repository(world: World) -> None:
 def what_is_published_survives(local: LocalBuilds) -> None:
     """What is published, or kept for going back, is not deleted, nor collected with everything else."""
     assert local.world.run("store", "verify").status == 0
-    collected = local.world.run("store", "gc", "--older-than", "0m", "--demo-key")
+    collected = local.world.run("store", "gc", "--older-than", "0m")
     assert collected.status == 0, collected.stderr
     listed = {one["name"] for one in local.world.run("store", "ls", "--json").json["entries"]}
     assert {path.name for path in local.served.glob("*.pkg.tar.zst")} <= listed
     assert "lib-1.0.5-1-any.pkg.tar.zst" not in listed
-    refused = local.world.run("store", "delete", "broken", "--demo-key")
+    refused = local.world.run("store", "delete", "broken")
     assert (refused.status, "is published, or kept" in refused.stderr) == (RefusedError.exit_status, True)
 
 
