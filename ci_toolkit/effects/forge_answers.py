@@ -6,11 +6,11 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+from ci_toolkit.effects.http_trouble import retry_after_s
 from ci_toolkit.errors import ForgeError, shortened
 
 if TYPE_CHECKING:
@@ -112,22 +112,13 @@ def limit_s(answer: ForgeAnswer, said: str, now: float) -> float | None:
     """
     if answer.status not in (403, 429):
         return None
-    asked = _retry_after_s(answer.headers.get("Retry-After", ""), now)
+    asked = retry_after_s(answer.headers, now)
     if asked is not None:
         return asked
     reset = answer.headers.get("X-RateLimit-Reset", "")
     if answer.headers.get("X-RateLimit-Remaining") == "0" and re.fullmatch("[0-9]{1,10}", reset):
         return max(1.0, int(reset) - now + 1)  # nobody says when in that second it is
     return _UNKNOWN_LIMIT_S if answer.status == 429 or "rate limit" in said.lower() else None
-
-
-def _retry_after_s(text: str, now: float) -> float | None:
-    if re.fullmatch("[0-9]{1,9}", text):
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def _said(body: bytes) -> str:

@@ -23,6 +23,7 @@ from requests.adapters import HTTPAdapter
 
 from ci_toolkit import __version__
 from ci_toolkit.effects.forge_answers import NO_HEADERS, ForgeAnswer, ForgeHttpError, refusal
+from ci_toolkit.effects.http_trouble import WithoutRedirects, trouble
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.formats.service_url import is_loopback
 
@@ -200,10 +201,10 @@ class ForgeHttp:
         except requests.RequestException as error:
             error.request = None  # it holds the token
             raise ForgeHttpError(
-                f"{self.host} cannot be asked: {_reason(error)}", **_remedy(error, self._ca_key)
+                f"{self.host} cannot be asked: {trouble(error)}", **_remedy(error, self._ca_key)
             ) from error
         except urllib3.exceptions.HTTPError as error:
-            raise ForgeHttpError(f"{self.host} cannot be asked: {_reason(error)}", is_passing=True) from error
+            raise ForgeHttpError(f"{self.host} cannot be asked: {trouble(error)}", is_passing=True) from error
 
     def _read(self, response: requests.Response) -> bytes:
         deadline = self._clock.monotonic() + self._manners.answer_limit_s
@@ -221,15 +222,8 @@ class ForgeHttp:
             raise ForgeHttpError(f"{self.host} answers with something else than UTF-8") from error
 
 
-class _Session(requests.Session):
-    """One that leaves redirects alone: it would read the whole body of one before it gives it away."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """There is none."""
-
-
-def _session() -> _Session:
-    session = _Session()
+def _session() -> requests.Session:
+    session = WithoutRedirects()
     # Without one of its own a session would send what ~/.netrc holds for a host in place of the token.
     session.auth = _leave_as_it_is
     session.cookies.set_policy(requests.cookies.cookielib.DefaultCookiePolicy(allowed_domains=[]))  # type: ignore[attr-defined]  # the stubs lack it
@@ -250,22 +244,3 @@ def _remedy(error: requests.RequestException, ca_key: str) -> dict[str, Any]:
     if isinstance(error, requests.exceptions.ProxyError):
         return {"is_passing": True, "hint": "HTTPS_PROXY names the proxy that is asked"}
     return {"is_passing": True}
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case requests.exceptions.SSLError():
-            return "its certificate is not accepted"
-        case requests.exceptions.ProxyError():
-            return "the proxy does not let us through"
-        case requests.Timeout() | urllib3.exceptions.TimeoutError():
-            return "no answer in time"
-        case requests.exceptions.ChunkedEncodingError() | urllib3.exceptions.ProtocolError():
-            return "the answer was cut off"
-        case requests.exceptions.ContentDecodingError() | urllib3.exceptions.DecodeError():
-            return "the answer cannot be unpacked"
-        case requests.ConnectionError():
-            # Reading a body in time is reported as a lost connection, too.
-            return "no answer in time" if "timed out" in str(error) else "no connection"
-        case _:
-            return type(error).__name__

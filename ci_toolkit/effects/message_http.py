@@ -18,6 +18,7 @@ import requests
 import urllib3
 
 from ci_toolkit import __version__
+from ci_toolkit.effects.http_trouble import trouble
 from ci_toolkit.errors import ConfigError, NotifyError, shortened
 from ci_toolkit.formats.service_url import is_loopback
 
@@ -58,7 +59,7 @@ def send_message(
             status, content, answered = _exchange(session, method, url, body, headers)
     except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
         # Its own text, and that of its causes, has the address in it.
-        raise NotifyError(f"{host} cannot be reached: {_reason(error)}") from None
+        raise NotifyError(f"{host} cannot be reached: {trouble(error)}") from None
     value = _value(content)
     if 200 <= status < 300:
         return value
@@ -140,17 +141,3 @@ def _wait_s(status: int, headers: Mapping[str, str], value: object) -> float | N
         case {"retry_after_ms": int(thousandths)} if thousandths >= 0:
             return thousandths / 1000
     return _LIMITED_S if status == 429 else None
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case requests.exceptions.SSLError():
-            return "its certificate is not accepted"
-        case requests.exceptions.ProxyError():
-            return "the proxy does not let us through"
-        case requests.Timeout() | urllib3.exceptions.TimeoutError():
-            return "no answer in time"
-        case requests.ConnectionError():
-            return "no connection"
-        case _:
-            return type(error).__name__

@@ -10,21 +10,24 @@ from __future__ import annotations
 import random
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
 from ci_toolkit import __version__
+from ci_toolkit.effects.http_trouble import WithoutRedirects, retry_after_s, trouble
 from ci_toolkit.errors import PublishError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ci_toolkit.effects.clock import Clock
     from ci_toolkit.effects.token import Token
+
+T = TypeVar("T")
 
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _GONE = frozenset({404, 410})
@@ -43,7 +46,7 @@ class ObjectHttp:
     attempts: int = 6
     backoff_s: float = 0.5
     longest_wait_s: float = 60.0
-    _session: requests.Session = field(default_factory=requests.Session, repr=False)
+    _session: requests.Session = field(default_factory=WithoutRedirects, repr=False)
 
     def __post_init__(self) -> None:
         # Without one of its own a session would send what ~/.netrc holds for a host.
@@ -61,66 +64,76 @@ class ObjectHttp:
 
     def size_of(self, name: str) -> int | None:
         """How large a file is there, None where there is none; PublishError when it cannot be found out."""
-        with self._answer("HEAD", name, missing=True) as answer:
-            length = answer.headers.get("Content-Length", "")
+
+        def length(answer: requests.Response) -> int | None:
+            text = answer.headers.get("Content-Length", "")
             if answer.status_code in _GONE:
                 return None
-            if not length.isascii() or not length.isdecimal():
+            if not text.isascii() or not text.isdecimal():
                 raise PublishError(f"{self._place(name)} does not say how large it is")
-            return int(length)
+            return int(text)
+
+        return self._answered("HEAD", name, length, missing=True)
 
     def read(self, name: str, *, limit_bytes: int) -> bytes | None:
         """What a file is there, None where there is none; PublishError for a larger one."""
-        with self._answer("GET", name, missing=True) as answer:
+
+        def content(answer: requests.Response) -> bytes | None:
             if answer.status_code in _GONE:
                 return None
-            content = bytearray()
+            found = bytearray()
             for chunk in answer.raw.stream(_CHUNK, decode_content=False):
-                content += chunk
-                if len(content) > limit_bytes:
+                found += chunk
+                if len(found) > limit_bytes:
                     raise PublishError(f"{self._place(name)} has more than {limit_bytes} bytes")
-            return bytes(content)
+            return bytes(found)
+
+        return self._answered("GET", name, content, missing=True)
 
     def write(self, name: str, content: bytes) -> None:
         """Put a small file there, and read it back."""
-        with self._answer("PUT", name, content=content):
-            pass
+        self._answered("PUT", name, _nothing, content=content)
         if self.read(name, limit_bytes=len(content)) != content:
             raise PublishError(f"{self._place(name)} is not what was sent there, although the server took it")
 
     def put(self, name: str, path: Path) -> None:
         """Put a file there, and see that it is as large as it should be."""
-        with self._answer("PUT", name, path=path):
-            pass
+        self._answered("PUT", name, _nothing, path=path)
         size = self.size_of(name)
         if size != path.stat().st_size:
             raise PublishError(f"{self._place(name)} has {size} bytes, and {path.stat().st_size} were sent there")
 
     def remove(self, name: str) -> None:
         """Have it there no more; one that is not there is none."""
-        with self._answer("DELETE", name, missing=True):
-            pass
+        self._answered("DELETE", name, _nothing, missing=True)
 
-    @contextmanager
-    def _answer(
-        self, method: str, name: str, *, content: bytes = b"", path: Path | None = None, missing: bool = False
-    ) -> Iterator[requests.Response]:
+    def _answered(
+        self,
+        method: str,
+        name: str,
+        take: Callable[[requests.Response], T],
+        *,
+        content: bytes = b"",
+        path: Path | None = None,
+        missing: bool = False,
+    ) -> T:
+        """What `take` makes of the answer, which is asked for again also where it is cut off."""
         for attempt in range(1, self.attempts + 1):
             try:
                 with self._asked(method, name, content, path) as answer:
                     if answer.status_code not in _AGAIN:
                         self._judge(answer, method, name, missing=missing)
-                        yield answer
-                        return
-                    problem = f"answers {answer.status_code}"
-                    wait = _asked_wait(answer.headers)
+                        return take(answer)
+                    problem = f"it answers {answer.status_code}"
+                    wait = retry_after_s(answer.headers, self.clock.now())
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                problem, wait = _reason(error), None
+                problem, wait = trouble(error), None
             if wait is None:
                 wait = self.backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
             if attempt == self.attempts or wait > self.longest_wait_s:
-                raise PublishError(f"{method} {self._place(name)}: it {problem}")
+                break
             self.clock.sleep(wait)
+        raise PublishError(f"{method} {self._place(name)}: {problem}")
 
     @contextmanager
     def _asked(self, method: str, name: str, content: bytes, path: Path | None) -> Iterator[requests.Response]:
@@ -147,16 +160,5 @@ class ObjectHttp:
         return f"{parts.scheme}://{parts.hostname}{port}{parts.path}/{name}"
 
 
-def _asked_wait(headers: Mapping[str, str]) -> float | None:
-    text = headers.get("Retry-After", "")
-    return float(text) if text.isascii() and text.isdecimal() else None
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case requests.exceptions.SSLError():
-            return "has a certificate that is not accepted"
-        case requests.Timeout() | urllib3.exceptions.TimeoutError():
-            return "does not answer in time"
-        case _:
-            return "cuts the connection, or has none"
+def _nothing(_: requests.Response) -> None:
+    """The answer says all by its status."""

@@ -19,7 +19,6 @@ import random
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -27,6 +26,7 @@ import requests
 import urllib3
 
 from ci_toolkit import __version__
+from ci_toolkit.effects.http_trouble import WithoutRedirects, retry_after_s, trouble
 from ci_toolkit.errors import ConfigError, PublishError, RefusedError, shortened
 from ci_toolkit.formats.service_url import is_loopback
 
@@ -263,7 +263,7 @@ class RegistryHttp:
                 raise PublishError(f"{self._registry} answers with more than {_LIMIT_BYTES} bytes")
             answer = _Answer(status=response.status_code, headers=response.headers, body=content)
         if answer.status in _PASSING:
-            raise _PassingError(self._problem(answer), retry_after_s=self._retry_after_s(answer))
+            raise _PassingError(self._problem(answer), retry_after_s=retry_after_s(answer.headers, self._clock.now()))
         return answer
 
     @contextmanager
@@ -276,7 +276,7 @@ class RegistryHttp:
             raise PublishError(f"the certificate of {self._registry} is not accepted", hint=hint) from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError) as error:
             # Its own text, and that of its causes, may have in it what was sent.
-            raise _PassingError(f"{self._registry} cannot be reached: {_reason(error)}") from None
+            raise _PassingError(f"{self._registry} cannot be reached: {trouble(error)}") from None
 
     # credentials
 
@@ -355,15 +355,6 @@ class RegistryHttp:
             yield self._credentials.password
             yield self._credentials.basic.partition(" ")[2]
 
-    def _retry_after_s(self, answer: _Answer) -> float | None:
-        text = answer.headers.get("Retry-After", "")
-        if re.fullmatch("[0-9]{1,9}", text):
-            return float(text)
-        try:
-            return max(0.0, parsedate_to_datetime(text).timestamp() - self._clock.now())
-        except ValueError:
-            return None
-
     def _url(self, repository: str, kind: str, reference: str) -> str:
         return f"{self._registry.url}/v2/{repository}/{kind}/{reference}"
 
@@ -383,15 +374,8 @@ def _scope(repository: str, method: str) -> str:
     return f"repository:{repository}:{'delete' if method == 'DELETE' else 'pull,push'}"
 
 
-class _Session(requests.Session):
-    """One that leaves redirects alone: it would read the whole body of one before it gives it away."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """There is none."""
-
-
-def _session() -> _Session:
-    session = _Session()
+def _session() -> requests.Session:
+    session = WithoutRedirects()
     # Without one of its own a session would send what ~/.netrc holds for a host.
     session.auth = lambda request: request
     session.cookies.set_policy(requests.cookies.cookielib.DefaultCookiePolicy(allowed_domains=[]))  # type: ignore[attr-defined]  # the stubs lack it
@@ -404,17 +388,3 @@ def _json(content: bytes) -> Any:  # noqa: ANN401 - any JSON, None for what is n
         return json.loads(content)
     except (ValueError, RecursionError):
         return None
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case requests.exceptions.ProxyError():
-            return "the proxy does not let us through"
-        case requests.Timeout() | urllib3.exceptions.TimeoutError():
-            return "no answer in time"
-        case requests.exceptions.ChunkedEncodingError() | urllib3.exceptions.ProtocolError():
-            return "the answer was cut off"
-        case requests.ConnectionError():
-            return "no connection"
-        case _:
-            return type(error).__name__

@@ -21,6 +21,7 @@ from requests.adapters import HTTPAdapter
 
 from ci_toolkit import __version__
 from ci_toolkit.effects.addresses import ForbiddenAddressError, PublicAddressAdapter, UnresolvedHostError
+from ci_toolkit.effects.http_trouble import WithoutRedirects, retry_after_s, trouble
 from ci_toolkit.errors import UpstreamError
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Web:
         self._hosts: dict[str, _Host] = {}
         self._deadline = clock.monotonic() + manners.time_limit_s
         self._lock = threading.Lock()
-        self._session = _Session()
+        self._session = WithoutRedirects()
         self._session.trust_env = proxies is None
         self._session.proxies = dict(proxies or {})
         self._session.cookies.set_policy(_NoCookies())
@@ -235,7 +236,7 @@ class Web:
             forbidden = _forbidden(error)
             if forbidden is not None:
                 raise forbidden from error
-            raise _TransientError(f"{_shown(url)} cannot be read: {_reason(error)}") from error
+            raise _TransientError(f"{_shown(url)} cannot be read: {trouble(error)}") from error
 
     def _remaining_of(self, request: _Request) -> float:
         """Seconds that a request may still take; UpstreamError when that is none."""
@@ -272,7 +273,7 @@ class Web:
 
     def _asked_to_wait(self, url: str, headers: Mapping[str, str]) -> float | None:
         """How long a host wants not to be asked, by anybody."""
-        wait = _retry_after(headers)
+        wait = retry_after_s(headers, self._clock.now())
         if wait is not None and wait <= self.manners.longest_wait_s:
             host = self._host(url)
             with host.lock:
@@ -298,13 +299,6 @@ class _TransientError(UpstreamError):
     def __init__(self, problem: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(problem)
         self.retry_after_s = retry_after_s
-
-
-class _Session(requests.Session):
-    """One that leaves redirects alone: it would read, and unpack, the whole body of one before it gives it away."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """There is none."""
 
 
 def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -334,34 +328,12 @@ def _redirected(url: str, location: str, headers: Mapping[str, str]) -> str:
     return target
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    text = headers.get("Retry-After", "")
-    return float(text) if text.isascii() and text.isdigit() else None
-
-
 def _forbidden(error: BaseException | None) -> ForbiddenAddressError | None:
     while error is not None:
         if isinstance(error, ForbiddenAddressError):
             return error
         error = error.__cause__ or error.__context__
     return None
-
-
-def _reason(error: Exception) -> str:
-    """A short form of what `requests` says, whose own texts nest five exceptions deep."""
-    match error:
-        case requests.ConnectTimeout() | requests.ReadTimeout():
-            return "no answer in time"
-        case requests.exceptions.SSLError():
-            return "its certificate is not accepted"
-        case requests.exceptions.ChunkedEncodingError() | urllib3.exceptions.ProtocolError():
-            return "the answer was cut off"
-        case urllib3.exceptions.ReadTimeoutError():
-            return "no answer in time"
-        case requests.ConnectionError():
-            return "no connection"
-        case _:
-            return type(error).__name__
 
 
 def _shown(url: str) -> str:

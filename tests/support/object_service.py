@@ -25,13 +25,14 @@ class Asked:
 class ObjectFault:
     """What goes wrong with requests whose `METHOD name` contains `part`, so often; `acts`: after it was done.
 
-    As many as `skip` go well before.
+    As many as `skip` go well before; with `halves` the answer is cut off in the middle.
     """
 
     part: str
     status: int = 0
     times: int = 1
     acts: bool = False
+    halves: bool = False
     skip: int = 0
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -74,6 +75,9 @@ class _ObjectExchange(Exchange):
         fault = service.fault(self.command, name)
         if fault is not None and fault.acts:
             self._done(name)
+        if fault is not None and fault.halves:
+            self.send(*self._done(name), {}, truncated=True)
+            return
         if fault is not None and not fault.status:
             self.hang_up()
         elif fault is not None:
