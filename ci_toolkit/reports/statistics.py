@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from ci_toolkit.formats.byte_sizes import bytes_text
 from ci_toolkit.formats.statistics_record import statistics_record
 from ci_toolkit.model.statistics_window import GroupBy
 from ci_toolkit.reports.jobs import moment
@@ -97,15 +98,6 @@ def duration_text(seconds: float) -> str:
     if whole < _DAY:
         return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02} m"
     return f"{whole // _DAY} d {whole % _DAY // _HOUR:02} h"
-
-
-def bytes_text(size_bytes: float) -> str:
-    """A size in few signs: `12 B`, `3.4 KiB`, `120 MiB`."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size_bytes < 1_000:
-            return f"{size_bytes:.0f} {unit}" if unit == "B" or size_bytes >= 99.5 else f"{size_bytes:.1f} {unit}"
-        size_bytes /= 1_024
-    return f"{size_bytes:,.1f} TiB"
 
 
 def column_titles(by: GroupBy) -> tuple[str, ...]:

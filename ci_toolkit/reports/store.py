@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from ci_toolkit.formats.byte_sizes import bytes_text
 from ci_toolkit.formats.nix_hash import format_nix_sha256
 from ci_toolkit.reports.jobs import moment
 from ci_toolkit.reports.plain_text import one_line
-from ci_toolkit.reports.statistics import bytes_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from ci_toolkit.formats.byte_sizes import bytes_text
 from ci_toolkit.model.build_statistics import JobSample, summarise
 from ci_toolkit.model.job import JobState
 from ci_toolkit.model.statistics_window import GroupBy, Window
-from ci_toolkit.reports.statistics import bytes_text, duration_text, share_text, statistics_text
+from ci_toolkit.reports.statistics import duration_text, share_text, statistics_text
 
 WINDOW = Window(begin_s=1_763_600_000.0, end_s=1_763_700_000.0)
 

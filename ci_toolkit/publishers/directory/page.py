@@ -7,6 +7,8 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from ci_toolkit.formats.byte_sizes import bytes_text
+
 if TYPE_CHECKING:
     from ci_toolkit.publishers.kept_ledger import KeptLedger, KeptPackage
 
@@ -21,17 +23,19 @@ _PAGE = """<!DOCTYPE html>
 body {{ font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }}
 table {{ border-collapse: collapse; width: 100%; }}
 th, td {{ border-bottom: 1px solid #8886; padding: .4rem .6rem; text-align: left; vertical-align: top; }}
+th, td:not(:last-child) {{ white-space: nowrap; }}
+div {{ overflow-x: auto; }}
 code, pre {{ font-size: .85em; overflow-wrap: anywhere; white-space: pre-wrap; }}
 </style>
 </head>
 <body>
 <h1>{name}</h1>
-<table>
-<thead><tr><th>File</th><th>Version</th><th>Size</th><th>Published</th><th>SHA-256</th></tr></thead>
+<div><table>
+<thead><tr><th>File</th><th>Version</th><th>Size</th><th>Published (UTC)</th><th>SHA-256</th></tr></thead>
 <tbody>
 {rows}
 </tbody>
-</table>
+</table></div>
 <h2>Verifying a download</h2>
 <p>Files are signed with the key <code>{fingerprint}</code>. Compare it with what its owner says elsewhere. For one
 version, fetch its <code>SHA256SUMS</code> and <code>SHA256SUMS.sig</code> from the folder of the file, too:</p>
@@ -60,13 +64,7 @@ def _row(package: KeptPackage) -> str:
         path=escape(quote(package.facts["path"])),
         file=escape(package.file),
         version=escape(package.version),
-        size=_size(package.size_bytes),
+        size=bytes_text(package.size_bytes),
         date=datetime.fromtimestamp(package.published_at, UTC).strftime("%Y-%m-%d %H:%M"),
         sha256=package.sha256,
     )
-
-
-def _size(size_bytes: int) -> str:
-    if size_bytes < 1 << 20:
-        return f"{max(1, size_bytes >> 10)} KiB"
-    return f"{size_bytes / (1 << 20):,.1f} MiB"
