@@ -52,6 +52,7 @@ def job_text(job: Job, steps: Iterable[Transition], artifacts: Iterable[Artifact
     ]
     whence = [f"commit {job.commit[:12]}, schedule {job.request}"] if job.commit else []
     whence += [f"builder class {job.builder_class}"] if job.builder_class else []
+    whence += [f"recipe {job.recipe}"] if job.recipe else []
     lines += [f"  {', '.join(whence)}"] if whence else []
     if job.worker is not None:
         lost = f", after {job.losses} {'was' if job.losses == 1 else 'were'} lost with it" if job.losses else ""

@@ -60,8 +60,9 @@ def test_the_story_of_a_repository(world: World) -> None:
     # All of it as pages, with the logs.
     assert world.run("builds", "report", "site").status == 0
     page = (world.work / f"site/builds/{jobs['broken']['job']}.html").read_text()
-    assert "it is broken" in page
-    assert "4 in phase build" in page
+    for text in ("it is broken", "<dt>recipe</dt><dd>makepkg</dd>", "4 in phase build"):
+        assert text in page
+    assert ", recipe makepkg\n" in world.run("builds", "show", "broken").stdout
     assert world.run("builds", "report", "site", "--json").json["removed"] == 0
 
     # pacman takes it.
