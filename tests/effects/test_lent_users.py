@@ -25,7 +25,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 from ci_toolkit.effects import lent_users
-lent_users.FIRST, lent_users.LAST = 65001, 65006
+lent_users.FIRST, lent_users.LAST = 70001, 70006
 with ExitStack() as held:
     print(*[held.enter_context(lent_users.lent_user(Path(sys.argv[1]))) for _ in range(3)], flush=True)
     sys.stdin.read()
@@ -34,8 +34,9 @@ with ExitStack() as held:
 
 @pytest.fixture(autouse=True)
 def _few_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lent_users, "FIRST", 65001)
-    monkeypatch.setattr(lent_users, "LAST", 65006)
+    # Beyond those that are really lent, to tests that run at the same time.
+    monkeypatch.setattr(lent_users, "FIRST", 70001)
+    monkeypatch.setattr(lent_users, "LAST", 70006)
 
 
 def lend(held: ExitStack, locks: Path, count: int) -> list[int | None]:
@@ -52,21 +53,23 @@ def test_every_process_gets_others_until_none_is_left(tmp_path: Path) -> None:
         assert other.stdout is not None
         theirs = [int(word) for word in other.stdout.readline().split()]
         ours = lend(held, locks, 3)
-        assert sorted([*theirs, *filter(None, ours)]) == [*range(65001, 65007)]
-        with pytest.raises(MachineError, match="every user from 65001 to 65006 is in use"):
+        assert sorted([*theirs, *filter(None, ours)]) == [*range(70001, 70007)]
+        with pytest.raises(MachineError, match="every user from 70001 to 70006 is in use"):
             lend(held, locks, 1)
         other.kill()
         other.wait()
         assert sorted(filter(None, lend(held, locks, 3))) == sorted(theirs)
 
 
-def test_a_user_whose_processes_a_killed_run_left_is_not_lent(tmp_path: Path) -> None:
-    with subprocess.Popen(["setpriv", "--reuid=65003", "--clear-groups", "sleep", "60"]) as left:
-        while not lent_users._processes(65003):
+def test_a_user_whose_processes_a_killed_run_left_is_not_lent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lent_users, "FIRST", 70011)
+    monkeypatch.setattr(lent_users, "LAST", 70016)
+    with subprocess.Popen(["setpriv", "--reuid=70013", "--clear-groups", "sleep", "60"]) as left:
+        while not lent_users._processes(70013):
             time.sleep(0.01)
         with ExitStack() as held:
-            assert 65003 not in lend(held, tmp_path / "locks", 5)
-        end_processes(65003)
+            assert 70013 not in lend(held, tmp_path / "locks", 5)
+        end_processes(70013)
         assert left.wait(5) == -9
 
 
