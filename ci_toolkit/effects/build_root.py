@@ -167,15 +167,17 @@ def build_root(
     *,
     base: BaseRoot | None = None,
     writable: Mapping[str, Path] | None = None,
+    packages: bool = True,
 ) -> Iterator[BuildRoot]:
     """A new root over `base` with `files` at `/build`, gone afterwards; MachineError where there can be none.
 
-    `writable` are folders by the place where the build sees them; they become its user's.
+    `writable` are folders by the place where the build sees them; they become its user's. Without `packages` none is
+    made or installed, and the machine needs no programs for that.
     """
     base = base or HostRoot()
     if isinstance(base, ArchRoot):
         base.check()
-    _check_tools(sandbox, base)
+    _check_tools(sandbox, base, packages=packages)
     with (
         lent_user() as user,
         private_folder(user, purpose="build") as folder,
@@ -237,19 +239,22 @@ def _proxies(sandbox: Sandbox, base: BaseRoot) -> dict[str, str]:
     return found if isinstance(base, HostRoot) else {name: found[name] for name in found if "SSL" not in name}
 
 
-def _check_tools(sandbox: Sandbox, base: BaseRoot) -> None:
+def _check_tools(sandbox: Sandbox, base: BaseRoot, *, packages: bool) -> None:
     is_host = isinstance(base, HostRoot)
-    tools = host_view.TOOLS if is_host else arch_view.TOOLS
-    hint = f"on Debian: apt install {'makepkg pacman-package-manager ' if is_host else ''}bubblewrap util-linux"
+    tools: tuple[str, ...] = host_view.TOOLS if is_host else arch_view.TOOLS
+    wanted = "makepkg pacman-package-manager " if is_host and packages else ""
+    hint = f"on Debian: apt install {wanted}bubblewrap util-linux"
+    if is_host and not packages:
+        tools = tuple(tool for tool in tools if tool not in host_view.PACKAGE_TOOLS)
     path = sandbox.environ.get("PATH", os.defpath)
     missing = [tool for tool in tools if shutil.which(tool, path=path) is None]
     if missing:
         raise MachineError(f"packages cannot be built here: {', '.join(missing)} not installed", hint=hint)
     if sandbox.kind != "bubblewrap":
-        wanted = sandbox.wish in ("auto", "bubblewrap")
+        is_auto = sandbox.wish in ("auto", "bubblewrap")
         raise MachineError(
             f"packages are built in bubblewrap alone, and not here: {sandbox.bubblewrap_fault}",
-            hint=namespaces_hint() if wanted else "leave CI_SANDBOX at auto",
+            hint=namespaces_hint() if is_auto else "leave CI_SANDBOX at auto",
         )
 
 

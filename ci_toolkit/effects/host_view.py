@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.process import Completed, Processes
 
 DATABASE = "var/lib/pacman"
-TOOLS = ("bwrap", "makepkg", "mount", "pacman", "prlimit", "setpriv", "unshare")
+PACKAGE_TOOLS = ("makepkg", "pacman")
+TOOLS = ("bwrap", "mount", "prlimit", "setpriv", "unshare", *PACKAGE_TOOLS)
 _SCRATCH = "/tmp"  # noqa: S108 - its own
 _OVERLAY = 'mount -t overlay overlay -o "lowerdir=$1:/usr" "$2" && shift 2 && exec "$@"'
 _PACMAN_CONFIG = "[options]\nArchitecture = auto\nSigLevel = Never\nLocalFileSigLevel = Never\n"

@@ -146,7 +146,13 @@ def _steps(run: RecipeRun) -> Built:
         command = parse_command(run.file.own)
     request = run.request
     with (
-        build_root(run.tools.sandbox, request.limits, request.files, base=request.root) as root,
+        build_root(
+            run.tools.sandbox,
+            request.limits,
+            request.files,
+            base=request.root,
+            packages=bool(run.file.needs or request.dependencies),
+        ) as root,
         run.kept_if_it_fails(root.folder.path),
     ):
         run.begin("dependencies")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import stat
 import subprocess
 from dataclasses import replace
@@ -193,3 +194,16 @@ def test_the_folder_of_a_build_that_fails_is_kept_on_request_and_of_others_none(
     bench.build("echo half >made", "made", keep_failed=kept)
     bench.build("exit 1", "made")
     assert not kept.exists()
+
+
+def test_a_command_that_needs_no_package_wants_no_programs_for_packages(bench: Bench, tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("bwrap", "env", "mount", "prlimit", "setpriv", "sh", "unshare"):
+        (folder / name).symlink_to(shutil.which(name) or name)
+    sandbox = replace(bench.tools.sandbox, environ={**bench.tools.sandbox.environ, "PATH": str(folder)})
+    bench.tools = replace(bench.tools, sandbox=sandbox)
+    assert isinstance(bench.build("echo x >x", "x").outcome, Built), bench.log
+    result = bench.build("echo x >x", "x", head='needs = ["lib"]\n')
+    assert isinstance(result.outcome, Failed)
+    assert "makepkg, pacman not installed" in result.outcome.reason
