@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +23,7 @@ from ci_toolkit.effects.redaction import Redactor
 from ci_toolkit.effects.sandbox import Sandbox
 from ci_toolkit.errors import MachineError
 from ci_toolkit.model.observation import UpstreamFile
+from tests.support.loopback_listener import listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,26 +54,8 @@ def root(sandbox: Sandbox) -> Iterator[ContainerRoot]:
 
 @pytest.fixture
 def listener() -> Iterator[tuple[int, list[str]]]:
-    """A service on loopback that notes who comes."""
-    visits: list[str] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.05)
-        over = threading.Event()
-
-        def serve() -> None:
-            while not over.is_set():
-                try:
-                    connection, address = server.accept()
-                except OSError:
-                    continue
-                visits.append(str(address))
-                connection.close()
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield server.getsockname()[1], visits
-        over.set()
-        thread.join()
+    with listening() as listener:
+        yield listener
 
 
 def tried(root: ContainerRoot, script: str, *, network: bool = False, timeout_s: float = 20) -> tuple[str, Streamed]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +16,7 @@ from ci_toolkit.effects.redaction import Redactor
 from ci_toolkit.effects.sandbox import Limits, Program, Sandbox, SandboxRefusedError, namespaces_hint
 from ci_toolkit.errors import ProcessError, UpstreamError
 from ci_toolkit.model.observation import UpstreamFile
+from tests.support.loopback_listener import listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,26 +47,8 @@ def sandbox(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def listener() -> Iterator[tuple[int, list[str]]]:
-    """A service on loopback that notes who comes."""
-    server = socket.create_server(("127.0.0.1", 0))
-    visits: list[str] = []
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, address = server.accept()
-            except OSError:
-                return
-            visits.append(str(address))
-            connection.sendall(b"hello\n")
-            connection.close()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield server.getsockname()[1], visits
-    server.shutdown(socket.SHUT_RDWR)
-    server.close()
-    thread.join()
+    with listening() as listener:
+        yield listener
 
 
 def run(sandbox: Sandbox, script: str, *, network: bool = False, limits: Limits = QUICK) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +30,7 @@ from tests.support.images import (
     program_for,
     push,
 )
+from tests.support.loopback_listener import listening
 from tests.support.recipe_contract import ROOT, request
 from tests.support.recipes import opened_tools
 from tests.support.registry_service import FrontFault, Registry, RegistryFront, needs_registry
@@ -281,26 +280,8 @@ def test_a_build_ends_with_its_time(tools: RecipeTools, tmp_path: Path) -> None:
 
 @pytest.fixture
 def listener() -> Iterator[tuple[int, list[str]]]:
-    """A service on loopback that notes who comes."""
-    visits: list[str] = []
-    over = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.05)
-
-        def serve() -> None:
-            while not over.is_set():
-                try:
-                    connection, address = server.accept()
-                except OSError:
-                    continue
-                visits.append(str(address))
-                connection.close()
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield server.getsockname()[1], visits
-        over.set()
-        thread.join()
+    with listening() as listener:
+        yield listener
 
 
 ATTACK = """

@@ -39,15 +39,16 @@ if TYPE_CHECKING:
     from tests.support.recipe_contract import Files
 
 
+@pytest.fixture
+def tools(tmp_path: Path) -> Iterator[RecipeTools]:
+    with opened_tools(tmp_path / "cache") as tools:
+        yield tools
+
+
 class TestCommandKeepsTheContract(RecipeContract):
     @pytest.fixture
     def recipe(self) -> Recipe:
         return CommandRecipe()
-
-    @pytest.fixture
-    def tools(self, tmp_path: Path) -> Iterator[RecipeTools]:
-        with opened_tools(tmp_path / "cache") as tools:
-            yield tools
 
     @pytest.fixture
     def folder(self) -> Files:
@@ -69,11 +70,6 @@ class TestContainerKeepsTheContract(RecipeContract):
         return ContainerRecipe()
 
     @pytest.fixture
-    def tools(self, tmp_path: Path) -> Iterator[RecipeTools]:
-        with opened_tools(tmp_path / "cache") as tools:
-            yield tools
-
-    @pytest.fixture
     def folder(self) -> Files:
         return image_folder("FROM scratch\nCOPY text /text\n", text="something\n")
 
@@ -93,11 +89,6 @@ class TestMakepkgKeepsTheContract(RecipeContract):
         return MakepkgRecipe()
 
     @pytest.fixture
-    def tools(self, tmp_path: Path) -> Iterator[RecipeTools]:
-        with opened_tools(tmp_path / "cache") as tools:
-            yield tools
-
-    @pytest.fixture
     def folder(self) -> Files:
         return files(**{"PKGBUILD": pkgbuild(), ".SRCINFO": srcinfo(), "README": "for people\n"})
 
@@ -115,11 +106,6 @@ class TestNixKeepsTheContract(RecipeContract):
     @pytest.fixture
     def recipe(self) -> Recipe:
         return NixRecipe()
-
-    @pytest.fixture
-    def tools(self, tmp_path: Path) -> Iterator[RecipeTools]:
-        with opened_tools(tmp_path / "cache") as tools:
-            yield tools
 
     @pytest.fixture
     def folder(self) -> Files:
