@@ -75,7 +75,7 @@ def _read_tree(files: Files) -> _Tree:
 def _description(name: str, files: Files) -> SrcInfo | None:
     described = files.read(f"{name}/{RECIPE_PATH}")
     if described is not None:
-        return parse_recipe_file(described).srcinfo(name)
+        return parse_recipe_file(described, read=lambda path: files.read(f"{name}/{path}")).srcinfo(name)
     data = files.read(f"{name}/{SRCINFO}")
     return SrcInfo.parse(data, file=SRCINFO) if data is not None else None
 

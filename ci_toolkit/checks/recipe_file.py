@@ -24,7 +24,7 @@ def _package(name: str, subject: Subject) -> Iterator[Problem]:
     if data is None:
         return
     try:
-        described = parse_recipe_file(data, file=path)
+        described = parse_recipe_file(data, read=lambda inside: subject.files.read(f"{name}/{inside}"), file=path)
     except (ConfigError, FormatError) as error:
         yield problem_of(error, _NAME, path)
         return

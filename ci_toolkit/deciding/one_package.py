@@ -16,7 +16,7 @@ from ci_toolkit.deciding.people import (
 )
 from ci_toolkit.errors import FormatError, shortened
 from ci_toolkit.formats.dates import format_time
-from ci_toolkit.formats.recipe_toml import RECIPE_PATH
+from ci_toolkit.formats.recipe_toml import RECIPE_PATH, version_in
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.formats.state import HeldRevision
 from ci_toolkit.formats.version import is_version_text
@@ -199,7 +199,12 @@ class PackageDeciding:
             return SrcInfo.parse(moved.files[".SRCINFO"].content, file=".SRCINFO")
         if self.package.srcinfo is None:
             raise FormatError("cannot be read", file=RECIPE_PATH)
-        return self.package.srcinfo
+        path = self.package.version_file
+        if path is None:
+            return self.package.srcinfo
+        if path not in moved.files:
+            raise FormatError("is missing, and says which version is built", file=path)
+        return replace(self.package.srcinfo, pkgver=version_in(moved.files[path].content, file=path))
 
     def _weigh(self, change: Change, moved: Moved, taken: PackageState) -> PackageDecision:
         """Whether a change is applied or a person looks at it first."""

@@ -42,7 +42,8 @@ class FolderFile:
 class Package:
     """A package folder at one commit. `files` maps relative paths; faults say why config or `.SRCINFO` is not read.
 
-    Where `.CI/recipe.toml` describes the folder, `srcinfo` and its fault are of that.
+    Where `.CI/recipe.toml` describes the folder, `srcinfo` and its fault are of that, and `version_file` is where its
+    version is, if that is a file of the folder.
     """
 
     pkgbase: Pkgbase
@@ -54,6 +55,7 @@ class Package:
     srcinfo_fault: ToolkitError | None = None
     warnings: tuple[FormatWarning, ...] = ()
     config_file: KeyValueFile | None = None
+    version_file: str | None = None
 
     @property
     def is_described(self) -> bool:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import FormatError
-from ci_toolkit.formats.recipe_toml import RECIPE_PATH
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.names import Oid, Pkgbase, nearest
 from ci_toolkit.model.observation import (
@@ -26,6 +25,7 @@ from ci_toolkit.model.observation import (
 )
 from ci_toolkit.model.vcs import followed
 from ci_toolkit.pipelines.confirming import with_confirmations
+from ci_toolkit.pipelines.described_version import described_version
 from ci_toolkit.pipelines.evaluating import with_evaluations
 from ci_toolkit.plugins import source_for
 from ci_toolkit.sources.databases import observe_databases
@@ -134,10 +134,10 @@ class Observer:
         folders = self._our_files(announced, snapshot, with_ours=False)
 
         def make(pkgbase: Pkgbase) -> SourceOutcome:
-            srcinfo = snapshot.packages[pkgbase].srcinfo
-            if snapshot.packages[pkgbase].is_described:
-                reason = f"{RECIPE_PATH} says which version is built, and is written by people alone"
-                return CannotMake(version=announced[pkgbase].version, reason=reason)
+            package = snapshot.packages[pkgbase]
+            srcinfo = package.srcinfo
+            if package.is_described:
+                return described_version(package, announced[pkgbase], folders[pkgbase])
             if srcinfo is None or "PKGBUILD" not in folders[pkgbase]:
                 return CannotMake(version=announced[pkgbase].version, reason="PKGBUILD or .SRCINFO is missing")
             return self.maker.make(announced[pkgbase], folders[pkgbase], srcinfo)

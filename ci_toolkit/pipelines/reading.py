@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ci_toolkit.errors import ConfigError, FormatError, GitError, ToolkitError
 from ci_toolkit.formats.git_objects import TREE_MODE, TreeEntry, decode_commit, decode_tree, encode_tree, object_name
 from ci_toolkit.formats.key_value import KeyValueFile
-from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file
+from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file, version_file_of
 from ci_toolkit.formats.review_toml import parse_review_settings
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.formats.state import RepositoryState, ReviewRecord, parse_state
@@ -153,6 +153,9 @@ def read_packages(
     """The packages of a listing, folders that no package can be called, and the files that concern all, by path."""
     listed = tuple(listing)
     blobs = repository.read_blobs(_wanted_blobs(listed))
+    more = _version_blobs(listed, blobs)
+    if more:
+        blobs = {**blobs, **repository.read_blobs(more)}
     top = {entry.path: blobs[entry.oid] for entry in listed if entry.path in _TOP_FILES and entry.oid in blobs}
     return (*_read_packages(listed, blobs), top)
 
@@ -187,6 +190,15 @@ def _wanted_blobs(listing: Iterable[ListedFile]) -> set[Oid]:
     }
 
 
+def _version_blobs(listing: tuple[ListedFile, ...], blobs: Mapping[Oid, bytes]) -> set[Oid]:
+    """The files that say versions of described folders."""
+    described = [entry for entry in listing if entry.path.endswith(f"/{RECIPE_PATH}") and entry.oid in blobs]
+    if not described:
+        return set()
+    named = {f"{entry.path.partition('/')[0]}/{version_file_of(blobs[entry.oid])}" for entry in described}
+    return {entry.oid for entry in listing if entry.path in named and entry.mode.startswith("100")}
+
+
 def _root_entry(entry: ListedFile) -> TreeEntry:
     return TreeEntry(mode=entry.mode.lstrip("0"), name=entry.path, oid=entry.oid)
 
@@ -219,6 +231,7 @@ def _read_packages(
 def _read_package(pkgbase: Pkgbase, tree: Oid, files: Mapping[str, FolderFile], blobs: Mapping[Oid, bytes]) -> Package:
     config, config_fault, config_file = _read_config(pkgbase, _text(files, CONFIG_PATH, blobs))
     srcinfo, srcinfo_fault = None, None
+    described = _text(files, RECIPE_PATH, blobs)
     try:
         srcinfo = _read_description(pkgbase, files, blobs)
     except (ConfigError, FormatError) as error:
@@ -233,6 +246,7 @@ def _read_package(pkgbase: Pkgbase, tree: Oid, files: Mapping[str, FolderFile], 
         srcinfo_fault=srcinfo_fault,
         warnings=(*config_file.warnings, *misspelt_keys(config_file)) if config_file else (),
         config_file=config_file,
+        version_file=None if described is None else version_file_of(described),
     )
 
 
@@ -240,7 +254,7 @@ def _read_description(pkgbase: Pkgbase, files: Mapping[str, FolderFile], blobs: 
     """What `.CI/recipe.toml` says of a folder, else `.SRCINFO`; None without either."""
     described = _text(files, RECIPE_PATH, blobs)
     if described is not None:
-        return parse_recipe_file(described).srcinfo(pkgbase)
+        return parse_recipe_file(described, read=lambda path: _text(files, path, blobs)).srcinfo(pkgbase)
     text = _text(files, _SRCINFO_PATH, blobs)
     return None if text is None else SrcInfo.parse(text, file=_SRCINFO_PATH)
 

@@ -10,7 +10,7 @@ from ci_toolkit.effects.disk_folder import FolderLimits, read_disk_folder
 from ci_toolkit.errors import ConfigError, FormatError
 from ci_toolkit.formats.git_objects import FILE_MODE, LINK_MODE, TREE_MODE, object_name
 from ci_toolkit.formats.pkgbuild import Pkgbuild
-from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file
+from ci_toolkit.formats.recipe_toml import RECIPE_PATH, RecipeFile, parse_recipe_file
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.finding import Finding
 from ci_toolkit.model.names import Oid, nearest
@@ -63,10 +63,13 @@ class Side:
         file = self.files.get(_SRCINFO)
         try:
             if self.described is not None:
-                return parse_recipe_file(self.described).srcinfo(self.name)
+                return self._described(self.described).srcinfo(self.name)
             return SrcInfo.parse(file.content, file=_SRCINFO) if file else None
         except (ConfigError, FormatError):
             return None
+
+    def _described(self, content: bytes) -> RecipeFile:
+        return parse_recipe_file(content, read=lambda path: self.files[path].content if path in self.files else None)
 
     @property
     def version(self) -> str | None:

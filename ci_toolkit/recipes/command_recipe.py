@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ci_toolkit.effects.build_root import INSIDE, build_root
 from ci_toolkit.errors import ConfigError, FormatError, UpstreamError
-from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file
 from ci_toolkit.formats.toml_values import check_keys, texts_at
 from ci_toolkit.recipes.build import Built
 from ci_toolkit.recipes.described_folder import (
@@ -25,6 +24,7 @@ from ci_toolkit.recipes.described_folder import (
     folder_inputs,
     is_described_as,
     located_in_recipe_file,
+    recipe_file,
 )
 from ci_toolkit.recipes.given_packages import GivenPackages
 from ci_toolkit.recipes.outputs import described_outputs, output_names, take_outputs
@@ -96,12 +96,12 @@ class CommandRecipe:
     def check(self, files: Mapping[str, UpstreamFile]) -> None:
         """By the owner's file."""
         with located_in_recipe_file():
-            parse_command(parse_recipe_file(files[RECIPE_PATH].content).own)
+            parse_command(recipe_file(files).own)
 
     def facts(self, pkgbase: str, files: Mapping[str, UpstreamFile], config: PackageConfig) -> PackageFacts:
         """By the owner's file."""
         try:
-            outputs = parse_command(parse_recipe_file(files[RECIPE_PATH].content).own).outputs
+            outputs = parse_command(recipe_file(files).own).outputs
         except (ConfigError, FormatError, KeyError):
             return folder_facts(pkgbase, files, config)
         return folder_facts(pkgbase, files, config, output_names(pkgbase, outputs))

@@ -28,9 +28,16 @@ def is_described_as(files: Mapping[str, UpstreamFile], recipe: str) -> bool:
     return RECIPE_PATH in files and named_recipe(files[RECIPE_PATH].content) == recipe
 
 
+def recipe_file(files: Mapping[str, UpstreamFile]) -> RecipeFile:
+    """What the owner says; FormatError or ConfigError where it cannot be, KeyError where he says nothing."""
+    return parse_recipe_file(
+        files[RECIPE_PATH].content, read=lambda path: files[path].content if path in files else None
+    )
+
+
 def described(pkgbase: str, files: Mapping[str, UpstreamFile], config: PackageConfig) -> RecipeFile:
     """What the owner says, with the release that a bump asks for; FormatError or ConfigError where it cannot be."""
-    file = parse_recipe_file(files[RECIPE_PATH].content)
+    file = recipe_file(files)
     release = None
     if config.bump is not None and not config.manage_aur:
         release = bumped_release(config.bump, file.srcinfo(pkgbase))
@@ -40,7 +47,7 @@ def described(pkgbase: str, files: Mapping[str, UpstreamFile], config: PackageCo
 def described_publisher(files: Mapping[str, UpstreamFile], default: str) -> str:
     """Where the owner wants it published; the recipe's default where the file does not say, or cannot be read."""
     try:
-        return parse_recipe_file(files[RECIPE_PATH].content).publisher or default
+        return recipe_file(files).publisher or default
     except (ConfigError, FormatError, KeyError):
         return default
 
@@ -81,7 +88,7 @@ def folder_inputs(
     where everything is that is fetched from elsewhere.
     """
     try:
-        network = config.network or parse_recipe_file(files[RECIPE_PATH].content).network
+        network = config.network or recipe_file(files).network
     except (ConfigError, FormatError, KeyError):
         return None
     if network:

@@ -62,7 +62,8 @@ def run_hook(
         return Unmoved() if isinstance(outcome, NothingToPull) else outcome
     names = {path: (file.mode, object_name("blob", file.content)) for path, file in theirs.items()}
     entries = [FolderEntry(path=path, mode=mode, oid=oid) for path, (mode, oid) in names.items()]
-    fault = folder_fault(entries, {names[path][1]: len(file.content) for path, file in theirs.items()})
+    sizes = {names[path][1]: len(file.content) for path, file in theirs.items()}
+    fault = folder_fault(entries, sizes, is_described=package.is_described)
     content = _content(names)
     if fault:
         return Unusable(revision=content, reason=f"{HOOK_PATH} leaves a folder that cannot be: {fault}")

@@ -63,3 +63,73 @@ def test_a_folder_of_makepkgs_still_needs_a_pkgbuild(world: World) -> None:
     config = f"CI_PKGBUILD_SOURCE={world.upstreams.url}/plain.git\n"
     world.start({"plain/PKGBUILD": "pkgname=plain\n", "plain/.CI/config": config})
     assert "it has no PKGBUILD" in world.run("on-schedule", "--json").verdicts()["plain"]["why"]
+
+
+# versions that upstreams announce
+
+FOLLOWS = {
+    "tool/.CI/recipe.toml": 'version_file = "VERSION"\ncommand = "make"\noutputs = ["tool"]\n',
+    "tool/VERSION": "1.0\n",
+    **OURS,
+}
+
+
+def follow(world: World, *tags: str, files: dict[str, str] = FOLLOWS, **settings: str) -> None:
+    host = world.upstreams.url.removeprefix("http://")
+    announce(world, *tags)
+    config = f"CI_PKGBUILD_SOURCE=gitea:{host}/o/n\n"
+    world.start({**files, "tool/.CI/config": config}, settings={"CI_BACKEND": "local", **settings})
+
+
+def announce(world: World, *tags: str) -> None:
+    head = {"HEAD": "1" * 40, "refs/heads/main": "1" * 40}
+    world.upstreams.virtual["/o/n.git"] = head | {f"refs/tags/{tag}": "2" * 40 for tag in tags}
+
+
+def test_a_new_tag_comes_into_the_file_that_says_the_version_after_a_review(world: World) -> None:
+    follow(world, "v1.0")
+    assert world.run("on-schedule", "--json").builds() == []
+    announce(world, "v1.0", "v1.1")
+    result = world.run("on-schedule", "--json")
+    assert result.codes() == {"tool": "review-opened"}, result.stdout
+    assert (result.verdicts()["tool"]["from"], result.verdicts()["tool"]["to"]) == ("1.0-1", "1.1-1")
+    tree = world.origin.tree("update-tool")
+    assert (tree["tool/VERSION"], tree["tool/Makefile"]) == (b"1.1\n", OURS["tool/Makefile"].encode())
+    world.origin.git("update-ref", "refs/heads/main", world.origin.git("rev-parse", "refs/heads/update-tool").strip())
+    result = world.run("on-commit", "--json")
+    assert (result.builds(), result.verdicts()["tool"]["to"]) == (["tool"], "1.1-1")
+
+
+def test_without_reviews_it_is_built_at_once(world: World) -> None:
+    follow(world, "v1.0", CI_HUMAN_REVIEW="false")
+    world.run("on-schedule")
+    announce(world, "v1.0", "v1.2")
+    assert world.run("on-schedule", "--json").builds() == ["tool"]
+    assert world.origin.tree("main")["tool/VERSION"] == b"1.2\n"
+    assert world.run("on-schedule", "--json").builds() == []
+
+
+def test_where_the_version_stands_in_the_owners_file_it_is_told_and_stays_due(world: World) -> None:
+    follow(world, "v1.0", files={**TOOL.folder(), **OURS})
+    world.run("on-schedule")
+    announce(world, "v1.0", "v1.1")
+    verdict = world.run("on-schedule", "--json").verdicts()["tool"]
+    assert verdict["code"] == "unmakeable"
+    assert "with version_file a file of the folder does, and follows" in verdict["why"]
+
+
+def test_an_update_hook_may_bring_a_version(world: World) -> None:
+    hook = {"tool/.CI/update.sh": "echo 3.0 >VERSION\n", "tool/.CI/config": "CI_PKGBUILD_SOURCE=custom\n"}
+    world.start({**FOLLOWS, **hook}, settings={"CI_BACKEND": "local"})
+    result = world.run("on-schedule", "--json")
+    assert result.codes() == {"tool": "review-opened"}, result.stdout
+    assert result.verdicts()["tool"]["to"] == "3.0-1"
+
+
+@pytest.mark.parametrize("script", ["rm VERSION", "echo '1-1; x' >VERSION"])
+def test_a_hook_that_leaves_no_version_is_refused(world: World, script: str) -> None:
+    hook = {"tool/.CI/update.sh": f"{script}\n", "tool/.CI/config": "CI_PKGBUILD_SOURCE=custom\n"}
+    world.start({**FOLLOWS, **hook}, settings={"CI_BACKEND": "local"})
+    verdict = world.run("on-schedule", "--json").verdicts()["tool"]
+    assert verdict["code"] == "refused"
+    assert "VERSION: " in verdict["why"]

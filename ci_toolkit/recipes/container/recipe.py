@@ -17,7 +17,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.errors import ConfigError, FormatError, MachineError, UpstreamError
-from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file
 from ci_toolkit.recipes.build import BuiltPackage
 from ci_toolkit.recipes.container.base_images import BaseImages
 from ci_toolkit.recipes.container.bases import base_images, every_base
@@ -30,6 +29,7 @@ from ci_toolkit.recipes.described_folder import (
     folder_inputs,
     is_described_as,
     located_in_recipe_file,
+    recipe_file,
 )
 from ci_toolkit.recipes.image_archive import archive_name, check_archive
 from ci_toolkit.recipes.recipe_run import run_recipe
@@ -110,7 +110,7 @@ class ContainerRecipe:
 
 def _heads(files: Mapping[str, UpstreamFile], config: PackageConfig, fetcher: SourceFetcher) -> dict[str, str]:
     """The digest of each image of a registry that it is built on, by name and platform."""
-    file = parse_recipe_file(files[RECIPE_PATH].content)
+    file = recipe_file(files)
     if config.network or file.network:
         return {}
     images = BaseImages.of(fetcher)
@@ -121,7 +121,7 @@ def _heads(files: Mapping[str, UpstreamFile], config: PackageConfig, fetcher: So
 def _bases(files: Mapping[str, UpstreamFile]) -> list[Base]:
     """The images that it is built on."""
     with located_in_recipe_file():
-        file = parse_recipe_file(files[RECIPE_PATH].content)
+        file = recipe_file(files)
         keys = parse_container_keys(file.own)
         containerfile = read_containerfile(keys, files)
         arguments = build_arguments(file, keys, containerfile, version_arguments(file))

@@ -10,7 +10,6 @@ from ci_toolkit.effects.nix_root import NixCaches, nix_root
 from ci_toolkit.errors import ConfigError, FormatError, UpstreamError
 from ci_toolkit.formats.image_platform import platform_of
 from ci_toolkit.formats.nix_signatures import parse_public_key
-from ci_toolkit.formats.recipe_toml import RECIPE_PATH, parse_recipe_file
 from ci_toolkit.recipes.build import Built, BuiltPackage
 from ci_toolkit.recipes.build_sources import Source
 from ci_toolkit.recipes.described_folder import (
@@ -20,6 +19,7 @@ from ci_toolkit.recipes.described_folder import (
     folder_inputs,
     is_described_as,
     located_in_recipe_file,
+    recipe_file,
 )
 from ci_toolkit.recipes.given_packages import other_files
 from ci_toolkit.recipes.image_archive import archive_name, check_archive
@@ -74,7 +74,7 @@ class NixRecipe:
     def check(self, files: Mapping[str, UpstreamFile]) -> None:
         """By the owner's file; what Nix thinks of an expression is found out by evaluating it."""
         with located_in_recipe_file():
-            file = parse_recipe_file(files[RECIPE_PATH].content)
+            file = recipe_file(files)
             keys = _checked_keys(file, allow_local=True)
             if keys.git is None:
                 check_entry(keys, files)
@@ -195,7 +195,7 @@ def _checked_keys(file: RecipeFile, *, allow_local: bool) -> NixKeys:
 
 
 def _keys(files: Mapping[str, UpstreamFile], *, allow_local: bool) -> NixKeys:
-    return parse_nix_keys(parse_recipe_file(files[RECIPE_PATH].content).own, allow_local=allow_local)
+    return parse_nix_keys(recipe_file(files).own, allow_local=allow_local)
 
 
 def _heads(place: GitPlace | None, fetcher: SourceFetcher) -> dict[str, str]:
