@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ci_toolkit.model.names import Oid
     from ci_toolkit.model.observation import UpstreamFile
     from ci_toolkit.model.remark import Remark
-    from ci_toolkit.recipes.makepkg import Makepkg
+    from ci_toolkit.recipes.makepkg.program import Makepkg
     from ci_toolkit.review.spec import ReviewRules
     from ci_toolkit.sources.spec import Source
 
@@ -165,7 +165,7 @@ class CheckTools:
 
     def _makepkg(self) -> Makepkg:
         from ci_toolkit.effects.sandbox import Sandbox  # noqa: PLC0415
-        from ci_toolkit.recipes.makepkg import Makepkg  # noqa: PLC0415
+        from ci_toolkit.recipes.makepkg.program import Makepkg  # noqa: PLC0415
 
         sandbox = Sandbox(
             processes=self.processes,

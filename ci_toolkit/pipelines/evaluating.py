@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.model.names import Pkgbase
     from ci_toolkit.model.observation import SourceOutcome
-    from ci_toolkit.recipes.makepkg import Makepkg
+    from ci_toolkit.recipes.makepkg.program import Makepkg
 
 log = logging.getLogger(__name__)
 

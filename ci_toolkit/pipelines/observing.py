@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from ci_toolkit.effects.git_repository import Repository
     from ci_toolkit.effects.shfmt import Shfmt
     from ci_toolkit.model.package import Package, Snapshot
-    from ci_toolkit.recipes.new_version import NewVersionMaker
+    from ci_toolkit.recipes.makepkg.new_version import NewVersionMaker
     from ci_toolkit.sources.spec import Source
 
 

@@ -25,8 +25,8 @@ from ci_toolkit.formats.service_url import parse_service
 from ci_toolkit.model.settings import SETTINGS_PATH
 from ci_toolkit.pipelines.observing import Observer
 from ci_toolkit.plugins import load_sources
-from ci_toolkit.recipes.makepkg import Makepkg
-from ci_toolkit.recipes.new_version import NewVersionMaker
+from ci_toolkit.recipes.makepkg.new_version import NewVersionMaker
+from ci_toolkit.recipes.makepkg.program import Makepkg
 from ci_toolkit.sources.aur_lookup import AurTools
 from ci_toolkit.sources.spec import SourceTools
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ci_toolkit.errors import ConfigError, FormatError
 from ci_toolkit.formats.recipe_toml import RECIPE_PATH, RecipeFile, named_recipe, parse_recipe_file
 from ci_toolkit.model.build_identity import BuildInputs, build_settings, files_digest
-from ci_toolkit.recipes.interference import bumped_release
+from ci_toolkit.recipes.makepkg.interference import bumped_release
 from ci_toolkit.recipes.spec import PackageFacts
 from ci_toolkit.scheduling.dependencies import dependency_name
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ci_toolkit.recipes.built_packages import EXTENSION
-from ci_toolkit.recipes.installing import Installing
-from ci_toolkit.recipes.interference import Interference
-from ci_toolkit.recipes.phase_running import PhaseRunner
+from ci_toolkit.recipes.makepkg.installing import Installing
+from ci_toolkit.recipes.makepkg.interference import Interference
+from ci_toolkit.recipes.makepkg.phase_running import PhaseRunner
 from ci_toolkit.scheduling.dependencies import dependency_name
 
 if TYPE_CHECKING:

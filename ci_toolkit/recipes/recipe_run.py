@@ -13,7 +13,7 @@ from ci_toolkit.recipes.build import BuildEndedError, BuildResult, Built, Failed
 from ci_toolkit.recipes.build_log import BuildLog
 from ci_toolkit.recipes.described_folder import described as described_folder
 from ci_toolkit.recipes.failed_folder import keep_failed_folder
-from ci_toolkit.recipes.interference import INTERFERING
+from ci_toolkit.recipes.makepkg.interference import INTERFERING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -14,7 +14,7 @@ from ci_toolkit.effects.sandbox import Sandbox
 from ci_toolkit.model.names import Pkgbase
 from ci_toolkit.model.observation import Moved, NothingToPull, SourceOutcome, UpstreamFile
 from ci_toolkit.pipelines.evaluating import with_evaluations
-from ci_toolkit.recipes.makepkg import Makepkg
+from ci_toolkit.recipes.makepkg.program import Makepkg
 from ci_toolkit.review.srcinfo import compare_srcinfo
 from tests.support.tools import needs_makepkg
 

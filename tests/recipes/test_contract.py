@@ -9,7 +9,7 @@ import pytest
 from ci_toolkit.plugins import registered
 from ci_toolkit.recipes.command_recipe import CommandRecipe
 from ci_toolkit.recipes.container.recipe import ContainerRecipe
-from ci_toolkit.recipes.makepkg_recipe import MakepkgRecipe
+from ci_toolkit.recipes.makepkg.recipe import MakepkgRecipe
 from ci_toolkit.recipes.nix.recipe import NixRecipe
 from tests.support.builds import needs_makepkg, pkgbuild, srcinfo
 from tests.support.images import image_folder, needs_buildah

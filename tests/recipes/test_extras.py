@@ -9,8 +9,8 @@ import pytest
 
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.recipes.build import Failed
-from ci_toolkit.recipes.compiling import wants_ccache
-from ci_toolkit.recipes.extras import extras, missing_programs
+from ci_toolkit.recipes.makepkg.compiling import wants_ccache
+from ci_toolkit.recipes.makepkg.extras import extras, missing_programs
 from tests.support.builds import PACKAGE, built, needs_makepkg, pkgbuild, srcinfo
 
 if TYPE_CHECKING:

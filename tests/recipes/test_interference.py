@@ -15,7 +15,7 @@ import pytest
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.package_config import parse_bump
 from ci_toolkit.recipes.build import Failed, Skipped
-from ci_toolkit.recipes.interference import bumped_release
+from ci_toolkit.recipes.makepkg.interference import bumped_release
 from tests.support.builds import EPOCH_S, PACKAGE, built, contents, needs_makepkg, pkgbuild, pkginfo, srcinfo, unpacked
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from ci_toolkit.model.observation import UpstreamFile
 from ci_toolkit.model.package_config import parse_package_config
 from ci_toolkit.recipes.build import BuildRequest, Built
 from ci_toolkit.recipes.build_sources import SourceFetcher
-from ci_toolkit.recipes.makepkg_build import MakepkgBuild
+from ci_toolkit.recipes.makepkg.build import MakepkgBuild
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

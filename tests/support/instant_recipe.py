@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.recipes.build import BuildResult, Built, BuiltPackage, PhaseTime
 from ci_toolkit.recipes.built_packages import package_info
-from ci_toolkit.recipes.makepkg_recipe import MakepkgRecipe
+from ci_toolkit.recipes.makepkg.recipe import MakepkgRecipe
 
 if TYPE_CHECKING:
     from ci_toolkit.recipes.build import BuildRequest

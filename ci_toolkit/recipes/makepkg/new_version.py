@@ -13,14 +13,14 @@ from ci_toolkit.formats.pkgbuild import Pkgbuild
 from ci_toolkit.formats.source_url import parse_vcs_source
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.observation import CannotMake, Moved
-from ci_toolkit.recipes.makepkg import MakepkgMissingError
+from ci_toolkit.recipes.makepkg.program import MakepkgMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from ci_toolkit.effects.downloads import Downloads
     from ci_toolkit.model.observation import NewVersion, UpstreamFile
-    from ci_toolkit.recipes.makepkg import Makepkg
+    from ci_toolkit.recipes.makepkg.program import Makepkg
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from ci_toolkit.formats.source_url import parse_vcs_source
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.model.build_identity import BuildInputs, build_settings, files_digest
 from ci_toolkit.recipes.build_sources import remote_sources
-from ci_toolkit.recipes.interference import bumped_release, written_srcinfo
+from ci_toolkit.recipes.makepkg.interference import bumped_release, written_srcinfo
 from ci_toolkit.recipes.spec import PackageFacts
 from ci_toolkit.scheduling.built_with import needed_names
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ci_toolkit.formats.source_url import parse_vcs_source
 from ci_toolkit.recipes.build_sources import remote_sources
-from ci_toolkit.recipes.compiling import wants_ccache
-from ci_toolkit.recipes.demands import written
+from ci_toolkit.recipes.makepkg.compiling import wants_ccache
+from ci_toolkit.recipes.makepkg.demands import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ci_toolkit.errors import UpstreamError
-from ci_toolkit.recipes.demands import parse_dependency, written
+from ci_toolkit.recipes.makepkg.demands import parse_dependency, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

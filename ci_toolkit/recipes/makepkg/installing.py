@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from ci_toolkit.effects.host_view import HostView
 from ci_toolkit.errors import UpstreamError
 from ci_toolkit.model.root_identity import InstalledPackage
-from ci_toolkit.recipes.arch_dependencies import ArchDependencies
 from ci_toolkit.recipes.build import BuildEndedError, Failed
 from ci_toolkit.recipes.built_packages import package_info
-from ci_toolkit.recipes.compiling import CACHE_PLACE, ccache_variables, wants_ccache
-from ci_toolkit.recipes.demands import demanded, lacking
-from ci_toolkit.recipes.dependencies import Dependencies
-from ci_toolkit.recipes.extras import extras, missing_programs
+from ci_toolkit.recipes.makepkg.arch_dependencies import ArchDependencies
+from ci_toolkit.recipes.makepkg.compiling import CACHE_PLACE, ccache_variables, wants_ccache
+from ci_toolkit.recipes.makepkg.demands import demanded, lacking
+from ci_toolkit.recipes.makepkg.dependencies import Dependencies
+from ci_toolkit.recipes.makepkg.extras import extras, missing_programs
 
 if TYPE_CHECKING:
     from ci_toolkit.effects.arch_view import ArchView
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from ci_toolkit.formats.srcinfo import SrcInfo
     from ci_toolkit.recipes.build import BuildRequest
     from ci_toolkit.recipes.build_log import BuildLog
-    from ci_toolkit.recipes.interference import Interference
-    from ci_toolkit.recipes.phase_running import PhaseRunner
+    from ci_toolkit.recipes.makepkg.interference import Interference
+    from ci_toolkit.recipes.makepkg.phase_running import PhaseRunner
 
 DEPENDENCIES_MISSING = 8  # a status of makepkg
 

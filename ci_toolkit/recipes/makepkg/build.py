@@ -13,10 +13,10 @@ from ci_toolkit.recipes.build import BuildEndedError, BuildResult, Built, Failed
 from ci_toolkit.recipes.build_log import BuildLog
 from ci_toolkit.recipes.build_sources import remote_sources
 from ci_toolkit.recipes.built_packages import take_packages
-from ci_toolkit.recipes.compiling import CACHE_PLACE
 from ci_toolkit.recipes.failed_folder import keep_failed_folder
-from ci_toolkit.recipes.installing import DEPENDENCIES_MISSING, Installing
-from ci_toolkit.recipes.interference import (
+from ci_toolkit.recipes.makepkg.compiling import CACHE_PLACE
+from ci_toolkit.recipes.makepkg.installing import DEPENDENCIES_MISSING, Installing
+from ci_toolkit.recipes.makepkg.interference import (
     PATCH,
     PATCH_WORDS,
     PREPARE,
@@ -24,7 +24,7 @@ from ci_toolkit.recipes.interference import (
     Interference,
     written_srcinfo,
 )
-from ci_toolkit.recipes.phase_running import PhaseRunner
+from ci_toolkit.recipes.makepkg.phase_running import PhaseRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from ci_toolkit.errors import ToolkitError
 from ci_toolkit.formats.srcinfo import SrcInfo
 from ci_toolkit.recipes.build import BuildEndedError, Built, Failed, Skipped, TimedOut, outcome_word
 from ci_toolkit.recipes.built_packages import EXTENSION
-from ci_toolkit.recipes.interference import ON_FAILURE, ON_SUCCESS
+from ci_toolkit.recipes.makepkg.interference import ON_FAILURE, ON_SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ci_toolkit.formats.recipe_toml import RECIPE_PATH
 from ci_toolkit.recipes.built_packages import judged_packages
-from ci_toolkit.recipes.makepkg_build import MakepkgBuild
-from ci_toolkit.recipes.makepkg_inputs import build_inputs, package_facts
+from ci_toolkit.recipes.makepkg.build import MakepkgBuild
+from ci_toolkit.recipes.makepkg.inputs import build_inputs, package_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

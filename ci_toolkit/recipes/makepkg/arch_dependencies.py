@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.effects.arch_view import ArchView, Ended, Step
     from ci_toolkit.model.root_identity import InstalledPackage
-    from ci_toolkit.recipes.phase_running import PhaseRunner
+    from ci_toolkit.recipes.makepkg.phase_running import PhaseRunner
 
 _OWN = "ci-toolkit-own"
 _OWN_PLACE = f"/run/{_OWN}"

@@ -1,0 +1,1 @@
+"""Building packages of pacman with makepkg."""
