@@ -169,13 +169,12 @@ class LocalBuilds:
     def _recover_built(self, job: Job) -> None:
         stored = self.maker.store.build(self.database.build_of(job.number) or "")
         try:
-            recipe = self.maker.recipe_of(self.database.folder(job.number))
+            publisher = self.maker.publisher_of(self.database.folder(job.number))
         except FormatError:
-            recipe = None
-        if stored is None or recipe is None:
+            publisher = None
+        if stored is None or publisher is None:
             self._book.move(job, JobState.QUEUED, "its packages are not in the store any more")
             return
-        publisher = recipe.publisher(self.database.folder(job.number).files)
         self._publishing.add(ReadyJob(job=job, stored=stored, publisher=publisher))
         self._at_hand.take_up(available_packages(stored, self.maker.store))
 

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from ci_toolkit.building.build_order import Order
     from ci_toolkit.building.workplace import Workplace
     from ci_toolkit.model.build_identity import BuildInputs
-    from ci_toolkit.model.package_config import PackageConfig
-    from ci_toolkit.recipes.build import BuildOutcome, BuildResult
+    from ci_toolkit.recipes.build import BuildOutcome, BuildResult, BuiltPackage
     from ci_toolkit.recipes.spec import PackageFacts, Recipe
     from ci_toolkit.store.object_store import ObjectStore
 
@@ -82,6 +81,11 @@ class JobMaker:
         """What builds a folder; None where nothing does."""
         return recipe_for(folder.files, self.recipes)
 
+    def publisher_of(self, folder: PackageFolder) -> str | None:
+        """Where what a folder makes goes; None where nothing builds it."""
+        recipe = self.recipe_of(folder)
+        return None if recipe is None else recipe.publisher(folder.files)
+
     def make(self, order: Order) -> JobEnd:
         """Do it; what is wrong with the package is an outcome, what is wrong with this machine a ToolkitError."""
         recipe = self.recipe_of(order.folder)
@@ -92,9 +96,9 @@ class JobMaker:
         if publisher not in self.publishers:
             reason = f"no publisher is called {publisher}; there are {', '.join(sorted(self.publishers))}"
             return NotMade(outcome=Failed(phase="evaluate", status=None, reason=reason), recipe=recipe.name)
-        return replace(self._made(order, recipe), recipe=recipe.name)
+        return replace(self._made(order, recipe, publisher), recipe=recipe.name)
 
-    def _made(self, order: Order, recipe: Recipe) -> JobEnd:
+    def _made(self, order: Order, recipe: Recipe, publisher: str) -> JobEnd:
         files = order.folder.files
         try:
             text = files[CONFIG_PATH].content if CONFIG_PATH in files else b""
@@ -113,13 +117,17 @@ class JobMaker:
         if inputs is not None:
             stored = self.store.build(inputs.identity)
             if stored is not None:
-                return self._end(stored, None, recipe.publisher(files))
+                return self._end(stored, None, publisher)
             known = self._known(order, facts, inputs)
             if known is not None:
                 return known
         order.begun(recipe.name)
         try:
-            return self._built(order, recipe, config, inputs, with_)
+            result = self.workplace.build(order, recipe, config, with_)
+            if not isinstance(result.outcome, Built):
+                return NotMade(outcome=result.outcome, result=result)
+            stored = self._stored(order, result, result.outcome.packages, inputs, with_)
+            return self._end(stored, result, publisher)
         finally:
             shutil.rmtree(order.work, ignore_errors=True)
 
@@ -141,17 +149,15 @@ class JobMaker:
         reason = f"{why}, or: ci-toolkit bump {order.job.pkgbase}"
         return NotMade(outcome=Failed(phase="evaluate", status=None, reason=reason))
 
-    def _built(
+    def _stored(
         self,
         order: Order,
-        recipe: Recipe,
-        config: PackageConfig,
+        result: BuildResult,
+        packages: tuple[BuiltPackage, ...],
         inputs: BuildInputs | None,
         with_: tuple[AvailablePackage, ...],
-    ) -> JobEnd:
-        result = self.workplace.build(order, recipe, config, with_)
-        if not isinstance(result.outcome, Built):
-            return NotMade(outcome=result.outcome, result=result)
+    ) -> StoredBuild:
+        """The packages that were built, in the store."""
         if inputs is not None and result.root is not None:  # it may have been updated since it was asked for
             inputs = replace(inputs, root=result.root)
         outputs = [
@@ -163,7 +169,7 @@ class JobMaker:
                 provides=one.provides,
                 depends=one.depends,
             )
-            for one in result.outcome.packages
+            for one in packages
         ]
         ours = [(one.base, one.name, one.version) for one in with_]
         names = {one.name for one in with_}
@@ -177,8 +183,7 @@ class JobMaker:
             built_with=(*ours, *others),
             packages=(),
         )
-        stored = self.store.add(outputs, made)
-        return self._end(stored, result, recipe.publisher(order.folder.files))
+        return self.store.add(outputs, made)
 
     def _end(self, stored: StoredBuild, result: BuildResult | None, publisher: str) -> Made:
         packages = available_packages(stored, self.store)

@@ -102,14 +102,11 @@ class BuildsRun:
 
     def _used_publishers(self, database: JobDatabase, maker: JobMaker) -> Iterator[str]:
         """Those that have published here, and those that what is queued goes to: the others need not be ready."""
-        used = {name for name in registered("publishers") if self.place.of_publisher(name).exists()}
+        used: set[str | None] = {name for name in registered("publishers") if self.place.of_publisher(name).exists()}
         for job in database.unfinished():
             with suppress(FormatError):  # the job says so when its turn comes
-                folder = database.folder(job.number)
-                recipe = maker.recipe_of(folder)
-                if recipe is not None:
-                    used.add(recipe.publisher(folder.files))
-        yield from sorted(used & maker.publishers or {FIRST_PUBLISHER})
+                used.add(maker.publisher_of(database.folder(job.number)))
+        yield from sorted(maker.publishers & used or {FIRST_PUBLISHER})
 
     def _opened_publisher(self, name: str) -> AbstractContextManager[OpenPublisher]:
         folder = self.place.of_publisher(name)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ci_toolkit.effects import arch_view, host_view
 from ci_toolkit.effects.arch_view import ArchView
 from ci_toolkit.effects.base_root import ArchRoot, HostRoot
-from ci_toolkit.effects.build_limits import BuildLimits
+from ci_toolkit.effects.build_limits import BuildLimits, limit_words, user_words
 from ci_toolkit.effects.cache_files import locked
 from ci_toolkit.effects.control_groups import control_groups
 from ci_toolkit.effects.disk_use import DiskUse
@@ -121,7 +121,13 @@ class BuildRoot:
             self._end()
 
     def _words(self, words: Sequence[str], *, network: bool) -> list[str]:
-        inside = [*self._limit_words(), "env", f"--chdir={INSIDE}", *words]
+        inside = [
+            *limit_words(self.limits, self.groups),
+            *user_words(self.folder.owner),
+            "env",
+            f"--chdir={INSIDE}",
+            *words,
+        ]
         shown = self._bubblewrap_words(network=network)
         return [*enter_words(self.groups), *self.view.mount_words(), *shown, *inside]
 
@@ -141,18 +147,6 @@ class BuildRoot:
         for place, path in self.writable.items():
             words += ["--bind", str(path), place]
         return [*words, "--bind", str(self.sources), _SOURCES, "--bind", str(self.folder.path), INSIDE, "--"]
-
-    def _limit_words(self) -> list[str]:
-        """Limits that hold for one process; memory among them only where no control group counts it for all."""
-        owner, limits = self.folder.owner, self.limits
-        words = ["prlimit", f"--fsize={limits.disk_bytes}", "--core=0", f"--nproc={limits.processes}"]
-        if "memory" not in self.groups.limits:
-            words.append(f"--as={limits.memory_bytes}")
-        words += ["--", "setpriv", "--no-new-privs"]
-        if owner is None:
-            return [*words, "--"]
-        identity = [f"--reuid={owner}", f"--regid={owner}", "--clear-groups"]
-        return [*words, *identity, "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--"]
 
     def _end(self) -> None:
         if self.folder.owner is not None:

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ci_toolkit.effects.build_limits import limit_words
 from ci_toolkit.effects.cache_files import locked
 from ci_toolkit.effects.control_groups import control_groups
 from ci_toolkit.effects.disk_use import DiskUse
@@ -221,11 +222,7 @@ class ContainerRoot:
         words += ["--bind", str(scratch / "tmp"), _SCRATCH, "--dir", "/var", "--symlink", "../tmp", _OTHER_SCRATCH]
         words += ["--bind", str(scratch / "state"), _STATE, "--bind", str(scratch / "out"), OUT]
         words += ["--ro-bind", str(self._given), GIVEN, "--ro-bind", str(self.folder.path), CONTEXT]
-        words += ["--chdir", CONTEXT, "--", "prlimit", f"--fsize={self.limits.disk_bytes}", "--core=0"]
-        words.append(f"--nproc={self.limits.processes}")
-        if "memory" not in self.groups.limits:
-            words.append(f"--as={self.limits.memory_bytes}")
-        return [*words, "--"]
+        return [*words, "--chdir", CONTEXT, "--", *limit_words(self.limits, self.groups)]
 
 
 @contextmanager

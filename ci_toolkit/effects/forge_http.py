@@ -11,7 +11,6 @@ stays where it was meant to go.
 from __future__ import annotations
 
 import json
-import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from requests.adapters import HTTPAdapter
 
 from ci_toolkit import __version__
 from ci_toolkit.effects.forge_answers import NO_HEADERS, ForgeAnswer, ForgeHttpError, refusal
-from ci_toolkit.effects.http_trouble import WithoutRedirects, trouble
+from ci_toolkit.effects.http_trouble import WithoutRedirects, growing_wait_s, trouble
 from ci_toolkit.errors import ConfigError
 from ci_toolkit.formats.service_url import is_loopback
 
@@ -152,7 +151,7 @@ class ForgeHttp:
         if error.limited_s is not None:
             wait_s = error.limited_s
         elif is_repeatable and error.is_passing:
-            wait_s = self._manners.backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+            wait_s = growing_wait_s(self._manners.backoff_s, attempt)
         else:
             return None
         is_short = wait_s <= self._manners.longest_wait_s

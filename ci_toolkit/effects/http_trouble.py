@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -40,6 +41,11 @@ def trouble(error: Exception) -> str:
             return "no answer in time" if "timed out" in str(error) else "no connection"
         case _:
             return type(error).__name__
+
+
+def growing_wait_s(backoff_s: float, attempt: int) -> float:
+    """How many seconds to wait behind an attempt, counted from 1: twice as long each time, and never just as others."""
+    return backoff_s * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
 
 
 def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci_toolkit.effects.build_limits import limit_words, user_words
 from ci_toolkit.effects.cache_files import locked
 from ci_toolkit.effects.control_groups import control_groups
 from ci_toolkit.effects.disk_use import DiskUse
@@ -154,7 +155,11 @@ class NixRoot:
         self._config.chmod(0o644)
 
     def _words(self, words: Sequence[str], *, network: bool) -> list[str]:
-        confined = [*_user_words(self.folder, self.limits, self.groups), *self._view(network=network)]
+        confined = [
+            *limit_words(self.limits, self.groups),
+            *user_words(self.folder.owner),
+            *self._view(network=network),
+        ]
         return [*enter_words(self.groups), *confined, *words]
 
     def _view(self, *, network: bool) -> list[str]:
@@ -219,18 +224,6 @@ def _redirected(words: Sequence[str], input_file: str, output_file: str | None) 
     return words if output_file is None else ("sh", "-c", _REDIRECTED, "sh", input_file, output_file, *words)
 
 
-def _user_words(folder: PrivateFolder, limits: BuildLimits, groups: ControlGroups) -> list[str]:
-    """A prefix that limits a program and makes it the lent user's; memory for each only where no group counts it."""
-    words = ["prlimit", f"--fsize={limits.disk_bytes}", "--core=0", f"--nproc={limits.processes}"]
-    if "memory" not in groups.limits:
-        words.append(f"--as={limits.memory_bytes}")
-    words += ["--", "setpriv", "--no-new-privs"]
-    if folder.owner is not None:
-        words += [f"--reuid={folder.owner}", f"--regid={folder.owner}", "--clear-groups"]
-        words += ["--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all"]
-    return [*words, "--"]
-
-
 def _namespace_words(folder: PrivateFolder, *, network: bool) -> list[str]:
     # By the lent user itself, and not by root for them: then bubblewrap leaves /proc as Nix's own sandbox needs it.
     number = str(os.getuid() if folder.owner is None else folder.owner)
@@ -247,7 +240,14 @@ def _can_nest(sandbox: Sandbox, folder: PrivateFolder, limits: BuildLimits, grou
         raise MachineError(f"Nix is run in bubblewrap alone, and CI_SANDBOX is {sandbox.wish}", hint=hint)
     view = ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--"]
     for within in (_NAMESPACES, ()):
-        words = [*_user_words(folder, limits, groups), *_namespace_words(folder, network=False), *view, *within, "true"]
+        words = [
+            *limit_words(limits, groups),
+            *user_words(folder.owner),
+            *_namespace_words(folder, network=False),
+            *view,
+            *within,
+            "true",
+        ]
         done = sandbox.processes.run(
             words, env=_ENVIRONMENT, timeout_s=_PROBE_S, statuses=range(256), output_limit=_OUTPUT_BYTES
         )

@@ -7,7 +7,6 @@ would go along.
 
 from __future__ import annotations
 
-import random
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -17,7 +16,7 @@ import requests
 import urllib3
 
 from ci_toolkit import __version__
-from ci_toolkit.effects.http_trouble import WithoutRedirects, retry_after_s, trouble
+from ci_toolkit.effects.http_trouble import WithoutRedirects, growing_wait_s, retry_after_s, trouble
 from ci_toolkit.errors import PublishError
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ class ObjectHttp:
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 problem, wait = trouble(error), None
             if wait is None:
-                wait = self.backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+                wait = growing_wait_s(self.backoff_s, attempt)
             if attempt == self.attempts or wait > self.longest_wait_s:
                 break
             self.clock.sleep(wait)

@@ -26,7 +26,7 @@ import requests
 import urllib3
 
 from ci_toolkit import __version__
-from ci_toolkit.effects.http_trouble import WithoutRedirects, retry_after_s, trouble
+from ci_toolkit.effects.http_trouble import WithoutRedirects, growing_wait_s, retry_after_s, trouble
 from ci_toolkit.errors import ConfigError, PublishError, RefusedError, shortened
 from ci_toolkit.formats.service_url import is_loopback
 
@@ -218,10 +218,10 @@ class RegistryHttp:
             attempt += 1
 
     def _wait_s(self, error: _PassingError, attempt: int) -> float:
-        jitter = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
         if error.retry_after_s is not None:
-            return error.retry_after_s + self._manners.backoff_s * (jitter - 0.5)
-        return self._manners.backoff_s * 2.0 ** (attempt - 1) * jitter
+            jitter = random.uniform(0.0, 1.0)  # noqa: S311 - no secret
+            return error.retry_after_s + self._manners.backoff_s * jitter
+        return growing_wait_s(self._manners.backoff_s, attempt)
 
     def _ask(
         self,

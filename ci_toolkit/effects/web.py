@@ -7,7 +7,6 @@ up that keeps failing.
 
 from __future__ import annotations
 
-import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +20,7 @@ from requests.adapters import HTTPAdapter
 
 from ci_toolkit import __version__
 from ci_toolkit.effects.addresses import ForbiddenAddressError, PublicAddressAdapter, UnresolvedHostError
-from ci_toolkit.effects.http_trouble import WithoutRedirects, retry_after_s, trouble
+from ci_toolkit.effects.http_trouble import WithoutRedirects, growing_wait_s, retry_after_s, trouble
 from ci_toolkit.errors import UpstreamError
 
 if TYPE_CHECKING:
@@ -186,7 +185,7 @@ class Web:
             except _TransientError as error:
                 wait = error.retry_after_s
                 if wait is None:
-                    wait = self.manners.backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+                    wait = growing_wait_s(self.manners.backoff_s, attempt)
                 if attempt == self.manners.attempts or wait > self.manners.longest_wait_s:
                     raise
                 self._clock.sleep(wait)

@@ -6,13 +6,14 @@ import re
 from typing import TYPE_CHECKING, Self, get_args
 
 from ci_toolkit.formats.terminal_text import without_commands, without_sequences
-from ci_toolkit.recipes.build import Phase, PhaseTime
+from ci_toolkit.recipes.build import BuildEndedError, Failed, Phase, PhaseTime, Skipped, TimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from ci_toolkit.effects.clock import Clock
+    from ci_toolkit.effects.process import Streamed
     from ci_toolkit.effects.redaction import Redactor
 
 _LONGEST_LINE = 1 << 16
@@ -59,6 +60,22 @@ class BuildLog:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+    def ending_reason(self, cancelled: Callable[[], str | None]) -> str | None:
+        """Why a build has to end, if it has: somebody wants it to, or it printed too much."""
+        return cancelled() or ("it printed too much" if self.is_full else None)
+
+    def judge(self, ended: Streamed, what: str, *, limit_s: float, skip_status: int | None = None) -> None:
+        """BuildEndedError unless a program of the build has succeeded; with `skip_status` it says to leave it."""
+        self.flush()
+        if ended.late:
+            raise BuildEndedError(TimedOut(phase=self.phase, limit_s=limit_s))
+        if ended.reason:
+            raise BuildEndedError(Failed(phase=self.phase, status=None, reason=ended.reason))
+        if skip_status is not None and ended.status == skip_status:
+            raise BuildEndedError(Skipped(reason=f"{what} ended with {skip_status}, which means to skip this build"))
+        if ended.status != 0:
+            raise BuildEndedError(Failed(phase=self.phase, status=ended.status, reason=f"{what} failed"))
 
     @property
     def times(self) -> tuple[PhaseTime, ...]:

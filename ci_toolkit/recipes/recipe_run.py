@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ci_toolkit.effects.files import sha256_of
 from ci_toolkit.errors import ConfigError, FormatError, MachineError, UpstreamError
 from ci_toolkit.formats.recipe_toml import RECIPE_PATH
-from ci_toolkit.recipes.build import BuildEndedError, BuildResult, Built, Failed, Skipped, TimedOut, described
+from ci_toolkit.recipes.build import BuildEndedError, BuildResult, Built, Failed, TimedOut, described
 from ci_toolkit.recipes.build_log import BuildLog
 from ci_toolkit.recipes.described_folder import described as described_folder
 from ci_toolkit.recipes.failed_folder import keep_failed_folder
@@ -72,7 +72,7 @@ class RecipeRun:
 
     def watch(self) -> str | None:
         """Why it has to end, if it has, for `Processes.stream`."""
-        return self.tools.cancelled() or ("it printed too much" if self.log.is_full else None)
+        return self.log.ending_reason(self.tools.cancelled)
 
     @contextmanager
     def kept_if_it_fails(self, folder: Path) -> Iterator[None]:
@@ -86,16 +86,7 @@ class RecipeRun:
 
     def judge(self, ended: Streamed, what: str, *, skip_status: int | None = None) -> None:
         """BuildEndedError unless a program of the build has succeeded; with `skip_status` it says to leave it."""
-        self.log.flush()
-        phase = self.log.phase
-        if ended.late:
-            raise BuildEndedError(TimedOut(phase=phase, limit_s=self.limit_s))
-        if ended.reason:
-            raise BuildEndedError(Failed(phase=phase, status=None, reason=ended.reason))
-        if skip_status is not None and ended.status == skip_status:
-            raise BuildEndedError(Skipped(reason=f"{what} ended with {skip_status}, which means to skip this build"))
-        if ended.status != 0:
-            raise BuildEndedError(Failed(phase=phase, status=ended.status, reason=f"{what} failed"))
+        self.log.judge(ended, what, limit_s=self.limit_s, skip_status=skip_status)
 
 
 def run_recipe(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ci_toolkit.effects.sandbox import BASE_VARIABLES
 from ci_toolkit.errors import ToolkitError
 from ci_toolkit.formats.srcinfo import SrcInfo
-from ci_toolkit.recipes.build import BuildEndedError, Built, Failed, Skipped, TimedOut, outcome_word
+from ci_toolkit.recipes.build import BuildEndedError, Built, Failed, Skipped, outcome_word
 from ci_toolkit.recipes.built_packages import EXTENSION
 from ci_toolkit.recipes.makepkg.interference import ON_FAILURE, ON_SUCCESS
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ci_toolkit.effects.build_root import BuildRoot
     from ci_toolkit.effects.clock import Clock
-    from ci_toolkit.recipes.build import BuildOutcome, BuildRequest, Phase
+    from ci_toolkit.recipes.build import BuildOutcome, BuildRequest
     from ci_toolkit.recipes.build_log import BuildLog
 
 _EVALUATE_S = 60.0
@@ -48,18 +48,9 @@ class PhaseRunner:
             variables=self.variables,
             timeout_s=self.left_s,
             take=self.log.take,
-            watch=lambda: self.cancelled() or ("it printed too much" if self.log.is_full else None),
+            watch=lambda: self.log.ending_reason(self.cancelled),
         )
-        self.log.flush()
-        phase: Phase = self.log.phase
-        if ended.late:
-            raise BuildEndedError(TimedOut(phase=phase, limit_s=self.limit_s))
-        if ended.reason:
-            raise BuildEndedError(Failed(phase=phase, status=None, reason=ended.reason))
-        if skip_status is not None and ended.status == skip_status:
-            raise BuildEndedError(Skipped(reason=f"{what} ended with {skip_status}, which means to skip this build"))
-        if ended.status != 0:
-            raise BuildEndedError(Failed(phase=phase, status=ended.status, reason=f"{what} failed"))
+        self.log.judge(ended, what, limit_s=self.limit_s, skip_status=skip_status)
 
     def evaluated(self) -> SrcInfo:
         """What makepkg says of PKGBUILD; BuildEndedError when it cannot read it, FormatError for nonsense."""
